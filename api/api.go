@@ -1,0 +1,262 @@
+// Package api is what coordinator, worker and client say to each other: JSON over HTTP/2, one port per process. The
+// paths are versioned (/v1); fields are only ever added.
+package api
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/quern-engine/quern/plan"
+)
+
+// SubmitRequest asks for a run of a job file or of one SQL query; exactly one of Job and Query is set.
+type SubmitRequest struct {
+	RunID string `json:"run_id"` // chosen by the caller; submitting the same id again attaches to that run
+	Job   *Job   `json:"job,omitempty"`
+	Query *Query `json:"query,omitempty"`
+	// Functions are the plugin functions that the job binds, described and pinned by the caller, who has uploaded the
+	// executables (PUT /v1/blobs/{sha256}).
+	Functions []plan.Function `json:"functions,omitempty"`
+}
+
+// Job is a job file as the caller has it.
+type Job struct {
+	File   string            `json:"file"` // name, for messages
+	Dir    string            `json:"dir"`  // absolute folder of the file; relative source and output paths start here
+	Work   string            `json:"work"` // absolute folder of the caller; default outputs go to ./out below it
+	Text   string            `json:"text"`
+	Params map[string]string `json:"params,omitempty"`
+}
+
+// Query is one SQL statement; its rows come back as the run's result.
+type Query struct {
+	File   string  `json:"file,omitempty"` // name, for messages
+	SQL    string  `json:"sql"`
+	Tables []Table `json:"tables,omitempty"`
+}
+
+// Table binds a name to files.
+type Table struct {
+	Name string `json:"name"`
+	Path string `json:"path"` // absolute, or a URL
+}
+
+// RunState is where a run is. Later states have larger numbers; a terminal state never changes.
+type RunState string
+
+// The states of a run.
+const (
+	RunQueued     RunState = "queued"
+	RunRunning    RunState = "running"
+	RunPublishing RunState = "publishing" // all tasks done and the file list decided; manifest being written
+	RunSucceeded  RunState = "succeeded"
+	RunFailed     RunState = "failed"
+	RunCancelled  RunState = "cancelled"
+)
+
+// Terminal reports a state that never changes again.
+func (s RunState) Terminal() bool {
+	return s == RunSucceeded || s == RunFailed || s == RunCancelled
+}
+
+// RunStatus is what GET /v1/runs/{id} answers.
+type RunStatus struct {
+	RunID     string                  `json:"run_id"`
+	Name      string                  `json:"name"`
+	State     RunState                `json:"state"`
+	Reason    string                  `json:"reason,omitempty"` // why it waits, in words ("no worker has joined")
+	Failure   *plan.Failure           `json:"failure,omitempty"`
+	Submitted time.Time               `json:"submitted"`
+	Finished  time.Time               `json:"finished,omitzero"`
+	Version   uint64                  `json:"version"` // grows with every change; see the since parameter
+	Stages    []StageStatus           `json:"stages"`
+	Outputs   map[string]OutputStatus `json:"outputs,omitempty"`
+	// Result says where the rows of a query that succeeded are, and ResultSchema what they look like.
+	Result       *StageOutputs `json:"result,omitempty"`
+	ResultSchema plan.Schema   `json:"result_schema,omitzero"`
+}
+
+// StageStatus is a stage's progress.
+type StageStatus struct {
+	ID       int    `json:"id"`
+	Label    string `json:"label"` // "scan flights → shuffle"
+	Tasks    int    `json:"tasks"`
+	Running  int    `json:"running"`
+	Done     int    `json:"done"`
+	Failures int    `json:"failures,omitempty"` // attempts that failed
+	Counts   Counts `json:"counts"`             // of the committed attempts
+}
+
+// Counts are what an attempt, or a stage, has moved.
+type Counts struct {
+	RowsRead     int64 `json:"rows_read"`  // from sources
+	BytesRead    int64 `json:"bytes_read"` // from sources, as stored
+	RowsKept     int64 `json:"rows_kept"`  // of those read, what the filter right above the scan let through
+	RowsIn       int64 `json:"rows_in"`    // from shuffles
+	RowsOut      int64 `json:"rows_out"`
+	BytesOut     int64 `json:"bytes_out"`
+	GroupsPruned int64 `json:"row_groups_pruned,omitempty"`
+}
+
+// Add sums counts.
+func (c *Counts) Add(o Counts) {
+	c.RowsRead += o.RowsRead
+	c.BytesRead += o.BytesRead
+	c.RowsKept += o.RowsKept
+	c.RowsIn += o.RowsIn
+	c.RowsOut += o.RowsOut
+	c.BytesOut += o.BytesOut
+	c.GroupsPruned += o.GroupsPruned
+}
+
+// OutputStatus is a published output.
+type OutputStatus struct {
+	Path        string `json:"path"`         // the dataset
+	VersionPath string `json:"version_path"` // this run's folder in it
+	Manifest    string `json:"manifest"`
+	Rows        int64  `json:"rows"`
+	Shards      int    `json:"shards"`
+}
+
+// RunList is what GET /v1/runs answers, newest first.
+type RunList struct {
+	Runs []RunStatus `json:"runs"`
+}
+
+// RegisterRequest is a worker's first word to a leader, and again after the leader forgot it.
+type RegisterRequest struct {
+	WorkerID string `json:"worker_id"` // unique to the process: a restarted worker is another worker
+	Address  string `json:"address"`   // host:port where it serves its segments
+	Slots    int    `json:"slots"`
+	Memory   int64  `json:"memory"` // bytes
+}
+
+// RegisterReply tells a worker the rules.
+type RegisterReply struct {
+	Lease     time.Duration `json:"lease"`     // it counts as lost after this long without a word
+	Heartbeat time.Duration `json:"heartbeat"` // how often to send one
+}
+
+// LeaseRequest asks for work. The answer waits up to Wait for some.
+type LeaseRequest struct {
+	WorkerID string        `json:"worker_id"`
+	Free     int           `json:"free"` // slots
+	Wait     time.Duration `json:"wait"`
+}
+
+// LeaseReply hands out attempts.
+type LeaseReply struct {
+	Assignments []Assignment `json:"assignments"`
+}
+
+// Assignment is the right to run an attempt.
+type Assignment struct {
+	plan.AttemptID
+	Epoch uint64 `json:"epoch"` // raft term of the leader that granted it; a worker refuses an epoch below the highest seen
+	Plan  string `json:"plan"`  // digest of the encoded plan.Job: GET /v1/blobs/{digest}
+	// Inputs names, for each stage that the task reads, which version of its locations to use.
+	Inputs []StageInput `json:"inputs,omitempty"`
+	// OutputURL is the version folder for a file sink: attempt files go right below it.
+	OutputURL string `json:"output_url,omitempty"`
+}
+
+// StageInput names a version of a stage's locations: GET /v1/runs/{run}/stages/{stage}/outputs?version=n.
+type StageInput struct {
+	Stage   int    `json:"stage"`
+	Version uint64 `json:"version"`
+}
+
+// StageOutputs tells where the committed map outputs of a stage are.
+type StageOutputs struct {
+	Run     string `json:"run"`
+	Stage   int    `json:"stage"`
+	Version uint64 `json:"version"`
+	// Workers are addresses; Tasks[i] is where the output of map task i is.
+	Workers []string       `json:"workers"`
+	Tasks   []TaskLocation `json:"tasks"`
+}
+
+// TaskLocation is a committed map output.
+type TaskLocation struct {
+	Worker  int   `json:"worker"` // index in StageOutputs.Workers
+	Attempt int   `json:"attempt"`
+	Rows    int64 `json:"rows"` // over all partitions
+}
+
+// ReportRequest tells how attempts ended. The answer comes when it is durable.
+type ReportRequest struct {
+	WorkerID string   `json:"worker_id"`
+	Reports  []Report `json:"reports"`
+}
+
+// Report is the end of an attempt: a failure, or what it made.
+type Report struct {
+	plan.AttemptID
+	Failure *plan.Failure `json:"failure,omitempty"`
+	Counts  Counts        `json:"counts"`
+	Seconds float64       `json:"seconds"`
+	// Partitions describes a shuffle or result sink's segment, File a file sink's shard.
+	Partitions []PartitionInfo `json:"partitions,omitempty"`
+	File       *FileInfo       `json:"file,omitempty"`
+}
+
+// PartitionInfo is one partition of a segment.
+type PartitionInfo struct {
+	Rows     int64  `json:"rows"`
+	Bytes    int64  `json:"bytes"`
+	Checksum string `json:"checksum"` // order-independent 128-bit sum of row hashes, hex
+}
+
+// FileInfo is a written shard.
+type FileInfo struct {
+	Name   string `json:"name"` // below the version folder
+	Rows   int64  `json:"rows"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+}
+
+// ReportReply says, report by report, whether it counted: false for an attempt that is no longer current.
+type ReportReply struct {
+	Accepted []bool `json:"accepted"`
+}
+
+// HeartbeatRequest renews a worker's lease and names the attempts that it runs.
+type HeartbeatRequest struct {
+	WorkerID string           `json:"worker_id"`
+	Running  []plan.AttemptID `json:"running"`
+}
+
+// HeartbeatReply names the attempts to stop and the runs whose scratch can go.
+type HeartbeatReply struct {
+	Stop   []plan.AttemptID `json:"stop,omitempty"`
+	Forget []string         `json:"forget,omitempty"` // runs
+}
+
+// Code says what kind of error an answer is, independent of the HTTP status.
+type Code string
+
+// The error codes.
+const (
+	CodeInvalid       Code = "invalid"        // 400: the job, query or request is wrong; Message may have several lines
+	CodeNotFound      Code = "not_found"      // 404
+	CodeConflict      Code = "conflict"       // 409: same run id, other content
+	CodeUnknownWorker Code = "unknown_worker" // 409: register (again) first
+	CodeNotLeader     Code = "not_leader"     // 421: Leader says who is, if known
+	CodeUnavailable   Code = "unavailable"    // 503: no leader now, or shutting down; try again
+	CodeInternal      Code = "internal"       // 500
+)
+
+// Error is the body of every answer that is not a success.
+type Error struct {
+	Code    Code   `json:"code"`
+	Message string `json:"message"`
+	Leader  string `json:"leader,omitempty"` // host:port
+}
+
+// Error is the message.
+func (e *Error) Error() string { return e.Message }
+
+// Errorf makes an error with a code.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}

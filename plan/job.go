@@ -1,0 +1,157 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+)
+
+// Job is a planned run: what the coordinator schedules and workers execute. Its encoding is deterministic, so its
+// digest names it.
+type Job struct {
+	Version   int        `json:"version"` // of this encoding: 1
+	Name      string     `json:"name"`
+	Stages    []*Stage   `json:"stages"` // a stage's inputs come before it
+	Outputs   []Output   `json:"outputs,omitempty"`
+	Functions []Function `json:"functions,omitempty"`
+	Params    []Param    `json:"params,omitempty"`
+	Inputs    []Input    `json:"inputs,omitempty"`
+}
+
+// JobVersion is the version of the encoding that this code writes and reads.
+const JobVersion = 1
+
+// Param is a resolved job parameter, for the manifest.
+type Param struct {
+	Name  string `json:"name"`
+	Type  Type   `json:"type"`
+	Value string `json:"value"`
+}
+
+// Input is a file that the job reads, for the manifest.
+type Input struct {
+	Source string `json:"source"`
+	URL    string `json:"url"`
+	Size   int64  `json:"size"`
+	ETag   string `json:"etag"`
+}
+
+// Function is a plugin function pinned by the digest of the plugin's executable.
+type Function struct {
+	Name     string `json:"name"`   // as called in SQL
+	Export   string `json:"export"` // as registered in the plugin
+	Args     []Type `json:"args"`
+	Returns  Type   `json:"returns"`
+	Nullable bool   `json:"nullable"` // may return NULL for arguments that are not NULL
+	SHA256   string `json:"sha256"`   // hex digest of the executable
+}
+
+// Output is a dataset that the job publishes.
+type Output struct {
+	Name        string `json:"name"`
+	URL         string `json:"url"` // base; versions are folders below it
+	Format      string `json:"format"`
+	Compression string `json:"compression"`
+	Schema      Schema `json:"schema"`
+	Shards      int    `json:"shards"`
+	Stage       int    `json:"stage"` // the stage that writes it, one shard a task
+}
+
+// Stage is a pipeline of operators between shuffles, run as Tasks tasks.
+type Stage struct {
+	ID    int   `json:"id"` // index in Job.Stages
+	Root  *Node `json:"root"`
+	Sink  Sink  `json:"sink"`
+	Tasks int   `json:"tasks"`
+	// Splits has the files of each task of a stage that scans (at most one NodeScan a stage); nil otherwise, and then
+	// task i reads partition i of its shuffles.
+	Splits [][]Split `json:"splits,omitempty"`
+	Inputs []int     `json:"inputs,omitempty"` // stages read by NodeShuffleRead, ascending
+}
+
+// SinkKind says where a stage's rows go.
+type SinkKind string
+
+// A shuffle sink writes a segment for the stages that read it; a result sink writes one, with one partition, for the
+// caller who submitted a query; a file sink writes one shard of an output.
+const (
+	SinkShuffle SinkKind = "shuffle"
+	SinkResult  SinkKind = "result"
+	SinkFile    SinkKind = "file"
+)
+
+// Sink says where a stage's rows go.
+type Sink struct {
+	Kind       SinkKind     `json:"kind"`
+	Partitions int          `json:"partitions,omitempty"` // shuffle: how many; 1 gathers (or broadcasts)
+	Keys       []int        `json:"keys,omitempty"`       // shuffle: columns of the root that are hashed
+	Hash       HashFunction `json:"hash,omitempty"`       // shuffle with more than one partition
+	Output     string       `json:"output,omitempty"`     // file: name in Job.Outputs
+}
+
+// HashFunction names a fixed, versioned way from key columns to a partition.
+type HashFunction string
+
+const (
+	// HashExchange is the vectorised hash between operators (package compute/hash): free to differ between releases.
+	HashExchange HashFunction = "exchange-v1"
+	// HashShard is the canonical hash for what users see: which shard of an output a row lands in. Purpose "part",
+	// empty salt, bucket by multiplication. It never changes.
+	HashShard HashFunction = "shard-v1"
+)
+
+// Split is a part of a file: its row groups from RowGroupStart up to RowGroupEnd.
+type Split struct {
+	URL           string    `json:"url"`
+	Size          int64     `json:"size"` // bytes of the file when planned
+	ETag          string    `json:"etag"` // identity of the file's content when planned
+	RowGroupStart int       `json:"row_group_start"`
+	RowGroupEnd   int       `json:"row_group_end"`
+	Rows          int64     `json:"rows"`
+	Partition     []Literal `json:"partition,omitempty"` // values of the partition columns
+}
+
+// Encode is the job's deterministic encoding.
+func (j *Job) Encode() ([]byte, error) { return json.Marshal(j) }
+
+// Digest is the hex SHA-256 of an encoded job or of any other content that is stored by digest.
+func Digest(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}
+
+// DecodeJob reads an encoded job and validates it.
+func DecodeJob(data []byte) (*Job, error) {
+	var j Job
+	if err := json.Unmarshal(data, &j); err != nil {
+		return nil, fmt.Errorf("decode plan: %w", err)
+	}
+	if j.Version != JobVersion {
+		return nil, fmt.Errorf("plan version %d; this build reads version %d", j.Version, JobVersion)
+	}
+	if err := j.Validate(); err != nil {
+		return nil, err
+	}
+	return &j, nil
+}
+
+// Output returns the output with that name.
+func (j *Job) Output(name string) (*Output, bool) {
+	for i := range j.Outputs {
+		if j.Outputs[i].Name == name {
+			return &j.Outputs[i], true
+		}
+	}
+	return nil, false
+}
+
+// Function returns the plugin function with that name.
+func (j *Job) Function(name string) (*Function, bool) {
+	for i := range j.Functions {
+		if j.Functions[i].Name == name {
+			return &j.Functions[i], true
+		}
+	}
+	return nil, false
+}

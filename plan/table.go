@@ -1,0 +1,44 @@
+package plan
+
+// Source is a table to read, as a job file or a --table flag names it.
+type Source struct {
+	Name   string
+	Path   string // file, glob, Hive-partitioned folder, or URL of one of these; absolute or a URL
+	Format string // "parquet"
+	// Partitions gives types to partition columns by name; others are inferred (bigint, date, else string).
+	Partitions map[string]Type
+}
+
+// Table is a source as found: its files and columns. Statistics are filled by a second look (see planner.Catalog),
+// for the files that partition pruning has left.
+type Table struct {
+	Source     Source
+	Schema     Schema  // the files' columns, then the partition columns
+	Partitions []Field // partition columns, in path order
+	Files      []File  // sorted by URL
+}
+
+// File is one file of a table.
+type File struct {
+	URL       string
+	Size      int64
+	ETag      string    // changes when the content does
+	Partition []Literal // a value per partition column; NULL for __HIVE_DEFAULT_PARTITION__
+	RowGroups []RowGroup
+}
+
+// RowGroup is a row group's statistics.
+type RowGroup struct {
+	Rows  int64
+	Bytes int64 // compressed
+	// Columns has statistics by ordinal in Table.Schema for file columns; zero value where unknown.
+	Columns []ColumnStats
+}
+
+// ColumnStats bounds the values of a column in a row group.
+type ColumnStats struct {
+	HasBounds bool
+	Min, Max  Literal // of the column's type; meaningful when HasBounds
+	NullCount int64   // -1 when unknown
+	Bytes     int64   // compressed
+}

@@ -1,0 +1,39 @@
+// Package operator has the physical operators: single-use, pull-based streams of Arrow record batches, one file per
+// operator. They compute; reading files and sockets is the task's business, handed in as leaf operators.
+package operator
+
+import (
+	"context"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/quern-engine/quern/plan"
+)
+
+// Operator is a single-use, pull-based stream of batches.
+type Operator interface {
+	// Schema is constant and may be called at any time. It gives SQL types: a string or binary column of a batch may
+	// come plain or dictionary-encoded, and may change between batches.
+	Schema() plan.Schema
+	// Next returns the next batch, never empty, or io.EOF after the last one. The caller owns the batch and must
+	// Release it. After an error Next returns that error again, and after io.EOF, io.EOF. Next is not safe for
+	// concurrent use and returns soon after ctx is done.
+	Next(ctx context.Context) (arrow.Record, error)
+	// Close releases everything, inputs included. It is safe before the first Next, after an error, and more than
+	// once. Batches that were handed out stay valid.
+	Close() error
+}
+
+// Memory is where an operator that holds on to rows asks first.
+type Memory interface {
+	// Reserve asks for n more bytes, or gives back -n when negative. It fails with a plan.FailureOutOfMemory failure
+	// when the task's share does not allow it. Giving back never fails.
+	Reserve(n int64) error
+}
+
+// Caller runs plugin functions.
+type Caller interface {
+	// Call runs the function on one batch of arguments (plain layout, one column per argument) and returns a column
+	// of the same length, owned by the caller.
+	Call(ctx context.Context, function string, args arrow.Record) (arrow.Array, error)
+}

@@ -16,6 +16,8 @@ type Table struct {
 	Schema     Schema  // the files' columns, then the partition columns
 	Partitions []Field // partition columns, in path order
 	Files      []File  // sorted by URL
+	// Unsupported columns are in the files but not in Schema: by name, their type in words ("list", "time").
+	Unsupported map[string]string
 }
 
 // File is one file of a table.

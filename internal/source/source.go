@@ -15,6 +15,9 @@ type Text struct {
 	// Line and Column say where the piece begins in the file (from 0), so that positions can be given in the file's
 	// terms. In a YAML block scalar every line of the piece is indented by Column.
 	Line, Column int
+	// Prefix is what the file has before the piece on its first line, shown there in place of Column blanks: for a
+	// piece that begins in the middle of a line.
+	Prefix string
 }
 
 // Span is a half-open range of byte offsets in Text.Body.
@@ -46,7 +49,11 @@ func (t *Text) Errorf(span Span, class, format string, args ...any) *Error {
 	}
 	e.Line = t.Line + strings.Count(t.Body[:start], "\n") + 1
 	e.Column = t.Column + utf8.RuneCountInString(t.Body[lineStart:start]) + 1
-	e.Source = strings.Repeat(" ", t.Column) + strings.TrimRight(t.Body[lineStart:lineEnd], "\r")
+	before := strings.Repeat(" ", t.Column)
+	if lineStart == 0 && t.Prefix != "" {
+		before = t.Prefix
+	}
+	e.Source = before + strings.TrimRight(t.Body[lineStart:lineEnd], "\r")
 	e.Width = max(1, utf8.RuneCountInString(t.Body[start:max(start, min(span.End, lineEnd))]))
 	return e
 }

@@ -1,0 +1,79 @@
+package compute
+
+import (
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
+	"hash/crc32"
+	"strconv"
+
+	"github.com/quern-engine/quern/plan"
+)
+
+// digestFunctions hash bytes, and write them in other alphabets.
+func digestFunctions() []Function {
+	str := returns(plan.String)
+	digest := func(name string, aliases []string, summary, example, res string, f func(dst []byte, s string) []byte) Function {
+		return Function{
+			Name: name, Aliases: aliases, Usage: name + "(bytes)", Summary: summary, Example: example, ExampleResult: res,
+			resolve: takes(str, bytes()), build: total(text1(f)),
+		}
+	}
+	return []Function{
+		digest("md5", nil, "The MD5 digest in hexadecimal.", "md5('Spark')", "8cde774d6f7333752ed72cacddb05126",
+			func(dst []byte, s string) []byte { sum := md5.Sum([]byte(s)); return hex.AppendEncode(dst, sum[:]) }),
+		digest("sha1", []string{"sha"}, "The SHA-1 digest in hexadecimal.", "sha1('Spark')",
+			"85f5955f4b27a9a4c2aab6ffe5d7189fc298b92c",
+			func(dst []byte, s string) []byte { sum := sha1.Sum([]byte(s)); return hex.AppendEncode(dst, sum[:]) }),
+		{
+			Name: "sha2", Usage: "sha2(bytes, bits)", Summary: "The SHA-2 digest of 224, 256 (also 0), 384 or 512 bits in hexadecimal.",
+			Example:       "sha2('Spark', 256)",
+			ExampleResult: "529bc3b07127ecb7e53a4dcf1991d9152c24537d919178022b2c42657f79a26b",
+			resolve:       nullable(takes(str, bytes(), of(plan.Int32))), build: total(textSome2(sha2)),
+		},
+		{
+			Name: "crc32", Usage: "crc32(bytes)", Summary: "The CRC-32 checksum.", Example: "crc32('Spark')",
+			ExampleResult: "1557323817", resolve: takes(returns(plan.Int64), bytes()),
+			build: total(map1(func(s string) int64 { return int64(crc32.ChecksumIEEE([]byte(s))) })),
+		},
+		{
+			Name: "hex", Usage: "hex(x)", Summary: "A number, or the bytes of a string, in hexadecimal.", Example: "hex(17)",
+			ExampleResult: "11",
+			resolve:       takes(str, oneOf(`("BIGINT" or "STRING" or "BINARY")`, plan.Int64, plan.Binary, plan.String)), build: buildHex,
+		},
+		digest("base64", nil, "The bytes in base 64.", "base64('Spark SQL')", "U3BhcmsgU1FM",
+			func(dst []byte, s string) []byte { return base64.StdEncoding.AppendEncode(dst, []byte(s)) }),
+	}
+}
+
+func sha2(dst []byte, s string, bits int32) ([]byte, bool, error) {
+	switch bits {
+	case 224:
+		sum := sha256.Sum224([]byte(s))
+		return hex.AppendEncode(dst, sum[:]), true, nil
+	case 0, 256:
+		sum := sha256.Sum256([]byte(s))
+		return hex.AppendEncode(dst, sum[:]), true, nil
+	case 384:
+		sum := sha512.Sum384([]byte(s))
+		return hex.AppendEncode(dst, sum[:]), true, nil
+	case 512:
+		sum := sha512.Sum512([]byte(s))
+		return hex.AppendEncode(dst, sum[:]), true, nil
+	}
+	return dst, false, nil
+}
+
+func buildHex(b *binding) (node, error) {
+	if b.arg(0).Kind == plan.KindInt64 {
+		return total(text1(func(dst []byte, v int64) []byte {
+			return appendUpper(dst, strconv.FormatUint(uint64(v), 16))
+		}))(b)
+	}
+	return total(text1(func(dst []byte, s string) []byte {
+		return appendUpper(dst, hex.EncodeToString([]byte(s)))
+	}))(b)
+}

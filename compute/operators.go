@@ -1,0 +1,183 @@
+package compute
+
+import "github.com/quern-engine/quern/plan"
+
+func operatorFunctions() []Function {
+	return append(comparisonFunctions(), arithmeticFunctions()...)
+}
+
+func comparisonFunctions() []Function {
+	return []Function{
+		comparison("=", []string{"=="}, "Whether two values are equal; NaN equals NaN.", "1 = 1", "true"),
+		comparison("<>", []string{"!="}, "Whether two values differ.", "1 <> 2", "true"),
+		comparison("<", nil, "Whether the first value is less.", "'a' < 'b'", "true"),
+		comparison("<=", nil, "Whether the first value is less or equal.", "2 <= 2.0", "true"),
+		comparison(">", nil, "Whether the first value is greater.", "DATE '2020-01-02' > '2020-01-01'", "true"),
+		comparison(">=", nil, "Whether the first value is greater or equal.", "1 >= 2", "false"),
+		{
+			Name: "<=>", Usage: "a <=> b", Summary: "Whether two values are equal, with NULL equal to NULL.",
+			Example: "NULL <=> NULL", ExampleResult: "true", narrow: narrowLiterals,
+			resolve: neverNull(comparable2), build: buildNullSafeEqual,
+		},
+	}
+}
+
+func comparison(name string, aliases []string, summary, example, res string) Function {
+	return Function{
+		Name: name, Aliases: aliases, Usage: "a " + name + " b", Summary: summary, Example: example, ExampleResult: res,
+		narrow: narrowLiterals, resolve: comparable2, build: buildComparison,
+	}
+}
+
+// comparable2 casts two operands to their common type; two bare NULLs compare as booleans.
+func comparable2(args []plan.Type) (Signature, error) {
+	sig, err := takesAlike(returns(plan.Boolean), 2, 2)(args)
+	if err == nil && sig.Args[0].Kind == plan.KindNull {
+		sig.Args = alike(plan.Boolean, 2)
+	}
+	return sig, err
+}
+
+func arithmeticFunctions() []Function {
+	op := func(name, summary, example, res string) Function {
+		return Function{
+			Name: name, Usage: "a " + name + " b", Summary: summary, Example: example, ExampleResult: res,
+			narrow: narrowLiterals, resolve: arithmetic(name), build: buildArithmetic(name, false),
+		}
+	}
+	try := func(name, op, summary, example, res string) Function {
+		return Function{
+			Name: name, Usage: name + "(a, b)", Summary: summary, Example: example, ExampleResult: res,
+			narrow: narrowLiterals, resolve: nullable(arithmetic(op)), build: buildArithmetic(op, true),
+		}
+	}
+	mod := op("%", "The remainder, with the sign of the dividend.", "-7 % 3", "-1")
+	mod.Aliases = []string{"mod"}
+	pmod := op("pmod", "The remainder, positive for a positive divisor.", "pmod(-7, 3)", "2")
+	pmod.Usage = "pmod(a, b)"
+	return []Function{
+		op("+", "The sum; a date plus a number of days is a date.", "1 + 2", "3"),
+		op("-", "The difference; a date minus a number of days is a date.", "DATE '2001-10-01' - 7", "2001-09-24"),
+		op("*", "The product.", "1.5 * 2", "3.0"),
+		op("/", "The quotient: double for integers, decimal for decimals.", "7 / 2", "3.5"),
+		op("div", "The whole part of the quotient.", "7 div 2", "3"),
+		mod, pmod,
+		{
+			Name: "negative", Usage: "-a", Summary: "The number with its sign turned.", Example: "negative(1)", ExampleResult: "-1",
+			resolve: takes(sameAs(0), number()), build: buildNegative,
+		},
+		{
+			Name: "positive", Usage: "+a", Summary: "The number itself.", Example: "positive(1)", ExampleResult: "1",
+			resolve: takes(sameAs(0), number()), build: func(b *binding) (node, error) { return b.args[0], nil },
+		},
+		try("try_add", "+", "The sum, or NULL on overflow.", "try_add(2147483647, 1)", "NULL"),
+		try("try_subtract", "-", "The difference, or NULL on overflow.", "try_subtract(3, 1)", "2"),
+		try("try_multiply", "*", "The product, or NULL on overflow.", "try_multiply(2, 3)", "6"),
+		try("try_divide", "/", "The quotient, or NULL when dividing by zero.", "try_divide(3, 0)", "NULL"),
+		try("try_mod", "%", "The remainder, or NULL when dividing by zero.", "try_mod(3, 0)", "NULL"),
+	}
+}
+
+// arithmetic types an arithmetic operator.
+func arithmetic(op string) resolver {
+	return func(args []plan.Type) (Signature, error) {
+		if len(args) != 2 {
+			return Signature{}, arityError{"2", len(args)}
+		}
+		a, b := args[0], args[1]
+		if sig, ok, err := dateArithmetic(op, a, b); ok || err != nil {
+			return sig, err
+		}
+		for i, t := range args {
+			if !t.IsNumeric() && t.Kind != plan.KindNull && t.Kind != plan.KindString {
+				return Signature{}, argumentError{i, `"NUMERIC"`, t}
+			}
+		}
+		switch {
+		case a.Kind == plan.KindString && b.Kind == plan.KindString:
+			return Signature{}, argumentError{0, `"NUMERIC"`, a}
+		case a.Kind == plan.KindString:
+			a = numberBeside(b)
+		case b.Kind == plan.KindString:
+			b = numberBeside(a)
+		}
+		if a.Kind == plan.KindNull {
+			a = numberOr(b)
+		}
+		if b.Kind == plan.KindNull {
+			b = a
+		}
+		return arithmeticSignature(op, a, b)
+	}
+}
+
+func numberBeside(t plan.Type) plan.Type {
+	if t.Kind == plan.KindNull {
+		return plan.Float64
+	}
+	return besideString(t)
+}
+
+func numberOr(t plan.Type) plan.Type {
+	if t.Kind == plan.KindNull {
+		return plan.Float64
+	}
+	return t
+}
+
+// dateArithmetic is date ± days.
+func dateArithmetic(op string, a, b plan.Type) (Signature, bool, error) {
+	if a.Kind != plan.KindDate && b.Kind != plan.KindDate {
+		return Signature{}, false, nil
+	}
+	days := func(t plan.Type) bool { return t.IsInteger() && t.Kind != plan.KindInt64 || t.Kind == plan.KindNull }
+	switch {
+	case (op == "+" || op == "-") && a.Kind == plan.KindDate && days(b):
+		return Signature{Args: []plan.Type{plan.Date, plan.Int32}, Returns: plan.Date}, true, nil
+	case op == "+" && b.Kind == plan.KindDate && days(a):
+		return Signature{Args: []plan.Type{plan.Int32, plan.Date}, Returns: plan.Date}, true, nil
+	}
+	if a.Kind == plan.KindDate {
+		return Signature{}, false, argumentError{1, `("INT" or "SMALLINT" or "TINYINT")`, b}
+	}
+	return Signature{}, false, argumentError{0, `("INT" or "SMALLINT" or "TINYINT")`, a}
+}
+
+// arithmeticSignature types an operator over two numbers.
+func arithmeticSignature(op string, a, b plan.Type) (Signature, error) {
+	if a.Kind == plan.KindDecimal || b.Kind == plan.KindDecimal {
+		da, okA := decimalOf(a)
+		db, okB := decimalOf(b)
+		if okA && okB {
+			return Signature{Args: []plan.Type{da, db}, Returns: decimalResult(op, da, db)}, nil
+		}
+	}
+	t := commonNumber(a, b)
+	switch op {
+	case "/":
+		return Signature{Args: alike(plan.Float64, 2), Returns: plan.Float64}, nil
+	case "div":
+		if !t.IsInteger() {
+			return Signature{}, argumentError{0, `("BIGINT" or "DECIMAL")`, t}
+		}
+		return Signature{Args: alike(plan.Int64, 2), Returns: plan.Int64}, nil
+	}
+	return Signature{Args: alike(t, 2), Returns: t}, nil
+}
+
+// decimalResult is Spark's type of an operator over two decimals.
+func decimalResult(op string, a, b plan.Type) plan.Type {
+	scale := max(a.Scale, b.Scale)
+	switch op {
+	case "+", "-":
+		return adjustedDecimal(max(a.Precision-a.Scale, b.Precision-b.Scale)+scale+1, scale)
+	case "*":
+		return adjustedDecimal(a.Precision+b.Precision+1, a.Scale+b.Scale)
+	case "/":
+		scale = max(6, a.Scale+b.Precision+1)
+		return adjustedDecimal(a.Precision-a.Scale+b.Scale+scale, scale)
+	case "div":
+		return plan.Int64
+	}
+	return adjustedDecimal(min(a.Precision-a.Scale, b.Precision-b.Scale)+scale, scale)
+}

@@ -1,0 +1,206 @@
+package parquetio
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress"
+	"github.com/parquet-go/parquet-go/compress/gzip"
+	"github.com/parquet-go/parquet-go/compress/lz4"
+	"github.com/parquet-go/parquet-go/compress/snappy"
+	"github.com/parquet-go/parquet-go/compress/uncompressed"
+	"github.com/parquet-go/parquet-go/compress/zstd"
+
+	"github.com/quern-engine/quern/plan"
+)
+
+// What decides a file's bytes besides its rows. Changing any of it changes the bytes of every output.
+const (
+	createdBy = "quern version 1 (build 0)" // readers parse this form; it must not name a build
+	// groupRows is the rows of a row group. Why not more: a group is in memory until it is complete, and readers share
+	// out a file by row groups. Why not fewer: each has its own dictionaries.
+	groupRows = 1 << 18
+	// runRows is how many rows a column is given at once. Pages can only end between runs.
+	runRows       = 4096
+	pageBytes     = 256 << 10
+	dictionaryMax = 1 << 20 // bytes; a column with a larger dictionary continues plain
+)
+
+// WriterOptions adjust a Writer. The zero value works.
+type WriterOptions struct {
+	Compression string // "zstd" (the default), "snappy", "gzip", "lz4" or "none"
+	GroupRows   int64  // rows of a row group; 262,144 if zero
+}
+
+// Writer writes rows to a Parquet file. Its bytes depend on the rows, the schema and the options, not on how the rows
+// are cut into batches. It is not safe for concurrent use.
+//
+// parquet-go takes column values only one by one as Value; they are handed over by column, in runs.
+type Writer struct {
+	schema  plan.Schema
+	out     *parquet.GenericWriter[any]
+	group   *parquet.ConcurrentRowGroupWriter
+	columns []*valueColumn
+	held    []arrow.Record // whose memory pending values refer to
+	pending int            // rows not yet handed over
+	inGroup int64
+	limit   int64
+	rows    int64
+	err     error
+	closed  bool
+}
+
+// NewWriter begins a file on w. A type that Parquet has no form for is a user error.
+func NewWriter(w io.Writer, schema plan.Schema, opts WriterOptions) (*Writer, error) {
+	codec, err := codecOf(opts.Compression)
+	if err != nil {
+		return nil, err
+	}
+	root, config, err := fileSchema(schema)
+	if err != nil {
+		return nil, err
+	}
+	if opts.GroupRows <= 0 {
+		opts.GroupRows = groupRows
+	}
+	config.CreatedBy = createdBy
+	config.Compression = codec
+	config.Schema = parquet.NewSchema("schema", root)
+	config.DataPageVersion = 1 // every reader there is
+	config.PageBufferSize = pageBytes
+	config.DictionaryMaxBytes = dictionaryMax
+	config.MaxRowsPerRowGroup = opts.GroupRows + 1 // cut here, not there
+	out := &Writer{schema: schema, out: parquet.NewGenericWriter[any](w, config), limit: opts.GroupRows}
+	for i, f := range schema.Fields {
+		out.columns = append(out.columns, newValueColumn(f, i))
+	}
+	return out, nil
+}
+
+func codecOf(name string) (compress.Codec, error) {
+	switch name {
+	case "", "zstd":
+		return &zstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}, nil
+	case "snappy":
+		return &snappy.Codec{}, nil
+	case "gzip":
+		return &gzip.Codec{Level: 6}, nil
+	case "lz4":
+		return &lz4.Codec{Level: lz4.Fastest}, nil
+	case "none", "uncompressed":
+		return &uncompressed.Codec{}, nil
+	}
+	return nil, plan.Failf(plan.FailureUser, "compression %q is not known; use zstd, snappy, gzip, lz4 or none", name)
+}
+
+// Rows is how many rows have been written.
+func (w *Writer) Rows() int64 { return w.rows }
+
+// Write appends a batch. The caller keeps its ownership of it.
+func (w *Writer) Write(ctx context.Context, rec arrow.Record) error {
+	if w.err == nil && w.closed {
+		w.err = plan.Failf(plan.FailureInternal, "write to a closed Parquet file")
+	}
+	if w.err == nil && int(rec.NumCols()) != len(w.columns) {
+		w.err = plan.Failf(plan.FailureInternal, "batch of %d columns for a file of %d", rec.NumCols(), len(w.columns))
+	}
+	if w.err != nil {
+		return w.err
+	}
+	rec.Retain()
+	w.held = append(w.held, rec)
+	total := int(rec.NumRows())
+	for from := 0; from < total && w.err == nil; {
+		if w.err = ctx.Err(); w.err != nil {
+			break
+		}
+		n := int(min(int64(total-from), int64(runRows-w.pending), w.limit-w.inGroup-int64(w.pending)))
+		for i, c := range w.columns {
+			if err := c.add(rec.Column(i), from, from+n); err != nil && w.err == nil {
+				w.err = err
+			}
+		}
+		from += n
+		w.pending += n
+		if w.err == nil && (w.pending == runRows || w.inGroup+int64(w.pending) == w.limit) {
+			w.err = w.flushRun()
+		}
+	}
+	if w.pending == 0 {
+		w.release()
+	}
+	if w.err != nil {
+		w.release()
+		return w.err
+	}
+	w.rows += int64(total)
+	return nil
+}
+
+// flushRun hands the pending rows over, column by column, and completes the row group if it is full.
+func (w *Writer) flushRun() error {
+	if w.group == nil {
+		w.group = w.out.BeginRowGroup()
+	}
+	for i, cw := range w.group.ColumnWriters() {
+		n, err := cw.WriteRowValues(w.columns[i].values)
+		if err == nil && n != w.pending {
+			err = fmt.Errorf("%d of %d rows", n, w.pending)
+		}
+		if err != nil {
+			return fmt.Errorf("write Parquet column %s: %w", w.schema.Fields[i].Name, err)
+		}
+		w.columns[i].values = w.columns[i].values[:0]
+	}
+	w.inGroup += int64(w.pending)
+	w.pending = 0
+	if w.inGroup == w.limit {
+		return w.flushGroup()
+	}
+	return nil
+}
+
+func (w *Writer) flushGroup() error {
+	if _, err := w.group.Commit(); err != nil {
+		return fmt.Errorf("write Parquet row group: %w", err)
+	}
+	w.group, w.inGroup = nil, 0
+	return nil
+}
+
+func (w *Writer) release() {
+	for _, r := range w.held {
+		r.Release()
+	}
+	w.held = w.held[:0]
+}
+
+// Close writes what is pending and the footer. It does not close the underlying writer. A second Close does nothing.
+// After an error the file is not complete, and Close returns that error.
+func (w *Writer) Close() error {
+	if w.closed {
+		return w.err
+	}
+	w.closed = true
+	defer func() {
+		w.release()
+		for _, c := range w.columns {
+			c.forget()
+		}
+	}()
+	if w.err == nil && w.pending > 0 {
+		w.err = w.flushRun()
+	}
+	if w.err == nil && w.group != nil {
+		w.err = w.flushGroup()
+	}
+	if w.err == nil {
+		if err := w.out.Close(); err != nil {
+			w.err = fmt.Errorf("write Parquet footer: %w", err)
+		}
+	}
+	return w.err
+}

@@ -1,0 +1,147 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/url"
+	"path"
+	"sort"
+	"strings"
+
+	"github.com/quern-engine/quern/plan"
+)
+
+// list collects the files below u whose relative path is wanted, sorted by URL.
+func (s *Store) list(ctx context.Context, d driver, u *url.URL, enter, want func(elems []string) bool) ([]Info, error) {
+	visible := func(elems []string) bool { return !hidden(elems[len(elems)-1]) }
+	var found []Info
+	err := s.retry(ctx, func() error {
+		found = found[:0]
+		return d.list(ctx, u,
+			func(elems []string) bool { return visible(elems) && enter(elems) },
+			func(elems []string, info Info) error {
+				for i := range elems {
+					if hidden(elems[i]) {
+						return ctx.Err()
+					}
+				}
+				if want(elems) {
+					found = append(found, info)
+				}
+				return ctx.Err()
+			})
+	})
+	if err != nil {
+		return nil, err
+	}
+	sort.Slice(found, func(i, j int) bool { return found[i].URL < found[j].URL })
+	return found, nil
+}
+
+// Resolve finds the data files that a path stands for: a file, a glob (*, ? and [a-z] within path elements), or a folder
+// with all that is below it. It returns at least one, sorted by URL; nothing there is an error that names the path and,
+// if there is one, a similar name that exists.
+func (s *Store) Resolve(ctx context.Context, rawURL string) ([]Info, error) {
+	info, err := s.Stat(ctx, rawURL)
+	if err == nil {
+		return []Info{info}, nil
+	}
+	d, u, openErr := s.open(ctx, rawURL)
+	if openErr != nil {
+		return nil, openErr
+	}
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errIsFolder) {
+		return nil, err
+	}
+	base, patterns := splitGlob(u.Path)
+	if errors.Is(err, errIsFolder) {
+		base, patterns = u.Path, nil
+	}
+	for _, p := range patterns {
+		if _, err := path.Match(p, ""); err != nil {
+			return nil, plan.Failf(plan.FailureUser, "%s: bad pattern %q", Display(rawURL), p)
+		}
+	}
+	from := *u
+	from.Path, from.RawPath = base, ""
+	found, listErr := s.list(ctx, d, &from, func(elems []string) bool { return matches(patterns, elems) },
+		func(elems []string) bool { return len(elems) >= len(patterns) && matches(patterns, elems) })
+	switch {
+	case listErr != nil:
+		return nil, listErr
+	case len(found) > 0:
+		return found, nil
+	case len(patterns) > 0:
+		return nil, plan.Failf(plan.FailureUser, "%s: no file matches%s: %w", Display(rawURL), s.suggest(ctx, d, &from), fs.ErrNotExist)
+	case errors.Is(err, errIsFolder):
+		return nil, plan.Failf(plan.FailureUser, "%s: the folder has no data files (names that begin with '_' or '.' do not count)",
+			Display(rawURL))
+	}
+	return nil, plan.Failf(plan.FailureUser, "%s: no such file or folder%s: %w", Display(rawURL), s.suggest(ctx, d, u), fs.ErrNotExist)
+}
+
+// matches reports whether the elements fit the patterns as far as both go.
+func matches(patterns, elems []string) bool {
+	for i := range min(len(patterns), len(elems)) {
+		if ok, _ := path.Match(patterns[i], elems[i]); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// suggest names the existing sibling that is most like the missing name, as the end of a message.
+func (s *Store) suggest(ctx context.Context, d driver, u *url.URL) string {
+	elems := elements(u.Path)
+	// The first element that does not exist is the one to correct: find the deepest folder that has children.
+	for n := len(elems) - 1; n >= 0; n-- {
+		parent := *u
+		parent.Path, parent.RawPath = "/"+strings.Join(elems[:n], "/"), ""
+		names := d.children(ctx, &parent)
+		if len(names) == 0 {
+			continue
+		}
+		sort.Strings(names)
+		best, distance := "", len(elems[n])/3+2
+		for _, name := range names {
+			if name == elems[n] {
+				return "" // it is there: the search went wrong for another reason
+			}
+			if e := editDistance(name, elems[n]); e < distance {
+				best, distance = name, e
+			}
+		}
+		if best == "" {
+			return ""
+		}
+		return "; did you mean " + Display(Join(parent.String(), best)) + "?"
+	}
+	return ""
+}
+
+// editDistance is the Levenshtein distance in bytes, letter case ignored; long names are not compared.
+func editDistance(a, b string) int {
+	const longest = 256
+	if len(a) > longest || len(b) > longest {
+		return longest
+	}
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

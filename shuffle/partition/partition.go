@@ -1,0 +1,88 @@
+// Package partition says which partition of a shuffle, or shard of an output, each row goes to: by hashes that are
+// fixed and versioned, so that every worker and every rerun agrees.
+package partition
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/quern-engine/quern/compute/hash"
+	"github.com/quern-engine/quern/plan"
+)
+
+// Partitioner splits batches by key columns. It keeps its buffers between calls and is not safe for concurrent use.
+type Partitioner struct {
+	fn     plan.HashFunction
+	keys   []int
+	n      int
+	hashes []uint64
+	ids    []int32
+	rows   []int32
+	starts []int32 // n+1: partition p's rows are rows[starts[p]:starts[p+1]]
+	cursor []int32
+}
+
+// New makes a partitioner into n partitions by the hash of the key columns. With one partition, the function and the
+// keys do not matter.
+func New(fn plan.HashFunction, keys []int, n int) (*Partitioner, error) {
+	if n < 1 || n > 1<<20 {
+		return nil, fmt.Errorf("partition rows: %d partitions", n)
+	}
+	if n > 1 && fn != plan.HashExchange && fn != plan.HashShard {
+		return nil, fmt.Errorf("partition rows: unknown hash function %q", fn)
+	}
+	return &Partitioner{fn: fn, keys: keys, n: n, starts: make([]int32, n+1), cursor: make([]int32, n)}, nil
+}
+
+// Partitions is how many there are.
+func (p *Partitioner) Partitions() int { return p.n }
+
+// Split finds each row's partition. Ask for the rows with Rows.
+func (p *Partitioner) Split(rec arrow.Record) {
+	rows := int(rec.NumRows())
+	p.ids, p.rows = sized(p.ids, rows), sized(p.rows, rows)
+	p.assign(rec)
+	// Counting sort: it is stable, so rows keep their order within a partition.
+	clear(p.starts)
+	for _, id := range p.ids {
+		p.starts[id+1]++
+	}
+	for i := range p.n {
+		p.starts[i+1] += p.starts[i]
+	}
+	copy(p.cursor, p.starts)
+	for row, id := range p.ids {
+		p.rows[p.cursor[id]] = int32(row)
+		p.cursor[id]++
+	}
+}
+
+// Rows are the numbers of the rows of the last batch that belong to a partition, ascending; valid until the next Split.
+func (p *Partitioner) Rows(partition int) []int32 {
+	return p.rows[p.starts[partition]:p.starts[partition+1]]
+}
+
+func (p *Partitioner) assign(rec arrow.Record) {
+	if p.n == 1 {
+		clear(p.ids)
+		return
+	}
+	p.hashes = sized(p.hashes, len(p.ids))
+	if p.fn == plan.HashShard {
+		p.hashes = hash.Canonical("part", "", rec, p.keys, p.hashes)
+	} else {
+		p.hashes = hash.Columns(rec, p.keys, 0, p.hashes)
+	}
+	for i, h := range p.hashes {
+		p.ids[i] = int32(hash.Bucket(h, p.n))
+	}
+}
+
+// sized is s with length n; its content is unspecified.
+func sized[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}

@@ -1,0 +1,122 @@
+package shuffle
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/shuffle/segment"
+)
+
+// storeFolder is the part of the scratch folder that is the store's, so that Clean touches nothing else.
+const storeFolder = "shuffle"
+
+// Store keeps segments below a worker's scratch folder, as shuffle/run/stage-task-attempt.seg. Ids come from the
+// network: the store validates them, and os.Root holds it inside its folder whatever they say. It is safe for
+// concurrent use.
+type Store struct {
+	root *os.Root
+}
+
+// NewStore opens the store below a scratch folder, which is made if need be. What an earlier process left is still
+// there: call Clean to be rid of it.
+func NewStore(scratch string) (*Store, error) {
+	dir := filepath.Join(scratch, storeFolder)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open shuffle store: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open shuffle store: %w", err)
+	}
+	return &Store{root: root}, nil
+}
+
+// Create starts the segment of an attempt. It is not readable before Commit.
+func (s *Store) Create(id plan.AttemptID, partitions int, opts segment.Options) (*segment.Writer, error) {
+	name, err := segmentName(id)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.root.Mkdir(id.Run, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("create shuffle segment: %w", err)
+	}
+	f, err := s.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("create shuffle segment: %w", err)
+	}
+	return segment.NewWriter(f, func() error { return s.remove(name) }, id, partitions, opts)
+}
+
+// remove deletes a segment; one that Forget has taken already is no error.
+func (s *Store) remove(name string) error {
+	if err := s.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Open opens the finished segment of an attempt. The error of a missing one matches fs.ErrNotExist.
+func (s *Store) Open(id plan.AttemptID) (*segment.Reader, error) {
+	name, err := segmentName(id)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.root.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("open shuffle segment: %w", err)
+	}
+	r, err := segment.NewReader(f)
+	if err != nil {
+		return nil, err
+	}
+	if r.Attempt() != id {
+		err := fmt.Errorf("%w: segment %s says that it is %s", segment.ErrCorrupt, id, r.Attempt())
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// Forget deletes all segments of a run. Readers that have one open can finish.
+func (s *Store) Forget(run string) error {
+	if err := plan.ValidateID("run id", run); err != nil {
+		return err
+	}
+	if err := s.root.RemoveAll(run); err != nil {
+		return fmt.Errorf("forget shuffle data of run %s: %w", run, err)
+	}
+	return nil
+}
+
+// Clean deletes everything in the store.
+func (s *Store) Clean() error {
+	dir, err := s.root.Open(".")
+	if err != nil {
+		return fmt.Errorf("clean shuffle store: %w", err)
+	}
+	names, err := dir.Readdirnames(-1)
+	errs := []error{err, dir.Close()}
+	for _, name := range names {
+		errs = append(errs, s.root.RemoveAll(name))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("clean shuffle store: %w", err)
+	}
+	return nil
+}
+
+// Close closes the store. Segments that are open stay so.
+func (s *Store) Close() error { return s.root.Close() }
+
+func segmentName(id plan.AttemptID) (string, error) {
+	if err := plan.ValidateID("run id", id.Run); err != nil {
+		return "", err
+	}
+	if id.Stage < 0 || id.Task < 0 || id.Attempt < 0 {
+		return "", plan.Failf(plan.FailureUser, "attempt %s: negative number", id)
+	}
+	return fmt.Sprintf("%s/%d-%d-%d.seg", id.Run, id.Stage, id.Task, id.Attempt), nil
+}

@@ -1,0 +1,82 @@
+// Command panicky is a plugin that goes wrong in every way a test needs.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"github.com/quern-engine/quern/udf"
+)
+
+func main() {
+	udf.Serve(
+		udf.Scalar("panics_on_13", panicsOn13, udf.Doc("its argument, but for 13")),
+		udf.Scalar("fails_on_13", failsOn13),
+		udf.Scalar("exits_on_13", exitsOn13),
+		udf.Scalar("hangs_on_13", hangsOn13),
+		udf.Scalar("spawns", spawns),
+		udf.Scalar("environment", udf.Of(os.Getenv)),
+		udf.Vector("short_result", []udf.Type{udf.BigInt}, udf.BigInt, shortResult),
+		udf.Vector("wrong_type", []udf.Type{udf.BigInt}, udf.String, wrongType),
+		udf.Vector("unexpected_null", []udf.Type{udf.BigInt}, udf.BigInt, unexpectedNull),
+	)
+}
+
+func panicsOn13(v int64) (int64, error) {
+	if v == 13 {
+		panic("thirteen")
+	}
+	return v, nil
+}
+
+func failsOn13(v int64) (int64, error) {
+	if v == 13 {
+		return 0, errors.New("thirteen")
+	}
+	return v, nil
+}
+
+func exitsOn13(v int64) (int64, error) {
+	if v == 13 {
+		fmt.Fprintln(os.Stderr, "thirteen is too much for me")
+		os.Exit(3)
+	}
+	return v, nil
+}
+
+func hangsOn13(v int64) (int64, error) {
+	if v == 13 {
+		select {}
+	}
+	return v, nil
+}
+
+// spawns starts a process that outlives the function, and gives its id.
+func spawns(seconds int64) (int64, error) {
+	cmd := exec.Command("/bin/sleep", strconv.FormatInt(seconds, 10))
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	return int64(cmd.Process.Pid), nil
+}
+
+func shortResult(args []arrow.Array) (arrow.Array, error) {
+	return array.NewSlice(args[0], 0, int64(args[0].Len()-1)), nil
+}
+
+func wrongType(args []arrow.Array) (arrow.Array, error) {
+	args[0].Retain()
+	return args[0], nil
+}
+
+func unexpectedNull(args []arrow.Array) (arrow.Array, error) {
+	return array.MakeArrayOfNull(memory.DefaultAllocator, args[0].DataType(), args[0].Len()), nil
+}

@@ -1,0 +1,250 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/udf/udfpb"
+)
+
+// Functions are a job's plugin functions, ready to be called. Safe for concurrent use.
+type Functions struct {
+	host   *Host
+	byName map[string]plan.Function
+}
+
+// Call runs a function on a batch with one plain column an argument, and returns a column of the same length, which
+// the caller owns. An error that the function returned is a plan.FailureUser with the row; a process that crashed,
+// hung or answered nonsense is a plan.FailurePlugin.
+func (f *Functions) Call(ctx context.Context, function string, args arrow.Record) (arrow.Array, error) {
+	fn, ok := f.byName[function]
+	if !ok {
+		return nil, plan.Failf(plan.FailureInternal, "no plugin function %s in this job", function)
+	}
+	if err := checkColumns(fn, args); err != nil {
+		return nil, plan.Failf(plan.FailureInternal, "%s: %w", label(fn), err)
+	}
+	p, run, err := f.host.acquire(ctx, fn.SHA256)
+	if err != nil {
+		return nil, f.startFailure(ctx, fn, err)
+	}
+	c := &call{fn: fn, run: run, host: f.host}
+	col, err := c.do(ctx, args)
+	p.release(run, c.broken, c.abandoned)
+	if err != nil {
+		return nil, err
+	}
+	return col, nil
+}
+
+func (f *Functions) startFailure(ctx context.Context, fn plan.Function, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", label(fn), context.Cause(ctx))
+	}
+	return plan.Failf(plan.FailurePlugin, "%s: %w", label(fn), err)
+}
+
+func checkColumns(fn plan.Function, args arrow.Record) error {
+	if int(args.NumCols()) != len(fn.Args) {
+		return fmt.Errorf("%d argument columns for %d parameters", args.NumCols(), len(fn.Args))
+	}
+	for i, t := range fn.Args {
+		if !arrow.TypeEqual(args.Column(i).DataType(), t.Arrow()) {
+			return fmt.Errorf("argument %d is a column of %s, not %s", i+1, args.Column(i).DataType(), t)
+		}
+	}
+	return nil
+}
+
+// call is one call of one function, which may take more than one message.
+type call struct {
+	fn        plan.Function
+	run       *running
+	host      *Host
+	broken    bool // the process must not be used again
+	abandoned bool // the process may still be at it, but nobody waits
+}
+
+// do checks the signature, then calls.
+func (c *call) do(ctx context.Context, args arrow.Record) (arrow.Array, error) {
+	described, ok := c.run.functions[c.fn.Export]
+	if !ok {
+		return nil, plan.Failf(plan.FailurePlugin, "%s: the plugin has no function %s", label(c.fn), c.fn.Export)
+	}
+	if !sameSignature(described, c.fn) {
+		return nil, plan.Failf(plan.FailurePlugin, "%s: the plugin describes it as %s, the job was planned with %s",
+			label(c.fn), signature(described), signature(c.fn))
+	}
+	return c.batch(ctx, args)
+}
+
+// batch calls with a batch, in halves if it is too large for a message.
+func (c *call) batch(ctx context.Context, args arrow.Record) (arrow.Array, error) {
+	payload, err := udfpb.NewPayload(c.host.opts.Mem, args)
+	if errors.Is(err, udfpb.ErrTooLarge) {
+		return c.halves(ctx, args)
+	}
+	if err != nil {
+		return nil, plan.Failf(plan.FailureInternal, "%s: %w", label(c.fn), err)
+	}
+	limited, cancel := context.WithTimeout(ctx, c.host.opts.CallTimeout)
+	defer cancel()
+	reply, err := c.run.rpc.Call(limited, &udfpb.CallRequest{Function: c.fn.Export, Args: payload})
+	if err != nil {
+		return nil, c.rpcFailure(ctx, limited, err)
+	}
+	if failed := reply.GetError(); failed != nil {
+		return nil, c.functionFailure(failed, args)
+	}
+	col, err := c.column(reply.GetColumn(), args)
+	if err != nil {
+		c.broken = true
+		return nil, plan.Failf(plan.FailurePlugin, "%s: result refused: %w", label(c.fn), err)
+	}
+	return col, nil
+}
+
+func (c *call) halves(ctx context.Context, args arrow.Record) (arrow.Array, error) {
+	rows := args.NumRows()
+	if rows < 2 {
+		return nil, plan.Failf(plan.FailureUser, "%s: a row's arguments are larger than %d MiB", label(c.fn), udfpb.MaxPayload>>20)
+	}
+	var cols []arrow.Array
+	defer func() {
+		for _, col := range cols {
+			col.Release()
+		}
+	}()
+	for _, half := range [][2]int64{{0, rows / 2}, {rows / 2, rows}} {
+		part := args.NewSlice(half[0], half[1])
+		col, err := c.batch(ctx, part)
+		part.Release()
+		if err != nil {
+			return nil, err
+		}
+		cols = append(cols, col)
+	}
+	return array.Concatenate(cols, c.host.opts.Mem)
+}
+
+// rpcFailure is for a call without an answer.
+func (c *call) rpcFailure(ctx, limited context.Context, err error) error {
+	// The other side sees a deadline pass by its own timer, sometimes a moment before this one.
+	if status.Code(err) == codes.DeadlineExceeded {
+		timer := time.NewTimer(time.Second)
+		defer timer.Stop()
+		select {
+		case <-limited.Done():
+		case <-timer.C:
+		}
+	}
+	if ctx.Err() != nil {
+		c.abandoned = true
+		return fmt.Errorf("%s: %w", label(c.fn), context.Cause(ctx))
+	}
+	c.broken = true
+	if limited.Err() != nil {
+		c.run.stop()
+		return plan.Failf(plan.FailurePlugin, "%s did not answer within %s and was killed%s",
+			label(c.fn), c.host.opts.CallTimeout, c.run.lastWords())
+	}
+	// The connection goes down a moment before the process is seen to have ended.
+	if code := status.Code(err); code == codes.Unavailable || code == codes.Canceled {
+		if end, ok := c.run.ended(time.Second); ok {
+			c.run.stop() // waits until all its output is here
+			return plan.Failf(plan.FailurePlugin, "%s: the plugin process died: %s%s", label(c.fn), end, c.run.lastWords())
+		}
+	}
+	c.run.stop()
+	return plan.Failf(plan.FailurePlugin, "%s: %w%s", label(c.fn), err, c.run.lastWords())
+}
+
+// functionFailure is for what the author's code said, or how it went down.
+func (c *call) functionFailure(failed *udfpb.FunctionError, args arrow.Record) error {
+	at := ""
+	if failed.GetRow() >= 0 && failed.GetRow() < args.NumRows() {
+		at = fmt.Sprintf(" for (%s)", rowText(args, int(failed.GetRow())))
+	}
+	message := clip(failed.GetMessage())
+	if failed.GetPanicked() {
+		return plan.Failf(plan.FailurePlugin, "%s panicked%s: %s\n%s", label(c.fn), at, message, clip(failed.GetStack()))
+	}
+	return plan.Failf(plan.FailureUser, "%s failed%s: %s", label(c.fn), at, message)
+}
+
+// rowText shows a row's arguments as they are in SQL, shortened.
+func rowText(args arrow.Record, row int) string {
+	values := make([]string, args.NumCols())
+	for i, col := range args.Columns() {
+		values[i] = "NULL"
+		if col.IsValid(row) {
+			values[i] = col.ValueStr(row)
+		}
+		if s, ok := col.(*array.String); ok && col.IsValid(row) {
+			values[i] = "'" + s.Value(row) + "'"
+		}
+		if len(values[i]) > 200 {
+			values[i] = strings.ToValidUTF8(values[i][:200], "") + "…"
+		}
+	}
+	return strings.Join(values, ", ")
+}
+
+// clip bounds text that comes from a plugin.
+func clip(text string) string {
+	const most = 4096
+	text = strings.ToValidUTF8(text, "�")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
+}
+
+// column checks an answer: the right type and length, and NULL only where the signature allows it.
+func (c *call) column(payload *udfpb.Payload, args arrow.Record) (arrow.Array, error) {
+	rec, err := payload.Record(c.host.opts.Mem)
+	if err != nil {
+		return nil, err
+	}
+	defer rec.Release()
+	if rec.NumCols() != 1 || rec.NumRows() != args.NumRows() {
+		return nil, fmt.Errorf("%d columns of %d rows, not 1 of %d", rec.NumCols(), rec.NumRows(), args.NumRows())
+	}
+	col := rec.Column(0)
+	if !arrow.TypeEqual(col.DataType(), c.fn.Returns.Arrow()) {
+		return nil, fmt.Errorf("a column of %s, not %s", col.DataType(), c.fn.Returns)
+	}
+	if !c.fn.Nullable && col.NullN() > 0 {
+		if row := unexplainedNull(col, args); row >= 0 {
+			return nil, fmt.Errorf("NULL for (%s), from a function that never gives NULL", rowText(args, row))
+		}
+	}
+	col.Retain()
+	return col, nil
+}
+
+// unexplainedNull is a row with a NULL result but no NULL argument, or -1.
+func unexplainedNull(col arrow.Array, args arrow.Record) int {
+	for row := range col.Len() {
+		if col.IsValid(row) {
+			continue
+		}
+		explained := false
+		for _, a := range args.Columns() {
+			explained = explained || a.IsNull(row)
+		}
+		if !explained {
+			return row
+		}
+	}
+	return -1
+}

@@ -1,0 +1,456 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"go.uber.org/goleak"
+
+	"github.com/quern-engine/quern/plan"
+)
+
+// built has the plugins of testdata, compiled once for all tests.
+var built struct {
+	dir               string
+	distance, panicky string
+}
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "quern-host-test-")
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		if _, err := exec.LookPath("go"); err == nil {
+			built.dir = dir
+			built.distance = mustBuild(dir, "distance")
+			built.panicky = mustBuild(dir, "panicky")
+		}
+		code := m.Run()
+		if err := goleak.Find(); err != nil && code == 0 {
+			println(err.Error())
+			code = 1
+		}
+		return code
+	}())
+}
+
+func mustBuild(cache, name string) string {
+	exe, err := Build(context.Background(), filepath.Join("..", "..", "testdata", "plugins", name), cache)
+	if err != nil {
+		panic(err)
+	}
+	return exe
+}
+
+// open makes a host and binds all functions of a plugin.
+func open(t *testing.T, exe string, change func(*Options)) (*Host, *Functions, []plan.Function) {
+	t.Helper()
+	if exe == "" {
+		t.Skip("no go command to build the test plugins with")
+	}
+	fns, err := Describe(t.Context(), exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := Options{CacheDir: t.TempDir(), Fetch: func(context.Context, string) (io.ReadCloser, error) { return os.Open(exe) }}
+	if change != nil {
+		change(&opts)
+	}
+	h, err := New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	f, err := h.Open(t.Context(), fns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h, f, fns
+}
+
+func ints(t *testing.T, values ...any) arrow.Record {
+	b := array.NewInt64Builder(memory.DefaultAllocator)
+	for _, v := range values {
+		if v == nil {
+			b.AppendNull()
+		} else {
+			b.Append(int64(v.(int)))
+		}
+	}
+	return column(t, b.NewArray())
+}
+
+func column(t *testing.T, col arrow.Array) arrow.Record {
+	schema := arrow.NewSchema([]arrow.Field{{Name: "a", Type: col.DataType(), Nullable: true}}, nil)
+	rec := array.NewRecord(schema, []arrow.Array{col}, int64(col.Len()))
+	t.Cleanup(rec.Release)
+	return rec
+}
+
+// failure is the failure of a call, which must be of a kind and say some things.
+func failure(t *testing.T, err error, kind plan.FailureKind, parts ...string) {
+	t.Helper()
+	var f *plan.Failure
+	if !errors.As(err, &f) || f.Kind != kind {
+		t.Fatalf("got %v, not a failure of kind %s", err, kind)
+	}
+	for _, p := range parts {
+		if !strings.Contains(err.Error(), p) {
+			t.Errorf("%q does not say %q", err, p)
+		}
+	}
+}
+
+func pids(h *Host) []int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var out []int
+	for _, p := range h.plugins {
+		p.sem <- struct{}{}
+		if p.run != nil {
+			out = append(out, p.run.proc.pid)
+		}
+		<-p.sem
+	}
+	return out
+}
+
+// gone waits until a process group is.
+func gone(t *testing.T, pid int) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for time.Now().Before(deadline) {
+		if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
+			return
+		}
+		if stat, err := os.ReadFile("/proc/" + strconv.Itoa(max(pid, -pid)) + "/stat"); err == nil && strings.Contains(string(stat), ") Z ") {
+			return // a zombie whose reaper is not this process
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+	t.Errorf("process %d still exists", pid)
+}
+
+func TestDescribeAndCall(t *testing.T) {
+	h, f, fns := open(t, built.distance, nil)
+	if len(fns) != 1 || fns[0].Name != "distance_bucket" || signature(fns[0]) != "(bigint) string, nullable false" {
+		t.Fatalf("described %+v", fns)
+	}
+	for range 3 {
+		col, err := f.Call(t.Context(), "distance_bucket", ints(t, 0, 499, 500, nil, 1499, 1500))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := col.String(), `["short" "short" "medium" (null) "medium" "long"]`; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		col.Release()
+	}
+	one := pids(h)
+	if len(one) != 1 {
+		t.Fatalf("processes %v", one)
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, -one[0])
+	_, err := f.Call(t.Context(), "distance_bucket", ints(t, 1))
+	failure(t, err, plan.FailurePlugin, "closed")
+}
+
+func TestUserErrorNamesTheRow(t *testing.T) {
+	_, f, _ := open(t, built.distance, nil)
+	_, err := f.Call(t.Context(), "distance_bucket", ints(t, 1, nil, -7))
+	failure(t, err, plan.FailureUser, "distance_bucket", "(-7)", "a distance of -7 miles")
+}
+
+func TestEmptyBatch(t *testing.T) {
+	_, f, _ := open(t, built.distance, nil)
+	col, err := f.Call(t.Context(), "distance_bucket", ints(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer col.Release()
+	if col.Len() != 0 {
+		t.Errorf("%d rows", col.Len())
+	}
+}
+
+func TestPanicLeavesTheProcessAlive(t *testing.T) {
+	h, f, _ := open(t, built.panicky, nil)
+	_, err := f.Call(t.Context(), "panics_on_13", ints(t, 12, 13))
+	failure(t, err, plan.FailurePlugin, "panics_on_13", "panicked for (13): thirteen", "main.panicsOn13")
+	before := pids(h)
+	col, err := f.Call(t.Context(), "panics_on_13", ints(t, 12))
+	if err != nil {
+		t.Fatal(err)
+	}
+	col.Release()
+	if after := pids(h); len(after) != 1 || after[0] != before[0] {
+		t.Errorf("processes %v, then %v", before, after)
+	}
+}
+
+func TestExitIsReportedAndRestarted(t *testing.T) {
+	h, f, _ := open(t, built.panicky, nil)
+	_, err := f.Call(t.Context(), "exits_on_13", ints(t, 13))
+	failure(t, err, plan.FailurePlugin, "exits_on_13", "exit status 3", "thirteen is too much for me")
+	col, err := f.Call(t.Context(), "exits_on_13", ints(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	col.Release()
+	if n := len(pids(h)); n != 1 {
+		t.Errorf("%d processes", n)
+	}
+}
+
+func TestKilledProcessIsReported(t *testing.T) {
+	h, f, _ := open(t, built.panicky, nil)
+	col, err := f.Call(t.Context(), "hangs_on_13", ints(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	col.Release()
+	calling := make(chan error, 1)
+	go func() {
+		_, err := f.Call(t.Context(), "hangs_on_13", ints(t, 13))
+		calling <- err
+	}()
+	if err := syscall.Kill(pids(h)[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-calling:
+		// The call may have come too late and met a fresh process: then it hangs, and the next case ends it.
+		failure(t, err, plan.FailurePlugin, "died: signal: killed")
+	case <-time.After(2 * time.Second):
+		h.Close()
+		failure(t, <-calling, plan.FailurePlugin)
+	}
+}
+
+func TestHungCallIsKilled(t *testing.T) {
+	h, f, _ := open(t, built.panicky, func(o *Options) { o.CallTimeout = 300 * time.Millisecond })
+	_, err := f.Call(t.Context(), "hangs_on_13", ints(t, 13))
+	failure(t, err, plan.FailurePlugin, "did not answer within 300ms")
+	if n := len(pids(h)); n != 0 {
+		t.Errorf("%d processes left", n)
+	}
+}
+
+func TestCancelledCallKillsWhatNobodyWaitsFor(t *testing.T) {
+	h, f, _ := open(t, built.panicky, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := f.Call(ctx, "hangs_on_13", ints(t, 13))
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("got %v", err)
+	}
+	if n := len(pids(h)); n != 0 {
+		t.Errorf("%d processes left", n)
+	}
+}
+
+func TestGrandchildrenDieToo(t *testing.T) {
+	h, f, _ := open(t, built.panicky, nil)
+	col, err := f.Call(t.Context(), "spawns", ints(t, 600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	child := int(col.(*array.Int64).Value(0))
+	col.Release()
+	if err := syscall.Kill(child, 0); err != nil {
+		t.Fatalf("the grandchild is not there to begin with: %v", err)
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, child)
+}
+
+func TestHostEnvironmentIsHidden(t *testing.T) {
+	t.Setenv("QUERN_TEST_SECRET", "hunter2")
+	_, f, _ := open(t, built.panicky, nil)
+	b := array.NewStringBuilder(memory.DefaultAllocator)
+	b.AppendValues([]string{"QUERN_TEST_SECRET", "QUERN_PLUGIN"}, nil)
+	col, err := f.Call(t.Context(), "environment", column(t, b.NewArray()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer col.Release()
+	if got := col.(*array.String); got.Value(0) != "" || got.Value(1) == "" {
+		t.Errorf("the plugin sees %s", col)
+	}
+}
+
+func TestNonsenseIsRefused(t *testing.T) {
+	_, f, _ := open(t, built.panicky, nil)
+	for name, says := range map[string]string{
+		"short_result":    "1 columns of 1 rows, not 1 of 2",
+		"wrong_type":      "a column of int64, not string",
+		"unexpected_null": "NULL for (1), from a function that never gives NULL",
+	} {
+		_, err := f.Call(t.Context(), name, ints(t, 1, 2))
+		failure(t, err, plan.FailurePlugin, name, says)
+	}
+}
+
+func TestSignatureIsPinned(t *testing.T) {
+	h, _, fns := open(t, built.distance, nil)
+	fns[0].Returns = plan.Int64
+	f, err := h.Open(t.Context(), fns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Call(t.Context(), "distance_bucket", ints(t, 1))
+	failure(t, err, plan.FailurePlugin, "the plugin describes it as (bigint) string", "planned with (bigint) bigint")
+}
+
+func TestOtherExecutableIsRefused(t *testing.T) {
+	_, f, fns := open(t, built.distance, func(o *Options) {
+		o.Fetch = func(context.Context, string) (io.ReadCloser, error) { return os.Open(built.panicky) }
+	})
+	_, err := f.Call(t.Context(), fns[0].Name, ints(t, 1))
+	failure(t, err, plan.FailurePlugin, "its SHA-256 is", "refused")
+}
+
+func TestSwappedCopyIsReplaced(t *testing.T) {
+	h, f, fns := open(t, built.distance, nil)
+	path := filepath.Join(h.opts.CacheDir, "plugins", fns[0].SHA256)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("#!/bin/sh\nexit 0\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	col, err := f.Call(t.Context(), fns[0].Name, ints(t, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	col.Release()
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o500 {
+		t.Errorf("the copy: %v, %v", info, err)
+	}
+}
+
+func TestNoPlugin(t *testing.T) {
+	for name, script := range map[string]string{
+		"exits":     "#!/bin/sh\necho oh no >&2\nexit 4\n",
+		"babbles":   "#!/bin/sh\necho hello\nexec sleep 60\n",
+		"one line":  "#!/bin/sh\nhead -c 10000000 /dev/zero\nexec sleep 60\n",
+		"says none": "#!/bin/sh\nexec sleep 60\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			exe := filepath.Join(t.TempDir(), "plugin")
+			if err := os.WriteFile(exe, []byte(script), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			sha, err := Digest(exe)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h, err := New(Options{
+				CacheDir: t.TempDir(), StartTimeout: 500 * time.Millisecond,
+				Fetch: func(context.Context, string) (io.ReadCloser, error) { return os.Open(exe) },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer h.Close()
+			f, err := h.Open(t.Context(), []plan.Function{{Name: "f", Export: "f", Returns: plan.Int64, SHA256: sha}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			none := array.NewRecord(arrow.NewSchema(nil, nil), nil, 1)
+			defer none.Release()
+			_, err = f.Call(t.Context(), "f", none)
+			failure(t, err, plan.FailurePlugin, "function f", "start plugin")
+			if len(err.Error()) > 16<<10 {
+				t.Errorf("a message of %d bytes", len(err.Error()))
+			}
+		})
+	}
+}
+
+func TestConcurrentCallsShareAProcess(t *testing.T) {
+	h, f, _ := open(t, built.distance, nil)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 20 {
+				col, err := f.Call(t.Context(), "distance_bucket", ints(t, 1, 600, 9000))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				col.Release()
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(pids(h)); n != 1 {
+		t.Errorf("%d processes", n)
+	}
+}
+
+func TestBuild(t *testing.T) {
+	if built.dir == "" {
+		t.Skip("no go command")
+	}
+	exe, err := Build(t.Context(), built.distance, t.TempDir())
+	if err != nil || exe != built.distance {
+		t.Errorf("an executable gave %s, %v", exe, err)
+	}
+	for name, source := range map[string]string{"syntax": "package main\nfunc main() { undefined() }\n", "not main": "package other\n"} {
+		dir := t.TempDir()
+		for file, text := range map[string]string{"go.mod": "module example\n", "x.go": source} {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := Build(t.Context(), dir, t.TempDir())
+		want := map[string]string{"syntax": "undefined: undefined", "not main": "not a main package"}[name]
+		failure(t, err, plan.FailureUser, want)
+	}
+	_, err = Build(t.Context(), filepath.Join(t.TempDir(), "missing"), t.TempDir())
+	failure(t, err, plan.FailureUser, "missing")
+	t.Setenv("PATH", "")
+	_, err = Build(t.Context(), t.TempDir(), t.TempDir())
+	failure(t, err, plan.FailureUser, "no go command")
+}
+
+func TestTailKeepsTheEnd(t *testing.T) {
+	var out tail
+	for range 100 {
+		if _, err := out.Write([]byte(strings.Repeat("x", 10_000))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := out.Write([]byte(" end")); err != nil {
+		t.Fatal(err)
+	}
+	if len(out.buf) > 2*tailSize || !strings.HasSuffix(out.last(100), " end") {
+		t.Errorf("%d bytes, %q", len(out.buf), out.last(10))
+	}
+}

@@ -1,0 +1,171 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-plugin/runner"
+)
+
+// process is a plugin process and its group, as go-plugin's runner. Killing it kills the group: children that the
+// plugin started go with it, however it ends.
+type process struct {
+	path   string
+	env    []string
+	stdout *os.File // read ends
+	stderr *os.File
+	done   chan struct{} // closed when the process has ended
+
+	mu     sync.Mutex // guards the following
+	pid    int        // 0 before the start
+	reaped bool       // the pid may belong to somebody else
+	killed bool
+	result string // how it ended
+}
+
+var _ runner.Runner = (*process)(nil)
+
+func newProcess(path string) *process { return &process{path: path, done: make(chan struct{})} }
+
+// drain is how long output is read after the end: a process that left the group may hold the pipes open for ever.
+const drain = time.Second
+
+// Start starts the process. The thread that does so stays with it until it ends, because Linux kills the child when
+// the thread that made it goes, not the process.
+func (p *process) Start(context.Context) error {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	outR, outW, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	errR, errW, err := os.Pipe()
+	if err != nil {
+		return errors.Join(err, outR.Close(), outW.Close())
+	}
+	p.stdout, p.stderr = outR, errR
+	started := make(chan error, 1)
+	go p.live(started, []*os.File{null, outW, errW})
+	err = errors.Join(<-started, outW.Close(), errW.Close())
+	if err != nil {
+		return errors.Join(err, outR.Close(), errR.Close())
+	}
+	return nil
+}
+
+// live starts the process and sees it to its end. It is the process's goroutine; done tells that it has finished.
+func (p *process) live(started chan<- error, files []*os.File) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(p.done)
+	proc, err := p.exec(files)
+	started <- err
+	if err != nil {
+		return
+	}
+	p.reap(proc)
+	deadline := time.Now().Add(drain)
+	_ = p.stdout.SetReadDeadline(deadline) // pipes of os.Pipe support deadlines
+	_ = p.stderr.SetReadDeadline(deadline)
+}
+
+// endLocked notes the end. REQUIRES: p.mu is held.
+func (p *process) endLocked(state *os.ProcessState, err error) {
+	p.reaped = true
+	if p.result = state.String(); err != nil {
+		p.result = err.Error()
+	}
+}
+
+// exec is the fork and exec. While any other thread forks, it may hold a just-written executable open for a moment,
+// which makes Linux refuse to run it (ETXTBSY): that passes.
+func (p *process) exec(files []*os.File) (*os.Process, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.killed {
+		return nil, errors.New("the start was cancelled")
+	}
+	attr := &os.ProcAttr{Dir: "/", Env: p.env, Files: files, Sys: groupAttr()}
+	for try := 0; ; try++ {
+		proc, err := os.StartProcess(p.path, []string{p.path}, attr)
+		if err == nil {
+			p.pid = proc.Pid
+			return proc, nil
+		}
+		if !errors.Is(err, syscall.ETXTBSY) || try == 50 {
+			return nil, err
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+}
+
+// kill ends the group, or prevents the start.
+func (p *process) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.killed = true
+	if p.pid != 0 && !p.reaped {
+		killGroup(p.pid)
+	}
+}
+
+// end is how the process ended.
+func (p *process) end() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.result
+}
+
+// Wait waits for the end.
+func (p *process) Wait(context.Context) error {
+	<-p.done
+	// The readers have had their end of file, or their deadline, by now.
+	return errors.Join(p.stdout.Close(), p.stderr.Close())
+}
+
+// Kill kills the group.
+func (p *process) Kill(context.Context) error {
+	p.kill()
+	return nil
+}
+
+// ID is the process id.
+func (p *process) ID() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return fmt.Sprint(p.pid)
+}
+
+// Stdout is read by go-plugin for the handshake.
+func (p *process) Stdout() io.ReadCloser { return p.stdout }
+
+// Stderr is read by go-plugin for the log.
+func (p *process) Stderr() io.ReadCloser { return p.stderr }
+
+// Name is the executable.
+func (p *process) Name() string { return p.path }
+
+// Diagnose says why there may have been no handshake.
+func (p *process) Diagnose(context.Context) string {
+	return "Is it a Quern plugin, a program that calls udf.Serve, built for this machine?"
+}
+
+// PluginToHost maps an address: both sides see the same files.
+func (p *process) PluginToHost(network, address string) (string, string, error) {
+	return network, address, nil
+}
+
+// HostToPlugin maps an address the other way.
+func (p *process) HostToPlugin(network, address string) (string, string, error) {
+	return network, address, nil
+}

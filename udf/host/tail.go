@@ -1,0 +1,37 @@
+package host
+
+import (
+	"strings"
+	"sync"
+)
+
+// tailSize is how much of a process's output is kept.
+const tailSize = 64 << 10
+
+// tail keeps the end of what is written to it. Safe for concurrent use.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte // the last bytes, up to twice tailSize
+}
+
+// Write never fails.
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := len(p)
+	if len(p) > tailSize {
+		p = p[len(p)-tailSize:]
+	}
+	t.buf = append(t.buf, p...)
+	if len(t.buf) > 2*tailSize {
+		t.buf = append(t.buf[:0], t.buf[len(t.buf)-tailSize:]...)
+	}
+	return n, nil
+}
+
+// last is the last lines, up to a few kilobytes: what fits a message.
+func (t *tail) last(most int) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimSpace(strings.ToValidUTF8(string(t.buf[max(0, len(t.buf)-most):]), "�"))
+}

@@ -1,0 +1,18 @@
+package planner
+
+import (
+	"context"
+
+	"github.com/quern-engine/quern/plan"
+)
+
+// Catalog tells the planner what lies behind a source. It is the planner's only look at the world; package storage's
+// implementation is handed in by the caller.
+type Catalog interface {
+	// Table lists a source's files and reads its schema from the first of them. Statistics are not filled. A source
+	// that does not exist or cannot be read is a plan.FailureUser failure that names the path.
+	Table(ctx context.Context, src plan.Source) (*plan.Table, error)
+	// Statistics fills RowGroups of the files (those that partition pruning has left), and checks that every file has
+	// the table's columns.
+	Statistics(ctx context.Context, table *plan.Table, files []plan.File) ([]plan.File, error)
+}

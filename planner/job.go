@@ -1,0 +1,264 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/quern-engine/quern/compute"
+	"github.com/quern-engine/quern/internal/source"
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/planner/jobfile"
+	"github.com/quern-engine/quern/planner/logical"
+	"github.com/quern-engine/quern/planner/sql"
+)
+
+// FunctionRef is a plugin function that a job file names.
+type FunctionRef struct {
+	Name   string // as called in SQL
+	Plugin string // path of the Go package or executable, as written: relative to the job file's folder
+	Export string // as registered in the plugin
+	SHA256 string // the pin, if the job file has one
+}
+
+// FunctionsWanted lists a job file's plugin functions, so that the caller can build and describe the plugins before
+// it asks for a plan.
+func FunctionsWanted(file, text string) ([]FunctionRef, error) {
+	job, err := jobfile.Parse(file, text)
+	if err != nil {
+		return nil, err
+	}
+	var refs []FunctionRef
+	for _, f := range job.Functions {
+		refs = append(refs, FunctionRef{Name: f.Name.Text, Plugin: f.Plugin.Text, Export: f.Export.Text, SHA256: f.SHA256.Text})
+	}
+	return refs, nil
+}
+
+// jobLoader turns a job file into relations and targets.
+type jobLoader struct {
+	*planning
+	file   *jobfile.File
+	params jobfile.Params
+}
+
+// loadJob analyses every step of a job file, and makes a target of each output. Texts come first: a typing error
+// should not wait for a look at remote files.
+func (p *planning) loadJob(ctx context.Context) error {
+	req := p.req.JobFile
+	file, err := jobfile.Parse(req.File, req.Text)
+	if err != nil {
+		return err
+	}
+	params, err := file.Resolve(req.Params)
+	if err != nil {
+		return err
+	}
+	l := &jobLoader{planning: p, file: file, params: params}
+	p.name = file.Name.Text
+	if err := l.checkFunctions(); err != nil {
+		return err
+	}
+	l.loadParams()
+	trees, err := l.parseSteps()
+	if err != nil {
+		return err
+	}
+	if err := l.loadSources(ctx); err != nil {
+		return err
+	}
+	if err := l.analyseSteps(trees); err != nil {
+		return err
+	}
+	for i := range file.Outputs {
+		if err := l.loadOutput(&file.Outputs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkFunctions makes sure that each function's name is free and that the caller has described it.
+func (l *jobLoader) checkFunctions() error {
+	described := map[string]bool{}
+	for _, f := range l.req.Functions {
+		described[f.Name] = true
+	}
+	for _, f := range l.file.Functions {
+		if _, builtIn := compute.Lookup(f.Name.Text); builtIn {
+			return l.file.Errorf(f.Name.Span, "%q is the name of a built-in function", f.Name.Text).
+				WithHint("give it another name here, and say export: %s", f.Export.Text)
+		}
+		if !described[f.Name.Text] {
+			return l.file.Errorf(f.Name.Span, "the plugin of function %q was not described to the planner", f.Name.Text).
+				WithHint("whoever submits the job has to send the functions along")
+		}
+	}
+	return nil
+}
+
+func (l *jobLoader) loadParams() {
+	l.job.Params = l.params.List()
+	for _, p := range l.job.Params {
+		if v, ok := l.params.Literal(p.Name); ok {
+			l.planning.params = append(l.planning.params, logical.Param{Name: p.Name, Value: v})
+		}
+	}
+}
+
+func (l *jobLoader) parseSteps() ([]*sql.Query, error) {
+	var trees []*sql.Query
+	for i := range l.file.Steps {
+		tree, err := sql.Parse(l.file.Steps[i].SQL)
+		if err != nil {
+			return nil, err
+		}
+		trees = append(trees, tree)
+	}
+	return trees, nil
+}
+
+// loadSources looks up every source, used or not: a path that leads nowhere is a mistake in any case.
+func (l *jobLoader) loadSources(ctx context.Context) error {
+	for _, s := range l.file.Sources {
+		path, err := l.params.Expand(l.file, s.Path)
+		if err != nil {
+			return err
+		}
+		src := plan.Source{Name: s.Name.Text, Path: absolute(l.req.JobFile.Dir, path), Format: s.Format}
+		for _, p := range s.Partitions {
+			if src.Partitions == nil {
+				src.Partitions = map[string]plan.Type{}
+			}
+			src.Partitions[p.Column.Text] = p.Type
+		}
+		if err := l.addTable(ctx, src); err != nil {
+			return l.sourceError(s, err)
+		}
+	}
+	return nil
+}
+
+// sourceError shows where the job file names a source that the user got wrong.
+func (l *jobLoader) sourceError(s jobfile.Source, err error) error {
+	var f *plan.Failure
+	if !errors.As(err, &f) || f.Kind != plan.FailureUser {
+		return err
+	}
+	return l.file.Errorf(s.Path.Span, "source %s: %s", s.Name.Text, f.Message)
+}
+
+func (l *jobLoader) analyseSteps(trees []*sql.Query) error {
+	for i := range l.file.Steps {
+		step := &l.file.Steps[i]
+		node, err := logical.Analyse(step.SQL, trees[i], l.environment())
+		if err != nil {
+			return err
+		}
+		l.relations = append(l.relations, logical.Relation{Name: step.Name.Text, Plan: node})
+	}
+	return nil
+}
+
+func (l *jobLoader) loadOutput(o *jobfile.Output) error {
+	r, ok := l.environment().Relation(o.From.Text)
+	if !ok {
+		return l.file.Errorf(o.From.Span, "no step or source %q", o.From.Text)
+	}
+	node := r.Plan
+	if node == nil {
+		node = logical.ScanTable(r.Name, r.Table, l.ids)
+	} else {
+		node = logical.Refresh(node, l.ids)
+	}
+	cols := node.Columns()
+	if problem, hint := outputProblem(cols); problem != "" {
+		return l.file.Errorf(o.From.Span, "output %s: %s", o.Name.Text, problem).WithHint("%s", hint)
+	}
+	shardBy, err := l.shardColumns(o, cols)
+	if err != nil {
+		return err
+	}
+	base, err := l.outputURL(o)
+	if err != nil {
+		return err
+	}
+	l.targets = append(l.targets, target{
+		name: "output " + o.Name.Text, analysed: node, shardBy: shardBy,
+		output: &plan.Output{Name: o.Name.Text, URL: base, Format: o.Format, Compression: o.Compression, Shards: o.Shards},
+	})
+	return nil
+}
+
+// outputProblem says what keeps columns from being written, "" if nothing does.
+func outputProblem(cols []logical.Column) (problem, hint string) {
+	seen := map[string]bool{}
+	for _, c := range cols {
+		name := strings.ToLower(c.Name)
+		switch {
+		case name == "":
+			return "a column has no name", "give it one with AS"
+		case seen[name]:
+			return fmt.Sprintf("two columns are named %q", c.Name), "rename one with AS"
+		case c.Type.Kind == plan.KindNull:
+			return fmt.Sprintf("column %q is always NULL and has no type", c.Name), "CAST it to the type that it should have"
+		}
+		seen[name] = true
+	}
+	return "", ""
+}
+
+// shardColumns finds the columns that rows are assigned to shards by.
+func (l *jobLoader) shardColumns(o *jobfile.Output, cols []logical.Column) ([]int, error) {
+	var shardBy []int
+	var names []string
+	for _, c := range cols {
+		names = append(names, c.Name)
+	}
+	for _, v := range o.ShardBy {
+		i := slices.IndexFunc(names, func(name string) bool { return strings.EqualFold(name, v.Text) })
+		if i < 0 {
+			err := l.file.Errorf(v.Span, "output %s has no column %q to shard by", o.Name.Text, v.Text)
+			if near := source.Nearest(v.Text, names); near != "" {
+				return nil, err.WithHint("did you mean %q?", near)
+			}
+			return nil, err.WithHint("there are: %s", strings.Join(names, ", "))
+		}
+		shardBy = append(shardBy, i)
+	}
+	return shardBy, nil
+}
+
+// outputURL is where a dataset goes: the given path, relative to the job file, or out/<job>/<output> below the
+// caller's folder.
+func (l *jobLoader) outputURL(o *jobfile.Output) (string, error) {
+	path := filepath.Join(l.req.JobFile.Work, "out", l.name, o.Name.Text)
+	if o.Path.Text != "" {
+		given, err := l.params.Expand(l.file, o.Path)
+		if err != nil {
+			return "", err
+		}
+		path = absolute(l.req.JobFile.Dir, given)
+	}
+	if isURL(path) {
+		return strings.TrimRight(path, "/"), nil
+	}
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Clean(path))}).String(), nil
+}
+
+// absolute completes a path of the job file: what is neither a URL nor absolute is relative to dir.
+func absolute(dir, path string) string {
+	if isURL(path) || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+func isURL(path string) bool {
+	scheme, _, ok := strings.Cut(path, "://")
+	return ok && scheme != "" && !strings.ContainsAny(scheme, "/.")
+}

@@ -1,0 +1,121 @@
+package planner
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/quern-engine/quern/internal/source"
+	"github.com/quern-engine/quern/plan"
+)
+
+// Job files under testdata/jobs go with the catalog there; what planning makes of each is in the file of the same name
+// that ends in .out.
+func TestJobFiles(t *testing.T) {
+	paths, err := filepath.Glob("testdata/jobs/*.yaml")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no job files: %v", err)
+	}
+	catalog, err := os.ReadFile("testdata/jobs/catalog.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cat := parseCatalog(t, string(catalog))
+			got := jobText(jobRequest(filepath.Base(path), string(text)), cat) + "\n"
+			out := strings.TrimSuffix(path, ".yaml") + ".out"
+			if *rewrite {
+				if err := os.WriteFile(out, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+func jobRequest(file, text string) Request {
+	return Request{
+		JobFile:   &JobRequest{File: file, Dir: "/jobs", Work: "/home/me", Text: text, Params: map[string]string{"ds": "2001-01-10"}},
+		Functions: testFunctions(),
+	}
+}
+
+func jobText(req Request, cat *textCatalog) string {
+	ctx := context.Background()
+	e, err := Explain(ctx, req, cat)
+	if err != nil {
+		return "error: " + strings.TrimRight(err.Error(), "\n")
+	}
+	job, err := Plan(ctx, req, cat)
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	var b strings.Builder
+	b.WriteString(e.String() + "\n== Around the plan ==\n")
+	for _, p := range job.Params {
+		b.WriteString("param " + p.Name + " " + p.Type.String() + " = " + p.Value + "\n")
+	}
+	for _, f := range job.Functions {
+		b.WriteString("function " + f.Name + " " + f.SHA256 + "\n")
+	}
+	for _, in := range job.Inputs {
+		b.WriteString("input " + in.Source + " " + in.URL + "\n")
+	}
+	for _, o := range job.Outputs {
+		b.WriteString("output " + o.Name + " " + o.URL + "\n")
+	}
+	for _, name := range sortedKeys(cat.asked) {
+		// Explain and Plan each ask once.
+		b.WriteString("statistics of " + name + ": " + strings.Join(cat.asked[name][:len(cat.asked[name])/2], " ") + "\n")
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func TestFunctionsWanted(t *testing.T) {
+	text, err := os.ReadFile("testdata/jobs/delay.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refs, err := FunctionsWanted("delay.yaml", string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (FunctionRef{Name: "bucket", Plugin: "../plugins/distance", Export: "Bucket"}); len(refs) != 1 || refs[0] != want {
+		t.Errorf("got %+v, want %+v", refs, want)
+	}
+}
+
+// Mistakes of the user's must be of the types that become exit status 2.
+func TestErrorTypes(t *testing.T) {
+	cat := parseCatalog(t, "table t\n  column a int\n  file rows=1 bytes=10\n")
+	var mistake *source.Error
+	if _, err := Plan(context.Background(), queryRequest(cat, "SELECT b FROM t"), cat); !errors.As(err, &mistake) {
+		t.Errorf("unknown column: %T", err)
+	}
+	var failure *plan.Failure
+	req := queryRequest(cat, "SELECT a FROM t")
+	req.Query.Tables = append(req.Query.Tables, plan.Source{Name: "gone", Path: "/gone"})
+	if _, err := Plan(context.Background(), req, cat); !errors.As(err, &failure) || failure.Kind != plan.FailureUser {
+		t.Errorf("missing table: %v", err)
+	}
+	req = queryRequest(cat, "SELECT a FROM t")
+	req.Functions[0].Name = "upper"
+	if _, err := Plan(context.Background(), req, cat); !errors.As(err, &failure) || failure.Kind != plan.FailureUser {
+		t.Errorf("function that is built in: %v", err)
+	}
+}

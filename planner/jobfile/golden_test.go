@@ -1,0 +1,107 @@
+package jobfile
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/quern-engine/quern/internal/source"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the results into the files of testdata")
+
+// TestGolden reads testdata/*.txt: job files, each between a line "==== title" and a line "----", and what comes of
+// them: the parts read, or the error. A title may end in "-p name=value …", the parameters given.
+func TestGolden(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no test files: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { runGolden(t, file) })
+	}
+}
+
+func runGolden(t *testing.T, file string) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	for _, block := range strings.Split(string(data), "==== ")[1:] {
+		head, want, found := strings.Cut(block, "\n----\n")
+		if !found {
+			head = strings.TrimSuffix(head, "\n----")
+		}
+		title, body, _ := strings.Cut(head, "\n")
+		_, flags, _ := strings.Cut(title, " -p ")
+		given := map[string]string{}
+		for _, f := range strings.Fields(flags) {
+			name, value, _ := strings.Cut(f, "=")
+			given[name] = value
+		}
+		got := strings.TrimRight(describeFile(body, given), "\n")
+		if want = strings.TrimRight(want, "\n"); got != want && !*rewrite {
+			t.Errorf("%s\n%s\ngot:\n%s\nwant:\n%s", title, body, got, want)
+		}
+		fmt.Fprintf(&out, "==== %s\n----\n%s\n\n", head, got)
+	}
+	if *rewrite {
+		if err := os.WriteFile(file, []byte(strings.TrimRight(out.String(), "\n")+"\n"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// describeFile is what a test sees of a job: its parts, its parameters' values, and for each step an error at the last
+// word of its SQL, to show that places in the SQL are places in the file.
+func describeFile(body string, given map[string]string) string {
+	f, err := Parse("job.yaml", body)
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	params, err := f.Resolve(given)
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "job %s\n", f.Name.Text)
+	for i, p := range params.List() {
+		value, _ := params.Literal(p.Name)
+		fmt.Fprintf(&b, "param %s %s = %s, literal %s %q\n", p.Name, p.Type, p.Value, value, f.Params[i].Doc)
+	}
+	for _, s := range f.Sources {
+		path, err := params.Expand(f, s.Path)
+		if err != nil {
+			return "error: " + err.Error()
+		}
+		fmt.Fprintf(&b, "source %s %q %s", s.Name.Text, path, s.Format)
+		for _, p := range s.Partitions {
+			fmt.Fprintf(&b, " %s:%s", p.Column.Text, p.Type)
+		}
+		b.WriteString("\n")
+	}
+	for _, fn := range f.Functions {
+		fmt.Fprintf(&b, "function %s = %q %s %s\n", fn.Name.Text, fn.Plugin.Text, fn.Export.Text, fn.SHA256.Text)
+	}
+	for _, s := range f.Steps {
+		end := len(strings.TrimRight(s.SQL.Body, " \n"))
+		start := strings.LastIndexAny(s.SQL.Body[:end], " \n") + 1
+		fmt.Fprintf(&b, "step %s %q\n%s\n", s.Name.Text, s.SQL.Body, s.SQL.Errorf(source.Span{Start: start, End: end}, "", "last word"))
+	}
+	for _, o := range f.Outputs {
+		path, err := params.Expand(f, o.Path)
+		if err != nil {
+			return "error: " + err.Error()
+		}
+		fmt.Fprintf(&b, "output %s from %s %q %s %s %d", o.Name.Text, o.From.Text, path, o.Format, o.Compression, o.Shards)
+		for _, c := range o.ShardBy {
+			fmt.Fprintf(&b, " %s", c.Text)
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}

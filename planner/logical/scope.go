@@ -1,0 +1,176 @@
+package logical
+
+import (
+	"strings"
+
+	"github.com/quern-engine/quern/internal/source"
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/planner/sql"
+)
+
+// scope is the columns that expressions can name, in the order in which * lists them.
+type scope struct{ cols []scopeColumn }
+
+// scopeColumn is a column with the names it goes by.
+type scopeColumn struct {
+	Column
+	table string // alias or name of the table; "" for none
+	// qualified says that only t.name finds it: the keys of a USING join on the side that does not show.
+	qualified bool
+}
+
+// scopeOf names the columns of a node after a table.
+func scopeOf(table string, cols []Column) *scope {
+	s := &scope{}
+	for _, c := range cols {
+		s.cols = append(s.cols, scopeColumn{Column: c, table: table})
+	}
+	return s
+}
+
+// find lists the columns that a name stands for. parts is one name or table and name.
+func (s *scope) find(parts []sql.Ident) []scopeColumn {
+	var found []scopeColumn
+	name := parts[len(parts)-1].Name
+	for _, c := range s.cols {
+		if !strings.EqualFold(c.Name, name) {
+			continue
+		}
+		if len(parts) == 1 && !c.qualified || len(parts) == 2 && strings.EqualFold(c.table, parts[0].Name) {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// of lists the columns of a table, for t.*.
+func (s *scope) of(table string) []scopeColumn {
+	var found []scopeColumn
+	for _, c := range s.cols {
+		if strings.EqualFold(c.table, table) {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// visible lists what * stands for.
+func (s *scope) visible() []scopeColumn {
+	var found []scopeColumn
+	for _, c := range s.cols {
+		if !c.qualified {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// update takes over types and nullability from a node that now produces the columns.
+func (s *scope) update(cols []Column) {
+	byID := map[int]Column{}
+	for _, c := range cols {
+		byID[c.ID] = c
+	}
+	for i, c := range s.cols {
+		if now, ok := byID[c.ID]; ok {
+			now.Name = c.Name
+			s.cols[i].Column = now
+		}
+	}
+}
+
+// resolve finds the one column that a name stands for. found is false when there is none.
+func (a *analyser) resolve(s *scope, n *sql.Name) (col scopeColumn, found bool, err error) {
+	candidates := s.find(n.Parts)
+	switch {
+	case len(candidates) == 1:
+		return candidates[0], true, nil
+	case len(candidates) == 0:
+		return scopeColumn{}, false, nil
+	}
+	texts := make([]string, len(candidates))
+	for i, c := range candidates {
+		texts[i] = "`" + strings.TrimPrefix(c.table+"`.`"+c.Name, "`.`") + "`"
+	}
+	return scopeColumn{}, false, a.errorf(n.Span, "AMBIGUOUS_REFERENCE", "%q is ambiguous: it could be %s",
+		nameText(n.Parts), strings.Join(texts, " or ")).WithHint("say which table: table.%s", n.Parts[len(n.Parts)-1].Name)
+}
+
+// unresolved is the error for a name that nothing has.
+func (a *analyser) unresolved(s *scope, n *sql.Name, more []string) *source.Error {
+	err := a.errorf(n.Span, "UNRESOLVED_COLUMN", "no column %q here", nameText(n.Parts))
+	if len(n.Parts) > 2 {
+		return err.WithHint("columns are named column or table.column; fields of structs are not supported yet")
+	}
+	names := append([]string(nil), more...)
+	tables := []string{}
+	for _, c := range s.cols {
+		if len(n.Parts) == 1 || strings.EqualFold(c.table, n.Parts[0].Name) {
+			names = append(names, c.Name)
+		}
+		tables = append(tables, c.table)
+	}
+	last := n.Parts[len(n.Parts)-1].Name
+	if len(n.Parts) == 2 && len(s.of(n.Parts[0].Name)) == 0 {
+		if near := source.Nearest(n.Parts[0].Name, tables); near != "" {
+			return err.WithHint("no table %q in FROM; did you mean %q?", n.Parts[0].Name, near)
+		}
+		return err.WithHint("no table %q in FROM", n.Parts[0].Name)
+	}
+	if near := source.Nearest(last, names); near != "" {
+		return err.WithHint("did you mean %q?", near)
+	}
+	if len(names) > 0 {
+		return err.WithHint("there are: %s", abbreviate(names, 12))
+	}
+	return err
+}
+
+func nameText(parts []sql.Ident) string {
+	names := make([]string, len(parts))
+	for i, p := range parts {
+		names[i] = p.Name
+	}
+	return strings.Join(names, ".")
+}
+
+// abbreviate lists the first few distinct names.
+func abbreviate(names []string, limit int) string {
+	var out []string
+	seen := map[string]bool{}
+	for _, n := range names {
+		if seen[n] || n == "" {
+			continue
+		}
+		seen[n] = true
+		if len(out) == limit {
+			return strings.Join(out, ", ") + ", …"
+		}
+		out = append(out, n)
+	}
+	return strings.Join(out, ", ")
+}
+
+// rename gives columns new names, for t(a, b) and WITH t(a, b).
+func (a *analyser) rename(cols []Column, names []sql.Ident, span source.Span) ([]Column, error) {
+	if len(names) == 0 {
+		return cols, nil
+	}
+	if len(names) != len(cols) {
+		return nil, a.errorf(span, "ASSIGNMENT_ARITY_MISMATCH", "%d column names for %d columns", len(names), len(cols))
+	}
+	out := make([]Column, len(cols))
+	for i, c := range cols {
+		c.Name = names[i].Name
+		out[i] = c
+	}
+	return out, nil
+}
+
+func fieldsOf(cols []Column) []plan.Field {
+	fields := make([]plan.Field, len(cols))
+	for i, c := range cols {
+		fields[i] = c.Field
+	}
+	return fields
+}

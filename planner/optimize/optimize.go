@@ -1,0 +1,97 @@
+// Package optimize rewrites logical plans. Its rules stand in two ordered tables: those that need no statistics run
+// first and leave the files that matter, those that need them run after the catalog has looked into these files. Each
+// rule can be skipped by name, and the plan is verified after each.
+package optimize
+
+import (
+	"fmt"
+
+	"github.com/quern-engine/quern/planner/logical"
+)
+
+// Rule is a named rewrite of a whole plan.
+type Rule struct {
+	Name string
+	// Reason says why the rule stands where it stands.
+	Reason string
+	apply  func(*rewriter, logical.Node) logical.Node
+}
+
+// Options choose among rules and set their limits; the zero value is good.
+type Options struct {
+	Skip []string // names of rules not to apply
+	// BroadcastBytes is how large a join's build side may be to be sent whole to every task. 0 means 10 MiB, Spark's
+	// value: above it the copies cost more than a shuffle of both sides.
+	BroadcastBytes int64
+}
+
+const defaultBroadcastBytes = 10 << 20
+
+// Structure lists the rules that need no statistics, in order.
+func Structure() []Rule {
+	return []Rule{
+		{"fold-constants", "first: every later rule looks for literals", foldConstants},
+		{"outer-to-inner", "before push-filters, which an outer join stops", outerToInner},
+		{"push-filters", "after fold-constants, so that no constant condition is carried down", pushFilters},
+		{"fold-pushed", "after push-filters, which puts definitions in place of columns", foldConstants},
+		{"unwrap-casts", "after fold-pushed; gives pruning bare columns to look at", unwrapCasts},
+		{"prune-partitions", "after unwrap-casts: looks at the filters that have reached scans", prunePartitions},
+		{"merge-projects", "after push-filters, which frees projections to meet", mergeProjects},
+		{"prune-columns", "last: nothing after it stops needing a column", pruneColumns},
+	}
+}
+
+// Statistics lists the rules that need row counts and bounds, in order.
+func Statistics() []Rule {
+	return []Rule{
+		{"prune-row-groups", "first: sizes depend on what is left to read", pruneRowGroups},
+		{"split-distinct", "before choose-joins, whose estimates see the smaller input", splitDistinct},
+		{"limit-into-sort", "anywhere here: nothing above moves limits", limitIntoSort},
+		{"choose-joins", "last: goes by the size of final inputs", chooseJoins},
+	}
+}
+
+// Result is a rewritten plan and the names of the rules that changed it.
+type Result struct {
+	Plan  logical.Node
+	Fired []string
+}
+
+// rewriter is what rules may use besides the plan.
+type rewriter struct {
+	ids            *logical.IDs
+	broadcastBytes int64
+}
+
+// Run applies rules in order.
+func Run(rules []Rule, n logical.Node, ids *logical.IDs, opts Options) (Result, error) {
+	r := &rewriter{ids: ids, broadcastBytes: opts.BroadcastBytes}
+	if r.broadcastBytes == 0 {
+		r.broadcastBytes = defaultBroadcastBytes
+	}
+	skip := map[string]bool{}
+	for _, name := range opts.Skip {
+		skip[name] = true
+	}
+	out := Result{Plan: n}
+	if err := logical.Verify(n); err != nil {
+		return out, fmt.Errorf("verify plan before rules: %w", err)
+	}
+	for _, rule := range rules {
+		if skip[rule.Name] {
+			continue
+		}
+		next := rule.apply(r, out.Plan)
+		if next == out.Plan {
+			continue
+		}
+		if err := logical.Verify(next); err != nil {
+			return out, fmt.Errorf("verify plan after rule %s: %w", rule.Name, err)
+		}
+		if logical.Format(next) != logical.Format(out.Plan) {
+			out.Fired = append(out.Fired, rule.Name)
+		}
+		out.Plan = next
+	}
+	return out, nil
+}

@@ -1,0 +1,225 @@
+// Package planner turns a job file or a query into stages of tasks. It is the façade over its rooms: jobfile and sql
+// read text, logical gives it types, optimize rewrites it, stage cuts it. The only look at the world is through the
+// [Catalog] that the caller hands in; everything else is a function of its input, so that the same job on the same
+// files gives the same plan, byte for byte.
+package planner
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/quern-engine/quern/compute"
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/planner/logical"
+	"github.com/quern-engine/quern/planner/optimize"
+	"github.com/quern-engine/quern/planner/stage"
+)
+
+// Request asks for a plan; exactly one of JobFile and Query is set.
+type Request struct {
+	JobFile *JobRequest
+	Query   *QueryRequest
+	// Functions are the plugin functions that SQL can call, described and pinned by the caller.
+	Functions []plan.Function
+	Options   Options
+}
+
+// JobRequest is a job file as the caller has it.
+type JobRequest struct {
+	File   string // name, for messages
+	Dir    string // absolute folder of the file; relative paths start here
+	Work   string // absolute folder of the caller; default outputs go to out/ below it
+	Text   string
+	Params map[string]string
+}
+
+// QueryRequest is one SQL statement over named tables.
+type QueryRequest struct {
+	File   string // name, for messages
+	SQL    string
+	Tables []plan.Source
+}
+
+// Options tune planning; the zero value is good.
+type Options struct {
+	Optimize optimize.Options
+}
+
+// Plan plans a request. Mistakes in its texts are of type *source.Error, other mistakes of the caller's are
+// plan.FailureUser failures.
+func Plan(ctx context.Context, req Request, cat Catalog) (*plan.Job, error) {
+	p, err := planRequest(ctx, req, cat)
+	if err != nil {
+		return nil, err
+	}
+	return p.job, nil
+}
+
+// planning is a request on its way through the rooms, with what each has made of it.
+type planning struct {
+	req Request
+	cat Catalog
+	ids *logical.IDs
+
+	name      string
+	relations []logical.Relation
+	params    []logical.Param
+	targets   []target
+	stages    []*plan.Stage
+	job       *plan.Job
+}
+
+// target is a plan whose rows are wanted, at each level.
+type target struct {
+	name      string
+	analysed  logical.Node
+	optimised logical.Node
+	fired     []string
+	output    *plan.Output // nil for a query's result
+	shardBy   []int
+}
+
+func planRequest(ctx context.Context, req Request, cat Catalog) (*planning, error) {
+	p := &planning{req: req, cat: cat, ids: &logical.IDs{}}
+	if (req.JobFile == nil) == (req.Query == nil) {
+		return nil, plan.Failf(plan.FailureUser, "plan either a job file or a query")
+	}
+	for _, f := range req.Functions {
+		if _, builtIn := compute.Lookup(f.Name); builtIn {
+			return nil, plan.Failf(plan.FailureUser, "function %s: that is the name of a built-in function; bind the plugin's function under another name", f.Name)
+		}
+	}
+	load := p.loadQuery
+	if req.JobFile != nil {
+		load = p.loadJob
+	}
+	p.job = &plan.Job{Version: plan.JobVersion}
+	for _, step := range []func(context.Context) error{load, p.optimise, p.cut} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// environment is what the next statement can name.
+func (p *planning) environment() *logical.Environment {
+	return &logical.Environment{Relations: p.relations, Params: p.params, Functions: p.req.Functions, IDs: p.ids}
+}
+
+// addTable looks a source up and makes it a relation.
+func (p *planning) addTable(ctx context.Context, src plan.Source) error {
+	if _, exists := p.environment().Relation(src.Name); exists {
+		return plan.Failf(plan.FailureUser, "table %s is defined twice", src.Name)
+	}
+	table, err := p.cat.Table(ctx, src)
+	if err != nil {
+		return fmt.Errorf("look up table %s: %w", src.Name, err)
+	}
+	p.relations = append(p.relations, logical.Relation{Name: src.Name, Table: table})
+	return nil
+}
+
+// optimise runs both tables of rules, and between them has the catalog look into the files that are left.
+func (p *planning) optimise(ctx context.Context) error {
+	opts := p.req.Options.Optimize
+	for i := range p.targets {
+		t := &p.targets[i]
+		r, err := optimize.Run(optimize.Structure(), t.analysed, p.ids, opts)
+		if err != nil {
+			return err
+		}
+		t.optimised, t.fired = r.Plan, r.Fired
+	}
+	if err := p.fillStatistics(ctx); err != nil {
+		return err
+	}
+	for i := range p.targets {
+		t := &p.targets[i]
+		r, err := optimize.Run(optimize.Statistics(), t.optimised, p.ids, opts)
+		if err != nil {
+			return err
+		}
+		t.optimised, t.fired = r.Plan, append(t.fired, r.Fired...)
+	}
+	return nil
+}
+
+// cut makes the stages and the job around them.
+func (p *planning) cut(context.Context) error {
+	targets := make([]stage.Target, len(p.targets))
+	for i, t := range p.targets {
+		targets[i].Plan = t.optimised
+		if t.output != nil {
+			targets[i].Output = &stage.Output{Name: t.output.Name, Shards: t.output.Shards, ShardBy: t.shardBy}
+		}
+	}
+	stages, last, err := stage.Cut(targets)
+	if err != nil {
+		return err
+	}
+	p.job.Name, p.job.Stages = p.name, stages
+	for i, t := range p.targets {
+		if t.output == nil {
+			continue
+		}
+		out := *t.output
+		out.Stage, out.Schema = last[i], stages[last[i]].Root.Schema
+		p.job.Outputs = append(p.job.Outputs, out)
+	}
+	p.job.Functions = p.usedFunctions()
+	p.job.Inputs = p.inputs()
+	if err := p.job.Validate(); err != nil {
+		return plan.Failf(plan.FailureInternal, "validate plan: %w", err)
+	}
+	return nil
+}
+
+func (p *planning) usedFunctions() []plan.Function {
+	used := map[string]bool{}
+	for _, s := range p.job.Stages {
+		s.Root.Walk(func(n *plan.Node) {
+			if n.UDF == nil {
+				return
+			}
+			for _, c := range n.UDF.Calls {
+				used[c.Function] = true
+			}
+		})
+	}
+	var out []plan.Function
+	for _, f := range p.req.Functions {
+		if used[f.Name] {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// inputs lists the files that the optimised plans read, each once, by source and URL.
+func (p *planning) inputs() []plan.Input {
+	var out []plan.Input
+	for _, t := range p.targets {
+		for _, s := range scansOf(t.optimised) {
+			for _, f := range s.Files {
+				out = append(out, plan.Input{Source: s.Source, URL: f.File.URL, Size: f.File.Size, ETag: f.File.ETag})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b plan.Input) int {
+		return strings.Compare(a.Source+"\x00"+a.URL, b.Source+"\x00"+b.URL)
+	})
+	return slices.Compact(out)
+}
+
+func scansOf(n logical.Node) []*logical.Scan {
+	var scans []*logical.Scan
+	logical.Walk(n, func(n logical.Node) {
+		if s, ok := n.(*logical.Scan); ok {
+			scans = append(scans, s)
+		}
+	})
+	return scans
+}

@@ -1,0 +1,195 @@
+package planner
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/planner/optimize"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what the planner says into the files under testdata")
+
+// golden is a file of cases:
+//
+//	table … (the catalog)
+//	=== what the case is about
+//	SELECT …
+//	---
+//	what planning says, at each level, or the error
+type golden struct {
+	path    string
+	catalog string
+	cases   []goldenCase
+}
+
+type goldenCase struct{ title, sql, want string }
+
+func readGolden(t testing.TB, path string) golden {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split("\n"+string(data), "\n=== ")
+	g := golden{path: path, catalog: strings.TrimPrefix(parts[0], "\n")}
+	for _, part := range parts[1:] {
+		title, rest, _ := strings.Cut(part, "\n")
+		sql, want, _ := strings.Cut(rest, "\n---\n")
+		g.cases = append(g.cases, goldenCase{title, strings.TrimRight(sql, "\n"), strings.TrimRight(want, "\n")})
+	}
+	return g
+}
+
+func (g golden) write(t testing.TB) {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString(g.catalog)
+	for _, c := range g.cases {
+		b.WriteString("\n=== " + c.title + "\n" + c.sql + "\n---\n" + c.want + "\n")
+	}
+	if err := os.WriteFile(g.path, []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func goldenFiles(t testing.TB) []golden {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no golden files: %v", err)
+	}
+	var out []golden
+	for _, p := range paths {
+		out = append(out, readGolden(t, p))
+	}
+	return out
+}
+
+// testFunctions are the plugin functions that golden queries can call.
+func testFunctions() []plan.Function {
+	return []plan.Function{
+		{Name: "bucket", Export: "Bucket", Args: []plan.Type{plan.Int64}, Returns: plan.String, SHA256: "aa"},
+		{Name: "unused", Export: "Unused", Args: []plan.Type{plan.Int64}, Returns: plan.String, SHA256: "bb"},
+	}
+}
+
+func queryRequest(cat *textCatalog, sql string, skip ...string) Request {
+	return Request{
+		Query:     &QueryRequest{SQL: sql, Tables: cat.sources()},
+		Functions: testFunctions(),
+		Options:   Options{Optimize: optimize.Options{Skip: skip}},
+	}
+}
+
+func TestGolden(t *testing.T) {
+	for _, g := range goldenFiles(t) {
+		t.Run(filepath.Base(g.path), func(t *testing.T) {
+			for i, c := range g.cases {
+				cat := parseCatalog(t, g.catalog)
+				got := explainText(queryRequest(cat, c.sql), cat)
+				if *rewrite {
+					g.cases[i].want = got
+				} else if got != c.want {
+					t.Errorf("%s\n%s\ngot:\n%s\nwant:\n%s", c.title, c.sql, got, c.want)
+				}
+			}
+			if *rewrite {
+				g.write(t)
+			}
+		})
+	}
+}
+
+func explainText(req Request, cat Catalog) string {
+	e, err := Explain(context.Background(), req, cat)
+	if err != nil {
+		return "error: " + strings.TrimRight(err.Error(), "\n")
+	}
+	return strings.TrimRight(e.String(), "\n")
+}
+
+// Every plan must verify, validate and keep its schema whichever single rule, and whichever prefix of the rules, is
+// left out.
+func TestSkippingRules(t *testing.T) {
+	var names []string
+	for _, r := range slices.Concat(optimize.Structure(), optimize.Statistics()) {
+		names = append(names, r.Name)
+	}
+	skips := [][]string{names}
+	for i := range names {
+		skips = append(skips, names[i:i+1], names[:i], names[i:])
+	}
+	for _, g := range goldenFiles(t) {
+		for _, c := range g.cases {
+			if strings.HasPrefix(c.want, "error: ") {
+				continue
+			}
+			cat := parseCatalog(t, g.catalog)
+			all, err := Plan(context.Background(), queryRequest(cat, c.sql), cat)
+			if err != nil {
+				t.Fatalf("%s: %v", c.title, err)
+			}
+			for _, skip := range skips {
+				job, err := Plan(context.Background(), queryRequest(cat, c.sql, skip...), cat)
+				if err != nil {
+					t.Errorf("%s, without %v: %v", c.title, skip, err)
+					continue
+				}
+				if got, want := resultNames(job), resultNames(all); got != want {
+					t.Errorf("%s, without %v: columns %s, want %s", c.title, skip, got, want)
+				}
+			}
+		}
+	}
+}
+
+func resultNames(job *plan.Job) string {
+	var b strings.Builder
+	for _, f := range job.Stages[len(job.Stages)-1].Root.Schema.Fields {
+		b.WriteString(f.Name + " " + f.Type.String() + ", ")
+	}
+	return b.String()
+}
+
+func TestPlanIsDeterministic(t *testing.T) {
+	for _, g := range goldenFiles(t) {
+		for _, c := range g.cases {
+			var first []byte
+			for range 3 {
+				cat := parseCatalog(t, g.catalog)
+				job, err := Plan(context.Background(), queryRequest(cat, c.sql), cat)
+				if err != nil {
+					break
+				}
+				data, err := job.Encode()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if first == nil {
+					first = data
+				}
+				if string(first) != string(data) {
+					t.Fatalf("%s: two plans of one query differ", c.title)
+				}
+				if _, err := plan.DecodeJob(data); err != nil {
+					t.Fatalf("%s: %v", c.title, err)
+				}
+			}
+		}
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,287 @@
+package sql
+
+import (
+	"strings"
+
+	"github.com/quern-engine/quern/internal/source"
+)
+
+// Parse reads one query: SELECT, WITH, VALUES or TABLE, with set operations. A semicolon may end it. Mistakes are of
+// type *source.Error.
+func Parse(text *source.Text) (*Query, error) {
+	p, err := newParser(text)
+	if err != nil {
+		return nil, err
+	}
+	q := p.query()
+	if p.acceptOp(";") {
+		p.after = ""
+		if t := p.peek(); t.kind != tokenEnd {
+			p.fail(t.span, classSyntax, "one statement at a time: expected the end of the text behind the semicolon, found %s", p.describe(t))
+		}
+	}
+	p.end()
+	if p.err != nil {
+		return nil, p.err
+	}
+	return q, nil
+}
+
+// ParseExpr reads one expression.
+func ParseExpr(text *source.Text) (Expr, error) {
+	p, err := newParser(text)
+	if err != nil {
+		return nil, err
+	}
+	e := p.expr()
+	p.after = "an operator"
+	p.end()
+	if p.err != nil {
+		return nil, p.err
+	}
+	return e, nil
+}
+
+// parser reads tokens by recursive descent, and expressions by precedence. It keeps the first mistake and then sees
+// nothing but the end of the text, so every method returns soon and none needs to hand errors on; what a method
+// returns after a mistake is never nil and never seen by a caller of this package.
+type parser struct {
+	text   *source.Text
+	tokens []token
+	pos    int
+	depth  int         // levels of nesting that are open
+	excess int         // operators beyond the first few of their chains
+	after  string      // what may follow the clause that was read last, for messages
+	prev   source.Span // the token that was read last
+	err    *source.Error
+}
+
+func newParser(text *source.Text) (*parser, error) {
+	tokens, err := lex(text)
+	if err != nil {
+		return nil, err
+	}
+	return &parser{text: text, tokens: tokens}, nil
+}
+
+// peek is the next token.
+func (p *parser) peek() token { return p.tokens[p.pos] }
+
+// peekAt is the token n places further; the end of the text when there are fewer.
+func (p *parser) peekAt(n int) token { return p.tokens[min(p.pos+n, len(p.tokens)-1)] }
+
+// advance reads the next token; the end of the text is never passed.
+func (p *parser) advance() token {
+	t := p.tokens[p.pos]
+	if t.kind != tokenEnd {
+		p.pos++
+		p.prev = t.span
+	}
+	return t
+}
+
+// spanFrom is the text from start to the end of the token read last.
+func (p *parser) spanFrom(start source.Span) source.Span {
+	return source.Span{Start: start.Start, End: max(p.prev.End, start.End)}
+}
+
+// accept reads the keyword if it comes next.
+func (p *parser) accept(keyword string) bool {
+	if !p.peek().is(keyword) {
+		return false
+	}
+	p.advance()
+	return true
+}
+
+// acceptOp reads the operator if it comes next.
+func (p *parser) acceptOp(op string) bool {
+	if !p.peek().isOp(op) {
+		return false
+	}
+	p.advance()
+	return true
+}
+
+// expect reads the keyword, which must come next; where completes the sentence "expected X …".
+func (p *parser) expect(keyword, where string) {
+	if !p.accept(keyword) {
+		p.failExpected(keyword + where)
+	}
+}
+
+// expectOp reads the operator, which must come next.
+func (p *parser) expectOp(op, where string) {
+	if !p.acceptOp(op) {
+		p.failExpected(`"` + op + `"` + where)
+	}
+}
+
+// closeQuery reads the ")" behind a query, or says what else the query's last clause could go on with.
+func (p *parser) closeQuery() {
+	if !p.acceptOp(")") {
+		p.failExpected(p.following(`")"`))
+	}
+}
+
+// end makes sure that nothing is left.
+func (p *parser) end() {
+	if p.peek().kind != tokenEnd {
+		p.failExpected(p.following("the end of the text"))
+	}
+}
+
+func (p *parser) following(closer string) string {
+	if p.after == "" {
+		return closer
+	}
+	return p.after + " or " + closer
+}
+
+// fail records a mistake, if it is the first, and ends the reading.
+func (p *parser) fail(span source.Span, class, format string, args ...any) *source.Error {
+	if p.err != nil {
+		return &source.Error{} // a consequence of the first mistake: nobody will see it
+	}
+	p.err = p.text.Errorf(span, class, format, args...)
+	p.pos = len(p.tokens) - 1
+	return p.err
+}
+
+// failExpected is the usual mistake: something else was due here.
+func (p *parser) failExpected(what string) {
+	if p.err != nil {
+		return
+	}
+	t, before := p.peek(), token{}
+	if p.pos > 0 {
+		before = p.tokens[p.pos-1]
+	}
+	hint := p.keywordHint(before, t)
+	if t.isOp("?") || t.isOp(":") {
+		hint = "a parameter is written ${name}"
+	}
+	err := p.fail(t.span, classSyntax, "expected %s, found %s", what, p.describe(t))
+	if hint != "" {
+		err.WithHint("%s", hint)
+	}
+}
+
+// keywordHint suggests a keyword for the word that stopped the parser, or for the word before it: in "SELECT a FORM t"
+// the name FORM was taken for an alias, and the parser stumbles one word later.
+func (p *parser) keywordHint(words ...token) string {
+	clauses := []string{"SELECT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "UNION", "JOIN", "INNER",
+		"BETWEEN", "DISTINCT", "VALUES", "WHEN", "THEN"}
+	for i := len(words) - 1; i >= 0; i-- {
+		w := words[i]
+		if w.kind != tokenWord || len(w.text) < 3 || w.isOneOf(clauses...) || isReserved(w.upper) {
+			continue
+		}
+		if near := source.Nearest(w.upper, clauses); near != "" {
+			return `did you mean ` + near + ` in place of "` + w.text + `"?`
+		}
+	}
+	return ""
+}
+
+// unsupported refuses what Spark knows and this engine does not.
+func (p *parser) unsupported(span source.Span, what string) {
+	p.fail(span, "UNSUPPORTED_FEATURE", "%s", what)
+}
+
+// enter opens a level of nesting; false when there are too many. Each enter that returned true needs a leave.
+func (p *parser) enter() bool {
+	if p.depth >= MaxDepth {
+		p.fail(p.peek().span, classSyntax, "the statement nests more than %d levels deep", MaxDepth)
+		return false
+	}
+	p.depth++
+	return true
+}
+
+func (p *parser) leave() { p.depth-- }
+
+// chain counts the n-th operator of a chain; false when the statement has too many.
+func (p *parser) chain(n int) bool {
+	const free = 16
+	if n <= free {
+		return true
+	}
+	p.excess++
+	if p.excess > MaxChain {
+		p.fail(p.peek().span, classSyntax, "the statement chains more than %d operators", MaxChain).
+			WithHint("a long OR of comparisons is shorter, and faster, as IN (…)")
+		return false
+	}
+	return true
+}
+
+// ident reads a name; any word will do, since the caller knows that only a name can stand here. what completes the
+// sentence "expected …".
+func (p *parser) ident(what string) Ident {
+	t := p.peek()
+	if !t.isName() {
+		p.failExpected(what)
+		return Ident{Name: "_", Span: t.span}
+	}
+	p.advance()
+	return Ident{Name: t.text, Quoted: t.kind == tokenQuoted, Span: t.span}
+}
+
+// idents reads (a, b, …) behind its opening parenthesis.
+func (p *parser) idents(what string) []Ident {
+	var names []Ident
+	for {
+		names = append(names, p.ident(what))
+		if !p.acceptOp(",") {
+			break
+		}
+	}
+	p.expectOp(")", " or a comma")
+	return names
+}
+
+// isReserved reports the keywords that cannot begin an expression, upper case. Spark itself reserves almost nothing,
+// and then reads "SELECT a, FROM t" as a column called FROM; reserving the words that carry a statement's structure
+// makes such slips errors. In back quotes, behind a dot and behind AS they are names like any other.
+func isReserved(word string) bool {
+	switch word {
+	case "SELECT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "BY", "LIMIT", "UNION", "INTERSECT", "EXCEPT", "ON", "USING",
+		"JOIN", "NATURAL", "CROSS", "INNER", "FULL", "LEFT", "RIGHT", "WHEN", "THEN", "ELSE", "END", "AND", "OR", "AS",
+		"IN", "IS", "BETWEEN", "LIKE", "CASE", "NOT", "WITH", "DISTINCT", "ALL", "BOTH", "LEADING",
+		"TRAILING", "CAST", "TRY_CAST":
+		return true
+	}
+	return false
+}
+
+// isClause reports the keywords that go on with a query, and so are no alias unless AS stands before them.
+func isClause(word string) bool {
+	if isReserved(word) {
+		return word != "WITH" && word != "CAST" && word != "TRY_CAST"
+	}
+	switch word {
+	case "OFFSET", "MINUS", "LATERAL", "WINDOW", "QUALIFY", "SEMI", "ANTI", "ASOF", "TABLESAMPLE", "PIVOT", "UNPIVOT", "SORT",
+		"CLUSTER", "DISTRIBUTE", "ILIKE", "RLIKE", "REGEXP", "DIV", "ASC", "DESC", "NULLS", "OVER", "COLLATE", "ESCAPE":
+		return true
+	}
+	return false
+}
+
+// alias reads [AS] name; nil when there is none.
+func (p *parser) alias() *Ident {
+	t := p.peek()
+	if p.accept("AS") {
+		if next := p.peek(); next.kind == tokenString {
+			p.fail(next.span, classSyntax, "an alias is a name, not a string").
+				WithHint("quote names with back quotes: `%s`", strings.ReplaceAll(next.text, "`", "``"))
+		}
+		name := p.ident("a name after AS")
+		return &name
+	}
+	if t.kind == tokenQuoted || t.kind == tokenWord && !isClause(t.upper) {
+		name := p.ident("a name")
+		return &name
+	}
+	return nil
+}

@@ -1,0 +1,162 @@
+package stage
+
+import (
+	"slices"
+
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/planner/logical"
+)
+
+// join brings the sides together in one of three ways: in the same task where both have one only; with the right side
+// sent whole to every task of the left; or with both sides shuffled by the keys.
+func (c *cutter) join(n *logical.Join) (fragment, error) {
+	left, err := c.build(n.Left)
+	if err != nil {
+		return left, err
+	}
+	right, err := c.build(n.Right)
+	if err != nil {
+		return right, err
+	}
+	keys, rest := n.Keys()
+	leftKeys, rightKeys := make([]*plan.Expr, len(keys)), make([]*plan.Expr, len(keys))
+	payload := &plan.Join{Type: n.Type, LeftKeys: []int{}, RightKeys: []int{}}
+	for i, k := range keys {
+		leftKeys[i], rightKeys[i] = k.Left, k.Right
+		payload.NullSafe = append(payload.NullSafe, k.NullSafe)
+	}
+	if !slices.Contains(payload.NullSafe, true) {
+		payload.NullSafe = nil
+	}
+	if left, payload.LeftKeys, err = keyColumns(left, leftKeys); err != nil {
+		return left, err
+	}
+	if right, payload.RightKeys, err = keyColumns(right, rightKeys); err != nil {
+		return right, err
+	}
+	if left, right, err = c.meet(n, left, right, payload); err != nil {
+		return left, err
+	}
+	return joined(n, left, right, payload, rest)
+}
+
+// keyColumns adds the join keys that are not columns yet.
+func keyColumns(f fragment, keys []*plan.Expr) (fragment, []int, error) {
+	hashed := f.hashed
+	f, bound, err := compute(f, keys)
+	if err != nil {
+		return f, nil, err
+	}
+	f, ordinals := withColumns(f, bound)
+	f.hashed = hashed
+	return f, ordinals, nil
+}
+
+// meet puts the sides into one stage. The result's tasks are the left fragment's.
+func (c *cutter) meet(n *logical.Join, left, right fragment, payload *plan.Join) (l, r fragment, err error) {
+	oneTask := left.tasks == 1 && right.tasks == 1
+	switch {
+	case oneTask && (left.splits == nil || right.splits == nil):
+		if left.splits == nil {
+			left.splits = right.splits
+		}
+		return left, right, nil
+	case n.Type == plan.JoinFull && len(payload.LeftKeys) == 0:
+		return c.shuffleBoth(left, right, payload, 1)
+	case n.Type != plan.JoinFull && (n.Broadcast || oneTask || len(payload.LeftKeys) == 0):
+		right, err = c.broadcast(right)
+		return left, right, err
+	}
+	return c.shuffleBoth(left, right, payload, max(partitions(logical.Estimate(n.Left)), partitions(logical.Estimate(n.Right))))
+}
+
+// shuffleBoth partitions both sides by their keys. A side that already lies so stays, and decides the number of
+// partitions.
+func (c *cutter) shuffleBoth(left, right fragment, payload *plan.Join, parts int) (l, r fragment, err error) {
+	leftLies, rightLies := liesBy(left, payload.LeftKeys), liesBy(right, payload.RightKeys)
+	switch {
+	case leftLies:
+		parts = left.tasks
+		rightLies = rightLies && right.tasks == parts
+	case rightLies:
+		parts = right.tasks
+	}
+	if !leftLies {
+		if left, err = c.exchange(left, payload.LeftKeys, parts, plan.HashExchange); err != nil {
+			return left, right, err
+		}
+	}
+	if !rightLies {
+		right, err = c.exchange(right, payload.RightKeys, parts, plan.HashExchange)
+	}
+	return left, right, err
+}
+
+// liesBy reports whether a fragment's rows already lie by the hash of the keys, in that order, and in a stage that does
+// not scan (which could not take another scan's place in it).
+func liesBy(f fragment, keys []int) bool {
+	if len(f.hashed) == 0 || len(f.hashed) != len(keys) || f.splits != nil {
+		return false
+	}
+	for i, k := range keys {
+		if !slices.Contains(f.hashed[i], f.ids[k]) {
+			return false
+		}
+	}
+	return true
+}
+
+// joined puts the Join over the sides.
+func joined(n *logical.Join, left, right fragment, payload *plan.Join, rest *plan.Expr) (fragment, error) {
+	both := fragment{ids: slices.Concat(left.ids, right.ids)}
+	if rest != nil {
+		bound, err := bind(rest, both)
+		if err != nil {
+			return both, err
+		}
+		payload.Condition = bound
+	}
+	root := &plan.Node{Op: plan.NodeJoin, Inputs: []*plan.Node{left.root, right.root}, Join: payload}
+	root.Schema.Fields = []plan.Field{}
+	for _, f := range left.root.Schema.Fields {
+		f.Nullable = f.Nullable || n.Type == plan.JoinFull
+		root.Schema.Fields = append(root.Schema.Fields, f)
+	}
+	out := fragment{root: root, ids: left.ids, tasks: left.tasks, splits: left.splits, hashed: left.hashed}
+	switch n.Type {
+	case plan.JoinFull:
+		out.hashed = nil // rows of the right alone have NULL in the left's columns
+	case plan.JoinInner:
+		out.hashed = withEquals(left, right, payload)
+	}
+	if n.Type != plan.JoinLeftSemi && n.Type != plan.JoinLeftAnti {
+		out.ids = both.ids
+		for _, f := range right.root.Schema.Fields {
+			f.Nullable = f.Nullable || n.Type == plan.JoinFull || n.Type == plan.JoinLeft
+			root.Schema.Fields = append(root.Schema.Fields, f)
+		}
+	}
+	return trimHidden(out, n.Columns()), nil
+}
+
+// withEquals adds the right side's keys to the columns by whose hash the rows lie: they are equal to the left's.
+func withEquals(left, right fragment, payload *plan.Join) [][]int {
+	out := make([][]int, len(left.hashed))
+	for i, key := range left.hashed {
+		out[i] = slices.Clone(key)
+		for k, l := range payload.LeftKeys {
+			if r := right.ids[payload.RightKeys[k]]; slices.Contains(key, left.ids[l]) && r != hidden {
+				out[i] = append(out[i], r)
+			}
+		}
+	}
+	return out
+}
+
+// trimHidden drops key columns that were only computed for the join, if columns are left then.
+func trimHidden(f fragment, cols []logical.Column) fragment {
+	if !slices.Contains(f.ids, hidden) || len(cols) == 0 {
+		return f
+	}
+	return trim(f, cols)
+}

@@ -1,0 +1,135 @@
+package stage
+
+import (
+	"slices"
+
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/planner/logical"
+)
+
+func scan(n *logical.Scan) (fragment, error) {
+	first := len(n.Table.Schema.Fields) - len(n.Table.Partitions)
+	s := &plan.Scan{Source: n.Source, Format: n.Table.Source.Format, Columns: []plan.ScanColumn{}}
+	if s.Format == "" {
+		s.Format = "parquet"
+	}
+	for _, o := range n.Ordinals {
+		col := plan.ScanColumn{Name: n.Table.Schema.Fields[o].Name}
+		if o >= first {
+			col.Partition = o - first + 1
+		}
+		s.Columns = append(s.Columns, col)
+	}
+	lists, err := splits(n)
+	root := &plan.Node{Op: plan.NodeScan, Schema: schemaOf(n.Cols), Scan: s}
+	return fragment{root: root, ids: idsOf(n.Cols), tasks: len(lists), splits: lists}, err
+}
+
+// The size of a task's share of a scan, in compressed bytes. A sixteenth of the whole gives both a small and a large
+// machine enough tasks to even out; below 1 MiB a task is mostly overhead, above 128 MiB a retry costs too much.
+const (
+	splitShare = 16
+	minSplit   = 1 << 20
+	maxSplit   = 128 << 20
+)
+
+// splits packs consecutive row groups, in file order, into tasks. There is always a task, if with nothing to read.
+func splits(n *logical.Scan) ([][]plan.Split, error) {
+	var total int64
+	for _, f := range n.Files {
+		if f.Groups == nil {
+			return nil, plan.Failf(plan.FailureInternal, "cut stages: no statistics of %s", f.File.URL)
+		}
+		for _, g := range f.Groups {
+			total += f.File.RowGroups[g].Bytes
+		}
+	}
+	p := packer{target: min(max(total/splitShare, minSplit), maxSplit), lists: [][]plan.Split{{}}}
+	for _, f := range n.Files {
+		for _, g := range f.Groups {
+			p.add(f.File, g)
+		}
+	}
+	return p.lists, nil
+}
+
+type packer struct {
+	target int64
+	size   int64 // of the last list
+	lists  [][]plan.Split
+}
+
+func (p *packer) add(f plan.File, group int) {
+	rg := f.RowGroups[group]
+	last := len(p.lists) - 1
+	if len(p.lists[last]) > 0 && p.size+rg.Bytes > p.target {
+		p.lists, p.size = append(p.lists, []plan.Split{}), 0
+		last++
+	}
+	p.size += rg.Bytes
+	if n := len(p.lists[last]); n > 0 {
+		if s := &p.lists[last][n-1]; s.URL == f.URL && s.RowGroupEnd == group {
+			s.RowGroupEnd, s.Rows = group+1, s.Rows+rg.Rows
+			return
+		}
+	}
+	p.lists[last] = append(p.lists[last], plan.Split{
+		URL: f.URL, Size: f.Size, ETag: f.ETag, RowGroupStart: group, RowGroupEnd: group + 1, Rows: rg.Rows, Partition: f.Partition,
+	})
+}
+
+// filter keeps rows. Right above a scan, conditions that statistics can answer are noted in the scan as well.
+func (c *cutter) filter(n *logical.Filter) (fragment, error) {
+	f, err := c.build(n.Input)
+	if err != nil {
+		return f, err
+	}
+	cols := n.Input.Columns()
+	f, exprs, err := compute(f, []*plan.Expr{n.Predicate})
+	if err != nil {
+		return f, err
+	}
+	if f.root.Op == plan.NodeScan {
+		f.root = withPrune(f.root, exprs[0])
+	}
+	f = f.over(plan.Node{Op: plan.NodeFilter, Filter: &plan.Filter{Predicate: exprs[0]}})
+	return trim(f, cols), nil
+}
+
+func withPrune(n *plan.Node, predicate *plan.Expr) *plan.Node {
+	s := *n.Scan
+	s.Prune = slices.Clone(s.Prune)
+	for _, p := range plan.Conjuncts(predicate) {
+		if prunable(p, s.Columns) {
+			s.Prune = append(s.Prune, p)
+		}
+	}
+	out := *n
+	out.Scan = &s
+	return &out
+}
+
+// prunable reports a comparison of one file column with constants, a test for NULL, or an OR of such.
+func prunable(p *plan.Expr, cols []plan.ScanColumn) bool {
+	if p.Op != plan.OpCall {
+		return false
+	}
+	inFile := func(e *plan.Expr) bool { return e.Op == plan.OpColumn && cols[e.Column].Partition == 0 }
+	switch p.Name {
+	case "or", "and":
+		return prunable(p.Args[0], cols) && prunable(p.Args[1], cols)
+	case "isnull", "isnotnull":
+		return inFile(p.Args[0])
+	case "in":
+		for _, v := range p.Args[1:] {
+			if !v.IsLiteral() {
+				return false
+			}
+		}
+		return inFile(p.Args[0])
+	case "=", "<", "<=", ">", ">=":
+		l, r := p.Args[0], p.Args[1]
+		return inFile(l) && r.IsLiteral() || inFile(r) && l.IsLiteral()
+	}
+	return false
+}

@@ -1,0 +1,62 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/quern-engine/quern/api"
+)
+
+// defaultHeartbeat is used when a leader names no interval.
+const defaultHeartbeat = time.Second
+
+// heartbeatLoop renews the worker's lease, and does what the answers say: stop attempts, forget runs.
+func (w *Worker) heartbeatLoop(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		reply, err := w.heartbeat(ctx)
+		if err != nil {
+			return fmt.Errorf("heartbeat: %w", err)
+		}
+		for _, id := range reply.Stop {
+			w.attempts.stop(id)
+		}
+		for _, run := range reply.Forget {
+			if w.attempts.forget(run) {
+				w.forget(run)
+			}
+		}
+		timer.Reset(w.heartbeatInterval())
+	}
+}
+
+func (w *Worker) heartbeatInterval() time.Duration {
+	if _, rules := w.session.current(); rules.Heartbeat > 0 {
+		return rules.Heartbeat
+	}
+	return defaultHeartbeat
+}
+
+func (w *Worker) heartbeat(ctx context.Context) (reply api.HeartbeatReply, err error) {
+	err = w.line.ask(ctx, func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, max(2*w.heartbeatInterval(), time.Second))
+		defer cancel()
+		reply, err = w.client.Heartbeat(ctx, api.HeartbeatRequest{WorkerID: w.opts.ID, Running: w.attempts.list()})
+		return err
+	})
+	return reply, err
+}
+
+// forget drops a run's segments.
+func (w *Worker) forget(run string) {
+	if err := w.segments.Forget(run); err != nil {
+		w.opts.Log.Warn("could not remove the segments of a finished run", "run", run, "error", err)
+	}
+}

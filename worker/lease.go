@@ -1,0 +1,109 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/plan"
+)
+
+// leaseGrace is what a lease request may take beyond the wait it asks for.
+const leaseGrace = 3 * time.Second
+
+// leaseLoop asks for work whenever slots are free. One request is out at a time: giving up on one in order to ask for
+// more slots could lose an answer that hands out attempts, and those would hang until their lease runs out.
+func (w *Worker) leaseLoop(ctx context.Context) error {
+	for {
+		free := w.attempts.free()
+		if free == 0 {
+			select {
+			case <-w.attempts.freed:
+				continue
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		assignments, err := w.lease(ctx, free)
+		if err != nil {
+			return fmt.Errorf("lease: %w", err)
+		}
+		for _, a := range assignments {
+			w.accept(ctx, a)
+		}
+	}
+}
+
+func (w *Worker) lease(ctx context.Context, free int) (assignments []api.Assignment, err error) {
+	request := api.LeaseRequest{WorkerID: w.opts.ID, Free: free, Wait: w.opts.LeaseWait}
+	err = w.line.ask(ctx, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, w.opts.LeaseWait+leaseGrace)
+		defer cancel()
+		reply, err := w.client.Lease(ctx, request)
+		if err == nil {
+			assignments = reply.Assignments
+		}
+		return err
+	})
+	return assignments, err
+}
+
+// accept starts an attempt. A leader that is no longer one may have granted it: then it goes back at once, as lost,
+// since the grant may be in the log and the new leader would otherwise wait for it.
+func (w *Worker) accept(ctx context.Context, a api.Assignment) {
+	attemptCtx, cancel := context.WithCancelCause(ctx)
+	switch w.attempts.admit(a.AttemptID, a.Epoch, cancel) {
+	case duplicate:
+		cancel(nil)
+		return
+	case outdated:
+		cancel(nil)
+		w.opts.Log.Info("refused an assignment of an earlier leader", "attempt", a.AttemptID.String(), "epoch", a.Epoch)
+		refusal := plan.Failf(plan.FailureLostWorker, "worker %s refused the attempt: an earlier leader (epoch %d) granted it", w.opts.ID, a.Epoch)
+		w.outbox.put(failed(a.AttemptID, w.opts.ID, refusal))
+		return
+	}
+	w.running.Go(func() {
+		defer cancel(nil)
+		w.runAttempt(attemptCtx, a)
+	})
+}
+
+// runAttempt waits for a slot, runs the attempt, and hands its report to the report loop. The report is in the outbox
+// before the slot is free, so the leader hears of the end no later than of the wish for more.
+func (w *Worker) runAttempt(ctx context.Context, a api.Assignment) {
+	start := time.Now()
+	report := w.execute(ctx, a)
+	report.Seconds = time.Since(start).Seconds()
+	w.logEnd(report)
+	w.outbox.put(report)
+	if w.attempts.end(a.AttemptID) {
+		w.forget(a.Run)
+	}
+	w.attempts.release()
+}
+
+func (w *Worker) execute(ctx context.Context, a api.Assignment) api.Report {
+	select {
+	case w.slots <- struct{}{}:
+		defer func() { <-w.slots }()
+	case <-ctx.Done():
+		return failed(a.AttemptID, w.opts.ID, plan.Failf(plan.FailureCancelled, "cancelled before it began: %w", context.Cause(ctx)))
+	}
+	return w.run(ctx, a)
+}
+
+// failed is the report of an attempt that has nothing to show.
+func failed(id plan.AttemptID, worker string, f *plan.Failure) api.Report {
+	f.Stage, f.Task, f.Attempt, f.Worker = id.Stage, id.Task, id.Attempt, worker
+	return api.Report{AttemptID: id, Failure: f}
+}
+
+func (w *Worker) logEnd(r api.Report) {
+	if r.Failure == nil {
+		w.opts.Log.Debug("attempt done", "attempt", r.AttemptID.String(), "seconds", r.Seconds, "rows", r.Counts.RowsOut)
+		return
+	}
+	w.opts.Log.Info("attempt failed", "attempt", r.AttemptID.String(), "seconds", r.Seconds, "kind", r.Failure.Kind, "error", r.Failure.Message)
+}

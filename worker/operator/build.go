@@ -1,0 +1,79 @@
+package operator
+
+import (
+	"fmt"
+
+	"github.com/quern-engine/quern/plan"
+)
+
+// Build makes the operators of a plan, bottom up. leaf is asked for scan and shuffle_read nodes: reading files and
+// sockets is the task's business. When Build fails it has closed what it had made; otherwise closing the root closes
+// everything.
+func Build(n *plan.Node, leaf func(*plan.Node) (Operator, error), env Env) (Operator, error) {
+	if n.Op == plan.NodeScan || n.Op == plan.NodeShuffleRead {
+		return leaf(n)
+	}
+	inputs := make([]Operator, 0, len(n.Inputs))
+	for _, in := range n.Inputs {
+		op, err := Build(in, leaf, env)
+		if err != nil {
+			closeAll(inputs)
+			return nil, err
+		}
+		inputs = append(inputs, op)
+	}
+	op, err := lower(n, inputs, env)
+	if err != nil {
+		closeAll(inputs)
+		return nil, fmt.Errorf("build %s: %w", n.Op, err)
+	}
+	return op, nil
+}
+
+// closeAll closes operators that have read nothing yet; the error that made it necessary is the one to tell.
+func closeAll(ops []Operator) {
+	for _, op := range ops {
+		_ = op.Close()
+	}
+}
+
+// lower makes one operator over its inputs.
+func lower(n *plan.Node, in []Operator, env Env) (Operator, error) {
+	want := 1
+	switch n.Op {
+	case plan.NodeValues:
+		want = 0
+	case plan.NodeJoin:
+		want = 2
+	}
+	if len(in) != want {
+		return nil, fmt.Errorf("%d inputs, want %d", len(in), want)
+	}
+	switch {
+	case n.Op == plan.NodeValues && n.Values != nil:
+		return orError(NewValues(env, n.Values, n.Schema))
+	case n.Op == plan.NodeFilter && n.Filter != nil:
+		return orError(NewFilter(env, in[0], n.Filter))
+	case n.Op == plan.NodeProject && n.Project != nil:
+		return orError(NewProject(env, in[0], n.Project, n.Schema))
+	case n.Op == plan.NodeUDF && n.UDF != nil:
+		return orError(NewUDF(env, in[0], n.UDF, n.Schema))
+	case n.Op == plan.NodeAggregate && n.Aggregate != nil:
+		return orError(NewAggregate(env, in[0], n.Aggregate, n.Schema))
+	case n.Op == plan.NodeJoin && n.Join != nil:
+		return orError(NewHashJoin(env, in[0], in[1], n.Join, n.Schema))
+	case n.Op == plan.NodeSort && n.Sort != nil:
+		return NewSort(env, in[0], n.Sort), nil
+	case n.Op == plan.NodeLimit && n.Limit != nil:
+		return NewLimit(env, in[0], n.Limit), nil
+	}
+	return nil, fmt.Errorf("%T with op %q has no operator, or not the payload of its op", n, n.Op)
+}
+
+// orError keeps a nil pointer of a failed constructor from becoming an Operator that is not nil.
+func orError[O Operator](op O, err error) (Operator, error) {
+	if err != nil {
+		return nil, err
+	}
+	return op, nil
+}

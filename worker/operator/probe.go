@@ -1,0 +1,193 @@
+package operator
+
+import (
+	"fmt"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/quern-engine/quern/compute"
+	"github.com/quern-engine/quern/compute/group"
+	"github.com/quern-engine/quern/compute/vector"
+	"github.com/quern-engine/quern/plan"
+)
+
+// probe walks one left batch of a join. It lays out a bounded chunk of candidate pairs, row by row, and then decides
+// which of them are output. A row's candidates may spread over several chunks.
+type probe struct {
+	rec    arrow.Record
+	ids    []uint32 // per row: its key in the index
+	row    int      // the row whose candidates come next
+	offset int      // how many of them were laid out already
+	found  bool     // that row, or the last of the chunk, has a partner among earlier candidates
+
+	left, right []int32 // the chunk; right is -1 for a row without candidates
+}
+
+func (p *probe) start(rec arrow.Record, index *group.Multimap, keys []int) error {
+	p.rec, p.row, p.offset, p.found = rec, 0, 0, false
+	var err error
+	p.ids, err = index.Find(pick(rec, keys), int(rec.NumRows()), p.ids)
+	return err
+}
+
+func (p *probe) done() bool { return p.rec == nil || p.row == int(p.rec.NumRows()) }
+
+func (p *probe) release() {
+	if p.rec != nil {
+		p.rec.Release()
+		p.rec = nil
+	}
+}
+
+// byPartner is, of the whole batch at once, the rows that have candidates, or those that have none.
+func (p *probe) byPartner(wanted bool) []int32 {
+	p.left = p.left[:0]
+	for i, id := range p.ids {
+		if (id != group.None) == wanted {
+			p.left = append(p.left, int32(i))
+		}
+	}
+	p.row = len(p.ids)
+	return p.left
+}
+
+// pairs lays out the next chunk of at most size pairs.
+func (p *probe) pairs(index *group.Multimap, size int) {
+	p.left, p.right = p.left[:0], p.right[:0]
+	for p.row < len(p.ids) && len(p.left) < size {
+		matches := index.Rows(p.ids[p.row])
+		if len(matches) == 0 {
+			p.left, p.right = append(p.left, int32(p.row)), append(p.right, -1)
+			p.row++
+			continue
+		}
+		rest := matches[p.offset:]
+		n := min(len(rest), size-len(p.left))
+		for _, m := range rest[:n] {
+			p.left = append(p.left, int32(p.row))
+			p.right = append(p.right, m)
+		}
+		if p.offset += n; p.offset == len(matches) {
+			p.row, p.offset = p.row+1, 0
+		}
+	}
+}
+
+// decide turns candidates into output, in place: pairs that hold (keep; nil for all), and for the join types that care
+// a row that has none. matched notes the build rows of pairs that hold, for full joins.
+func (p *probe) decide(join plan.JoinType, keep []bool, matched []bool) {
+	n := 0
+	emit := func(l, r int32) {
+		p.left[n], p.right[n] = l, r
+		n++
+	}
+	for i, l := range p.left {
+		r := p.right[i]
+		holds := r >= 0 && (keep == nil || keep[i])
+		first := holds && !p.found
+		p.found = p.found || holds
+		// The row's last candidate: the next pair is of another row, or the walk has gone on to one.
+		last := i+1 < len(p.left) && p.left[i+1] != l || i+1 == len(p.left) && p.row > int(l)
+		if holds && matched != nil {
+			matched[r] = true
+		}
+		switch join {
+		case plan.JoinLeftSemi:
+			if first {
+				emit(l, r)
+			}
+		case plan.JoinLeftAnti:
+			if last && !p.found {
+				emit(l, -1)
+			}
+		case plan.JoinLeft, plan.JoinFull:
+			if holds {
+				emit(l, r)
+			} else if last && !p.found {
+				emit(l, -1)
+			}
+		default:
+			if holds {
+				emit(l, r)
+			}
+		}
+		if last {
+			p.found = false
+		}
+	}
+	p.left, p.right = p.left[:n], p.right[:n]
+}
+
+// residual is the part of a join's condition beyond its keys, over only the columns that it reads.
+type residual struct {
+	program *compute.Program
+	schema  plan.Schema
+	columns []int // of left then right
+	split   int   // columns of left
+	rows    []int32
+}
+
+func newResidual(condition *plan.Expr, left, right plan.Schema) (*residual, error) {
+	all := append(append([]plan.Field(nil), left.Fields...), right.Fields...)
+	used := map[int]bool{}
+	condition.Columns(used)
+	r := &residual{split: len(left.Fields)}
+	place := make([]int, len(all))
+	for c, f := range all {
+		if used[c] {
+			place[c] = len(r.columns)
+			r.columns = append(r.columns, c)
+			r.schema.Fields = append(r.schema.Fields, f)
+		}
+	}
+	narrow := condition.Transform(func(e *plan.Expr) *plan.Expr {
+		if e.Op != plan.OpColumn {
+			return e
+		}
+		moved := *e
+		moved.Column = place[e.Column]
+		return &moved
+	})
+	var err error
+	if r.program, err = compute.Compile(narrow, r.schema); err != nil {
+		return nil, fmt.Errorf("compile join condition %s: %w", condition, err)
+	}
+	return r, nil
+}
+
+// holds says for each candidate pair whether the condition is true; nil without a condition. A row without candidates
+// is not asked about.
+func (r *residual) holds(env Env, p *probe, build arrow.Record) ([]bool, error) {
+	if r == nil {
+		return nil, nil
+	}
+	var at, left, right []int32
+	for i, b := range p.right {
+		if b >= 0 {
+			at, left, right = append(at, int32(i)), append(left, p.left[i]), append(right, b)
+		}
+	}
+	keep := make([]bool, len(p.right))
+	if len(at) == 0 {
+		return keep, nil
+	}
+	cols := make([]arrow.Array, len(r.columns))
+	defer releaseArrays(cols)
+	for i, c := range r.columns {
+		if c < r.split {
+			cols[i] = vector.Take(env.Mem, p.rec.Column(c), left)
+		} else {
+			cols[i] = vector.Take(env.Mem, build.Column(c-r.split), right)
+		}
+	}
+	rec := vector.NewRecord(r.schema, cols, len(at))
+	defer rec.Release()
+	var err error
+	if r.rows, err = r.program.Select(env.Mem, rec, r.rows[:0]); err != nil {
+		return nil, err
+	}
+	for _, i := range r.rows {
+		keep[at[i]] = true
+	}
+	return keep, nil
+}

@@ -1,0 +1,80 @@
+package worker
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/storage"
+)
+
+// Options say who a worker works for and with what. Coordinators, Scratch and Store are required.
+type Options struct {
+	// Coordinators are the endpoints (http://host:port) of some or all coordinators; whoever leads is found from them.
+	Coordinators []string
+	// Scratch is a folder for shuffle segments and plugin executables. The worker uses a folder of its own in it, so
+	// several may share one; nothing in it outlives the worker.
+	Scratch string
+	// Store reads inputs and writes outputs. It stays the caller's to close.
+	Store *storage.Store
+
+	// ID names the worker's process; default random. A restarted worker must be another one, because its segments are
+	// gone.
+	ID string
+	// Listen is host:port to serve segments on; default a free port of 127.0.0.1. Listener, when set, is used instead.
+	Listen   string
+	Listener net.Listener
+	// Slots is how many attempts run at once; default 1.
+	Slots int
+	// Memory is what all slots may hold together, in bytes; default 1 GiB.
+	Memory int64
+	// LeaseWait is how long one request for work may wait for it; default 5 s. Longer saves nothing but requests;
+	// shorter would notice sooner that a leader has vanished without closing its connections.
+	LeaseWait time.Duration
+	// Log is told what happens; nil means silence.
+	Log *slog.Logger
+}
+
+// EnsureDefaults fills in what was left out.
+func (o *Options) EnsureDefaults() {
+	if o.ID == "" {
+		o.ID = "w-" + strings.ToLower(rand.Text()[:16])
+	}
+	if o.Listen == "" {
+		o.Listen = "127.0.0.1:0"
+	}
+	if o.Slots == 0 {
+		o.Slots = 1
+	}
+	if o.Memory == 0 {
+		o.Memory = 1 << 30
+	}
+	if o.LeaseWait == 0 {
+		o.LeaseWait = 5 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Validate refuses options that cannot work.
+func (o *Options) Validate() error {
+	switch {
+	case len(o.Coordinators) == 0:
+		return errors.New("worker: no coordinator given")
+	case o.Scratch == "":
+		return errors.New("worker: no scratch folder given")
+	case o.Store == nil:
+		return errors.New("worker: no store given")
+	case o.Slots < 1:
+		return fmt.Errorf("worker: %d slots", o.Slots)
+	case o.Memory < 1:
+		return fmt.Errorf("worker: %d bytes of memory", o.Memory)
+	}
+	return plan.ValidateID("worker id", o.ID)
+}

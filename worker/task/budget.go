@@ -1,0 +1,90 @@
+package task
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/worker/operator"
+)
+
+// Budget is the memory that the slots of a worker share. Every task may hold at most the budget divided by the slots,
+// even when the other slots are idle: whether a task fits then depends on the task alone and not on its neighbours, so
+// that a job which passed once passes again. A Budget is safe for concurrent use.
+type Budget struct {
+	total int64
+	slots int
+
+	mu    sync.Mutex
+	inUse int64 // guarded by mu
+	peak  int64 // guarded by mu
+}
+
+// NewBudget divides total bytes among slots.
+func NewBudget(total int64, slots int) *Budget {
+	return &Budget{total: total, slots: max(slots, 1)}
+}
+
+// Share opens the account of one task. The caller closes it when the task has ended.
+func (b *Budget) Share() *Share { return &Share{budget: b, limit: b.total / int64(b.slots)} }
+
+// InUse is what all open shares hold together, in bytes.
+func (b *Budget) InUse() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.inUse
+}
+
+// Peak is the largest value that InUse has had.
+func (b *Budget) Peak() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.peak
+}
+
+// Share is one task's part of the budget. It is safe for concurrent use.
+type Share struct {
+	budget *Budget
+	limit  int64
+	held   int64 // guarded by budget.mu
+}
+
+var _ operator.Memory = (*Share)(nil)
+
+// Reserve takes n more bytes, or gives back -n when negative. Beyond the task's share it takes nothing and fails with
+// a plan.FailureOutOfMemory failure. Giving back more than is held gives back what is held.
+func (s *Share) Reserve(n int64) error {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	if n > s.limit-s.held {
+		return plan.Failf(plan.FailureOutOfMemory,
+			"the task needs %s more memory and holds %s, but its share is %s (%s for %d slots): raise --memory or lower --slots",
+			bytesText(n), bytesText(s.held), bytesText(s.limit), bytesText(s.budget.total), s.budget.slots)
+	}
+	n = max(n, -s.held)
+	s.held += n
+	s.budget.inUse += n
+	s.budget.peak = max(s.budget.peak, s.budget.inUse)
+	return nil
+}
+
+// Close gives back what the task still holds.
+func (s *Share) Close() {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	s.budget.inUse -= s.held
+	s.held = 0
+}
+
+// bytesText renders a size as people write it in --memory.
+func bytesText(n int64) string {
+	for _, u := range []struct {
+		size int64
+		name string
+	}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
+		if n >= u.size {
+			return fmt.Sprintf("%.1f %s", float64(n)/float64(u.size), u.name)
+		}
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

@@ -1,0 +1,86 @@
+package task
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/quern-engine/quern/plan"
+)
+
+func TestBudgetShareIsTheBudgetDividedBySlots(t *testing.T) {
+	b := NewBudget(100<<20, 4)
+	s := b.Share()
+	if err := s.Reserve(25 << 20); err != nil {
+		t.Fatalf("a task's whole share: %v", err)
+	}
+	err := s.Reserve(1)
+	var f *plan.Failure
+	if !errors.As(err, &f) || f.Kind != plan.FailureOutOfMemory {
+		t.Fatalf("one byte beyond the share: %v", err)
+	}
+	for _, want := range []string{"1 bytes more", "holds 25.0 MiB", "100.0 MiB for 4 slots", "raise --memory or lower --slots"} {
+		if !strings.Contains(f.Message, want) {
+			t.Errorf("message %q lacks %q", f.Message, want)
+		}
+	}
+	if err := s.Reserve(-1); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Reserve(1); err != nil {
+		t.Fatalf("a byte that was given back: %v", err)
+	}
+	s.Close()
+	if b.InUse() != 0 || b.Peak() != 25<<20 {
+		t.Fatalf("after close: in use %d, peak %d", b.InUse(), b.Peak())
+	}
+}
+
+func TestBudgetRefusesHugeRequestsWithoutOverflow(t *testing.T) {
+	s := NewBudget(1<<62, 1).Share()
+	if err := s.Reserve(1 << 61); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Reserve(1<<63 - 1); err == nil {
+		t.Fatal("reserving 8 EiB more succeeded")
+	}
+}
+
+// The books balance whatever the tasks do: what the budget counts is what the shares hold, no share passes its limit,
+// and closing all of them brings it back to zero.
+func TestBudgetBooksBalance(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		slots := rapid.IntRange(1, 4).Draw(t, "slots")
+		b := NewBudget(1000, slots)
+		shares, held := make([]*Share, slots), make([]int64, slots)
+		for i := range shares {
+			shares[i] = b.Share()
+		}
+		for range rapid.IntRange(0, 40).Draw(t, "steps") {
+			i := rapid.IntRange(0, slots-1).Draw(t, "share")
+			n := rapid.Int64Range(-400, 600).Draw(t, "bytes")
+			err := shares[i].Reserve(n)
+			if fits := held[i]+n <= 1000/int64(slots); fits != (err == nil) {
+				t.Fatalf("reserve %d while holding %d of %d: %v", n, held[i], 1000/slots, err)
+			}
+			if err == nil {
+				held[i] = max(0, held[i]+n)
+			}
+			sum := int64(0)
+			for _, h := range held {
+				sum += h
+			}
+			if b.InUse() != sum {
+				t.Fatalf("in use %d, want %d", b.InUse(), sum)
+			}
+		}
+		for _, s := range shares {
+			s.Close()
+		}
+		if b.InUse() != 0 {
+			t.Fatalf("in use %d after all shares closed", b.InUse())
+		}
+	})
+}

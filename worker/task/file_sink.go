@@ -1,0 +1,113 @@
+package task
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+
+	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/storage"
+	"github.com/quern-engine/quern/storage/parquetio"
+)
+
+// fileSink writes one shard of an output, right below the version folder.
+type fileSink struct {
+	name    string
+	file    *storage.Writer
+	digest  *digestWriter
+	parquet *parquetio.Writer
+	rows    int64
+	closed  bool // no Discard needed any more
+}
+
+var _ Sink = (*fileSink)(nil)
+
+func newFileSink(ctx context.Context, env Env, t Task, stage *plan.Stage) (*fileSink, error) {
+	output, ok := t.Job.Output(stage.Sink.Output)
+	if !ok {
+		return nil, fmt.Errorf("stage %d writes output %q, which the plan does not have", stage.ID, stage.Sink.Output)
+	}
+	if t.OutputURL == "" {
+		return nil, fmt.Errorf("assignment %s: no output URL", t.AttemptID)
+	}
+	if output.Format != "parquet" {
+		return nil, plan.Failf(plan.FailureUser, "output %s: format %q is not supported", output.Name, output.Format)
+	}
+	extension, err := shardExtension(output.Compression)
+	if err != nil {
+		return nil, plan.Failf(plan.FailureUser, "output %s: %w", output.Name, err)
+	}
+	name := plan.ShardName(t.Task, output.Shards, t.Attempt, extension)
+	file, err := env.Store.Create(ctx, storage.Join(t.OutputURL, name))
+	if err != nil {
+		return nil, fmt.Errorf("create shard %s: %w", name, err)
+	}
+	s := &fileSink{name: name, file: file, digest: &digestWriter{file: file, hash: sha256.New()}}
+	s.parquet, err = parquetio.NewWriter(s.digest, output.Schema, parquetio.WriterOptions{Compression: output.Compression})
+	if err != nil {
+		file.Discard()
+		return nil, fmt.Errorf("write shard %s: %w", name, err)
+	}
+	return s, nil
+}
+
+// shardExtension says in a file's name how it is compressed, as Spark's names do.
+func shardExtension(compression string) (string, error) {
+	switch compression {
+	case "", "none", "uncompressed":
+		return "parquet", nil
+	case "zstd", "snappy", "lz4":
+		return compression + ".parquet", nil
+	case "gzip":
+		return "gz.parquet", nil
+	}
+	return "", fmt.Errorf("unknown compression %q", compression)
+}
+
+func (s *fileSink) Write(ctx context.Context, batch arrow.Record) error {
+	if err := s.parquet.Write(ctx, batch); err != nil {
+		return fmt.Errorf("write shard %s: %w", s.name, err)
+	}
+	s.rows += batch.NumRows()
+	return nil
+}
+
+func (s *fileSink) Commit(ctx context.Context) (Written, error) {
+	if err := s.parquet.Close(); err != nil {
+		return Written{}, fmt.Errorf("finish shard %s: %w", s.name, err)
+	}
+	if err := s.file.Commit(ctx); err != nil {
+		return Written{}, fmt.Errorf("commit shard %s: %w", s.name, err)
+	}
+	s.closed = true
+	sum := hex.EncodeToString(s.digest.hash.Sum(nil))
+	file := &api.FileInfo{Name: s.name, Rows: s.rows, Bytes: s.digest.bytes, SHA256: sum}
+	return Written{File: file, Bytes: file.Bytes}, nil
+}
+
+func (s *fileSink) Discard() error {
+	if !s.closed {
+		s.closed = true
+		s.file.Discard()
+	}
+	return nil
+}
+
+// digestWriter counts and hashes what goes into a file, so that the file need not be read again.
+type digestWriter struct {
+	file  *storage.Writer
+	hash  hash.Hash
+	bytes int64
+}
+
+func (w *digestWriter) Write(p []byte) (int, error) {
+	n, err := w.file.Write(p)
+	w.hash.Write(p[:n])
+	w.bytes += int64(n)
+	return n, err
+}

@@ -1,0 +1,161 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/shuffle"
+	"github.com/quern-engine/quern/storage"
+	"github.com/quern-engine/quern/worker/operator"
+)
+
+// Env is what the attempts of a worker share. Everything in it is safe for concurrent use.
+type Env struct {
+	Worker   string          // id, for failures
+	Address  string          // where this worker serves its segments: what is there is read from disk
+	Store    *storage.Store  // inputs and outputs
+	Segments *shuffle.Store  // this worker's map outputs
+	Fetch    *shuffle.Client // other workers' map outputs
+	Locator  Locator
+	Plugins  Plugins
+	Memory   *Budget
+	// Allocator of batches; nil means the Go heap.
+	Allocator memory.Allocator
+	// BatchRows is the size of batches that leaves and operators make; 0 means operator.DefaultBatchRows.
+	BatchRows int
+}
+
+// Locator tells where map outputs are.
+type Locator interface {
+	Outputs(ctx context.Context, run string, stage int, version uint64) (api.StageOutputs, error)
+}
+
+// Plugins opens plugin functions. The processes behind them outlive the attempt.
+type Plugins interface {
+	Open(ctx context.Context, fns []plan.Function) (operator.Caller, error)
+}
+
+// Task is an assignment with its plan decoded.
+type Task struct {
+	api.Assignment
+	Job *plan.Job
+}
+
+// Run runs an attempt and reports how it ended; Report.Seconds is left to the caller. When ctx is done the attempt stops
+// soon and fails as cancelled. Nothing that an attempt runs into makes Run panic: this is the door where panics of the
+// engine become failures of one attempt.
+func Run(ctx context.Context, env Env, t Task) api.Report {
+	report := api.Report{AttemptID: t.AttemptID}
+	err := guard(func() error { return runAttempt(ctx, env, t, &report) })
+	if err == nil {
+		return report
+	}
+	return api.Report{AttemptID: t.AttemptID, Counts: report.Counts, Failure: failure(ctx, env, t, err)}
+}
+
+// failure gives an error its kind and its place. Once ctx is done, whatever went wrong went wrong because of that.
+func failure(ctx context.Context, env Env, t Task, err error) *plan.Failure {
+	f := plan.AsFailure(err)
+	if ctx.Err() != nil && f.Kind != plan.FailureCancelled {
+		f = plan.Failf(plan.FailureCancelled, "cancelled: %w", errors.Join(context.Cause(ctx), err))
+	}
+	f.Stage, f.Task, f.Attempt, f.Worker = t.Stage, t.Task, t.Attempt, env.Worker
+	return f
+}
+
+// guard calls f and turns a panic into a FailureInternal with its stack.
+func guard(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = plan.Failf(plan.FailureInternal, "the engine panicked, which is a defect of Quern: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return f()
+}
+
+// runAttempt wires the attempt together. Whatever it opens it closes, in reverse order, also after a panic: the sink is
+// discarded unless it was committed, then the operators are closed, then the memory share, which they give back to.
+func runAttempt(ctx context.Context, env Env, t Task, report *api.Report) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends what the pieces below may have left waiting
+	env.setDefaults()
+	stage, err := t.stage()
+	if err != nil {
+		return err
+	}
+	share := env.Memory.Share()
+	defer share.Close()
+	build := &builder{env: env, task: t, stage: stage, memory: share, counts: &report.Counts}
+	defer build.addScanCounts()
+	root, err := build.root(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, guard(root.Close)) }()
+	sink, err := openSink(ctx, env, t, stage)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, guard(func() error { return sink.Discard() })) }()
+	if err := drive(ctx, root, sink, &report.Counts); err != nil {
+		return err
+	}
+	if err := root.Close(); err != nil { // before the commit: a committed attempt has nothing left to fail at
+		return err
+	}
+	written, err := sink.Commit(ctx)
+	if err != nil {
+		return err
+	}
+	report.Partitions, report.File = written.Partitions, written.File
+	report.Counts.BytesOut = written.Bytes
+	return nil
+}
+
+func (e *Env) setDefaults() {
+	if e.Allocator == nil {
+		e.Allocator = memory.DefaultAllocator
+	}
+	if e.BatchRows == 0 {
+		e.BatchRows = operator.DefaultBatchRows
+	}
+}
+
+// stage finds the task's stage and checks that the task is one of its tasks.
+func (t Task) stage() (*plan.Stage, error) {
+	if t.Stage < 0 || t.Stage >= len(t.Job.Stages) {
+		return nil, fmt.Errorf("assignment %s: the plan has %d stages", t.AttemptID, len(t.Job.Stages))
+	}
+	s := t.Job.Stages[t.Stage]
+	if t.Task < 0 || t.Task >= s.Tasks {
+		return nil, fmt.Errorf("assignment %s: the stage has %d tasks", t.AttemptID, s.Tasks)
+	}
+	return s, nil
+}
+
+// drive pulls every batch out of the root and pushes it into the sink.
+func drive(ctx context.Context, root operator.Operator, sink Sink, counts *api.Counts) error {
+	for {
+		batch, err := root.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rows := batch.NumRows()
+		err = sink.Write(ctx, batch)
+		batch.Release()
+		if err != nil {
+			return err
+		}
+		counts.RowsOut += rows
+	}
+}

@@ -1,0 +1,157 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/api/client"
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/shuffle"
+	"github.com/quern-engine/quern/worker/task"
+)
+
+// Worker runs attempts for whoever leads. Make one with New and call Run once.
+type Worker struct {
+	opts     Options
+	listener net.Listener
+	client   *client.Client // to coordinators
+	peers    *http.Client   // to other workers
+	started  atomic.Bool
+
+	line     *leaderLine
+	session  *session
+	attempts *attempts
+	outbox   *outbox
+	slots    chan struct{}  // one item per attempt that runs
+	running  sync.WaitGroup // attempts, whether they wait for a slot or run
+	plans    *cache[string, *plan.Job]
+	outputs  *cache[outputsKey, api.StageOutputs]
+
+	// Set by Run before anything else starts.
+	segments *shuffle.Store
+	env      task.Env
+}
+
+// New makes a worker that listens, and does nothing else yet. A worker that is never run is closed with Close.
+func New(opts Options) (*Worker, error) {
+	opts.EnsureDefaults()
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	w := &Worker{
+		opts: opts, listener: opts.Listener, client: client.New(opts.Coordinators, client.Options{Patience: callPatience}),
+		peers:    &http.Client{Transport: shuffle.NewTransport()},
+		attempts: newAttempts(opts.Slots), outbox: newOutbox(), slots: make(chan struct{}, opts.Slots),
+		plans: newCache[string, *plan.Job](plansHeld), outputs: newCache[outputsKey, api.StageOutputs](outputsHeld),
+	}
+	w.opts.Log = opts.Log.With("worker", opts.ID)
+	w.session = newSession(w.register)
+	w.line = &leaderLine{session: w.session, log: w.opts.Log}
+	if w.listener == nil {
+		listener, err := net.Listen("tcp", opts.Listen)
+		if err != nil {
+			return nil, fmt.Errorf("listen for readers of segments: %w", err)
+		}
+		w.listener = listener
+	}
+	return w, nil
+}
+
+// Addr is host:port of the segments' server.
+func (w *Worker) Addr() string { return w.listener.Addr().String() }
+
+// ID is the worker's id.
+func (w *Worker) ID() string { return w.opts.ID }
+
+// Close closes a worker that was never run. After Run it does nothing: Run closes what it used.
+func (w *Worker) Close() error {
+	if !w.started.CompareAndSwap(false, true) {
+		return nil
+	}
+	return w.listener.Close()
+}
+
+// Run works until ctx is done, and then drains in the order that the package comment gives. It returns nil after an
+// orderly end.
+func (w *Worker) Run(ctx context.Context) (err error) {
+	if !w.started.CompareAndSwap(false, true) {
+		return errors.New("worker: run or closed before")
+	}
+	defer also(&err, "close listener", func() error { return ignoreClosed(w.listener.Close()) })
+	own, err := openScratch(w.opts.Scratch, w.opts.ID)
+	if err != nil {
+		return err
+	}
+	defer also(&err, "remove scratch folder", own.close)
+	w.segments, err = shuffle.NewStore(own.dir)
+	if err != nil {
+		return fmt.Errorf("make segment store: %w", err)
+	}
+	defer also(&err, "close segment store", w.segments.Close)
+	defer w.peers.CloseIdleConnections()
+	defer w.client.Close()
+	plugins, err := task.NewPluginHost(own.dir, w.executable, w.opts.Log)
+	if err != nil {
+		return err
+	}
+	defer also(&err, "stop plugins", plugins.Close)
+	w.env = task.Env{
+		Worker: w.opts.ID, Address: w.Addr(), Store: w.opts.Store, Segments: w.segments,
+		Fetch: shuffle.NewClient(w.peers, shuffle.ClientOptions{}), Locator: locator{w},
+		Plugins: plugins, Memory: task.NewBudget(w.opts.Memory, w.opts.Slots),
+	}
+	return w.work(ctx)
+}
+
+// also runs a closing step, adding its error to what the function returns.
+func also(err *error, what string, step func() error) {
+	if e := step(); e != nil {
+		*err = errors.Join(*err, fmt.Errorf("%s: %w", what, e))
+	}
+}
+
+// work serves and works until ctx is done or something fails for good. Then the loops end, the attempts, and the
+// server, in this order.
+func (w *Worker) work(ctx context.Context) error {
+	loops, loopCtx := errgroup.WithContext(ctx)
+	server := startServer(w.listener, w.segments)
+	loops.Go(func() error { return server.wait(loopCtx) })
+	loops.Go(func() error { return w.speak(loopCtx) })
+	err := loops.Wait()
+	if ctx.Err() != nil {
+		err = nil // the orderly end
+	}
+	w.running.Wait() // cancelled with loopCtx
+	return errors.Join(err, server.close())
+}
+
+// speak registers, then talks to the leader until ctx is done.
+func (w *Worker) speak(ctx context.Context) error {
+	if err := w.session.renew(ctx, 0); err != nil {
+		return fmt.Errorf("register: %w", err)
+	}
+	loops, ctx := errgroup.WithContext(ctx)
+	loops.Go(func() error { return w.leaseLoop(ctx) })
+	loops.Go(func() error { return w.heartbeatLoop(ctx) })
+	loops.Go(func() error { return w.reportLoop(ctx) })
+	return loops.Wait()
+}
+
+func (w *Worker) register(ctx context.Context) (rules api.RegisterReply, err error) {
+	request := api.RegisterRequest{WorkerID: w.opts.ID, Address: w.Addr(), Slots: w.opts.Slots, Memory: w.opts.Memory}
+	err = w.line.persist(ctx, func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		rules, err = w.client.Register(ctx, request)
+		return err
+	})
+	return rules, err
+}

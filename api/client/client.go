@@ -1,0 +1,311 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/quern-engine/quern/api"
+)
+
+// ErrUnreachable: no coordinator could be reached at any of the endpoints.
+var ErrUnreachable = errors.New("no coordinator can be reached")
+
+// Options configure a client. The zero value works.
+type Options struct {
+	// Patience is how long a call goes on trying after its first failure: 10 s if zero, three times what an election
+	// takes at worst. The context can end it sooner.
+	Patience time.Duration
+	// Unreachable is how long, of that, it tries when not a single coordinator accepts a connection: 3 s, at most
+	// Patience, if zero. A mistyped address should not take as long to tell as an election.
+	Unreachable time.Duration
+	// Transport carries the requests; cleartext HTTP/2 if nil.
+	Transport http.RoundTripper
+}
+
+func (o *Options) ensureDefaults() {
+	if o.Patience == 0 {
+		o.Patience = 10 * time.Second
+	}
+	if o.Unreachable == 0 {
+		o.Unreachable = min(3*time.Second, o.Patience)
+	}
+	if o.Transport == nil {
+		o.Transport = NewTransport()
+	}
+}
+
+// NewTransport speaks HTTP/2 without TLS or upgrade. Pings notice a peer that vanished without closing its connection,
+// which a long poll would otherwise wait out.
+func NewTransport() *http.Transport {
+	var p http.Protocols
+	p.SetUnencryptedHTTP2(true)
+	return &http.Transport{
+		Protocols:       &p,
+		DialContext:     (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
+		HTTP2:           &http.HTTP2Config{MaxReadFrameSize: 1 << 20, SendPingTimeout: 3 * time.Second, PingTimeout: 3 * time.Second},
+		IdleConnTimeout: 90 * time.Second,
+	}
+}
+
+// Client speaks to the coordinators of one cluster. It is safe for concurrent use.
+type Client struct {
+	endpoints []string // host:port
+	options   Options
+	http      *http.Client
+
+	mu     sync.Mutex
+	leader string // host:port that is tried first; guarded by mu
+}
+
+// New makes a client for the coordinators at the endpoints, given as URLs or as host:port. Not all need be named:
+// whoever leads is asked for by name.
+func New(endpoints []string, options Options) *Client {
+	options.ensureDefaults()
+	c := &Client{options: options, http: &http.Client{Transport: options.Transport, CheckRedirect: refuseRedirect}}
+	for _, e := range endpoints {
+		e = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(e), "http://"), "/")
+		if e != "" {
+			c.endpoints = append(c.endpoints, e)
+		}
+	}
+	return c
+}
+
+// refuseRedirect: coordinators name the leader in the body, never by an HTTP redirect.
+func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// Close closes idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// request is one call, to be made as often as it takes.
+type request struct {
+	method string
+	path   string
+	body   func() (io.Reader, int64, error) // nil for none; a fresh reader for each try, and its length
+	wait   time.Duration                    // how long the server may take on purpose
+	stream bool                             // the answer's body is for the caller: no time limit on it
+	any    bool                             // any coordinator can answer, not only the leader
+}
+
+// answerTime is how long an answer may take beyond what was asked for, before another coordinator is tried.
+const answerTime = 10 * time.Second
+
+// do tries until an answer comes that is not about who leads, patience runs out, or ctx is done. The caller closes the
+// body. An answer that is not a success comes as an *api.Error.
+func (c *Client) do(ctx context.Context, r request) (io.ReadCloser, error) {
+	if len(c.endpoints) == 0 {
+		return nil, fmt.Errorf("%w: no endpoint given", ErrUnreachable)
+	}
+	var firstFailure time.Time
+	reached := false
+	for try := 0; ; try++ {
+		address := c.target(try, r.any)
+		body, err := c.once(ctx, address, r)
+		if err == nil {
+			return body, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		var answer *api.Error
+		if errors.As(err, &answer) {
+			reached = true
+			if answer.Code != api.CodeNotLeader && answer.Code != api.CodeUnavailable {
+				return nil, answer
+			}
+			if answer.Code == api.CodeNotLeader && answer.Leader != "" && answer.Leader != address {
+				c.prefer(answer.Leader)
+				if try < len(c.endpoints)+1 {
+					continue // a hint that is new is followed at once
+				}
+			} else {
+				c.forget(address)
+			}
+		} else {
+			c.forget(address)
+		}
+		if firstFailure.IsZero() {
+			firstFailure = time.Now()
+		}
+		if err := c.outOfPatience(time.Since(firstFailure), reached, err); err != nil {
+			return nil, err
+		}
+		if err := pause(ctx, try/max(1, len(c.endpoints))); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (c *Client) outOfPatience(waited time.Duration, reached bool, err error) error {
+	if !reached && waited >= c.options.Unreachable {
+		return fmt.Errorf("%w at %s: %w", ErrUnreachable, strings.Join(c.endpoints, ", "), err)
+	}
+	if waited >= c.options.Patience {
+		return fmt.Errorf("no coordinator took the request within %v: %w", c.options.Patience, err)
+	}
+	return nil
+}
+
+// pause waits before the next try: short at first, since most failures are a leader that is just being replaced, then
+// longer, and never in step with other clients.
+func pause(ctx context.Context, round int) error {
+	limit := min(20*time.Millisecond<<min(round, 6), time.Second)
+	timer := time.NewTimer(limit/2 + rand.N(limit/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// target is whom to ask: the leader if it is known, else one endpoint after the other.
+func (c *Client) target(try int, anyone bool) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.leader != "" && (try == 0 || !anyone) {
+		return c.leader
+	}
+	return c.endpoints[try%len(c.endpoints)]
+}
+
+func (c *Client) prefer(address string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leader = address
+}
+
+// forget stops preferring an address that did not help.
+func (c *Client) forget(address string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.leader == address {
+		c.leader = ""
+	}
+}
+
+// once makes one try.
+func (c *Client) once(ctx context.Context, address string, r request) (io.ReadCloser, error) {
+	tryCtx, cancel := context.WithCancel(ctx)
+	var limit *time.Timer
+	if r.body == nil || !r.stream {
+		limit = time.AfterFunc(r.wait+answerTime, cancel)
+	}
+	response, err := c.send(tryCtx, address, r)
+	if err != nil {
+		stop(limit)
+		cancel()
+		return nil, err
+	}
+	if r.stream {
+		stop(limit) // the headers came in time; the body may take what it takes
+	}
+	body := &answerBody{ReadCloser: response.Body, done: func() { stop(limit); cancel() }}
+	if response.StatusCode/100 == 2 {
+		if !r.any {
+			c.prefer(address)
+		}
+		return body, nil
+	}
+	defer body.Close()
+	return nil, readError(response)
+}
+
+func stop(t *time.Timer) {
+	if t != nil {
+		t.Stop()
+	}
+}
+
+func (c *Client) send(ctx context.Context, address string, r request) (*http.Response, error) {
+	var body io.Reader
+	var length int64
+	if r.body != nil {
+		var err error
+		if body, length, err = r.body(); err != nil {
+			return nil, err
+		}
+	}
+	q, err := http.NewRequestWithContext(ctx, r.method, "http://"+address+r.path, body)
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
+	if body != nil {
+		q.ContentLength = length
+		q.Header.Set("Content-Type", "application/json")
+	}
+	response, err := c.http.Do(q)
+	if err != nil {
+		return nil, fmt.Errorf("ask coordinator %s: %w", address, err)
+	}
+	return response, nil
+}
+
+// answerBody releases what the try holds when it is closed.
+type answerBody struct {
+	io.ReadCloser
+	done func()
+}
+
+// Close closes.
+func (b *answerBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.done()
+	return err
+}
+
+// readError is the error in an answer. A body that is not ours (a proxy's page) is told by its status.
+func readError(r *http.Response) error {
+	var e api.Error
+	data, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
+	if err == nil && json.Unmarshal(data, &e) == nil && e.Code != "" {
+		return &e
+	}
+	switch r.StatusCode {
+	case http.StatusNotFound:
+		return api.Errorf(api.CodeNotFound, "%s %s: not found", r.Request.Method, r.Request.URL)
+	case http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
+		return api.Errorf(api.CodeUnavailable, "%s %s: %s", r.Request.Method, r.Request.URL, r.Status)
+	}
+	return api.Errorf(api.CodeInternal, "%s %s: %s", r.Request.Method, r.Request.URL, r.Status)
+}
+
+// call sends in as JSON, if there is any, and reads the answer into out, likewise.
+func (c *Client) call(ctx context.Context, r request, in, out any) error {
+	if in != nil {
+		data, err := json.Marshal(in)
+		if err != nil {
+			return fmt.Errorf("encode request: %w", err)
+		}
+		r.body = func() (io.Reader, int64, error) { return strings.NewReader(string(data)), int64(len(data)), nil }
+	}
+	body, err := c.do(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if out == nil {
+		_, err = io.Copy(io.Discard, body)
+	} else {
+		err = json.NewDecoder(body).Decode(out)
+	}
+	if err != nil {
+		return fmt.Errorf("read answer of %s: %w", r.path, err)
+	}
+	return nil
+}
+
+func runPath(id string, rest ...string) string {
+	return "/v1/runs/" + url.PathEscape(id) + strings.Join(rest, "")
+}

@@ -1,0 +1,423 @@
+package coordinator
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/api/client"
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/storage"
+)
+
+func outputURL(t *testing.T) (url, dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "out", "examples")
+	url, err := storage.URL("/", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return url, dir
+}
+
+func submit(ctx context.Context, t *testing.T, cl *client.Client, r api.SubmitRequest) *api.RunStatus {
+	t.Helper()
+	s, err := cl.Submit(ctx, r)
+	if err != nil {
+		t.Fatalf("submit %s: %v", r.RunID, err)
+	}
+	return s
+}
+
+func TestJobIsPublished(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, nil)
+	cl := c.client()
+	url, dir := outputURL(t)
+	first := submit(ctx, t, cl, jobRequest("r1", url))
+	if first.State != api.RunQueued || first.Reason != "no worker has joined yet" {
+		t.Errorf("a run without workers is %s, %q", first.State, first.Reason)
+	}
+	if want := []string{"scan flights → shuffle", "read 0 → write examples"}; first.Stages[0].Label != want[0] || first.Stages[1].Label != want[1] {
+		t.Errorf("labels %q, %q", first.Stages[0].Label, first.Stages[1].Label)
+	}
+	w := startWorker(c, "w1", 2, nil)
+	s := waitState(ctx, t, cl, "r1")
+	if s.State != api.RunSucceeded {
+		t.Fatalf("run %s: %v", s.State, s.Failure)
+	}
+	version := filepath.Join(dir, "r1")
+	want := api.OutputStatus{Path: dir, VersionPath: version, Manifest: filepath.Join(version, "manifest.json"), Rows: 20, Shards: 2}
+	if s.Outputs["examples"] != want {
+		t.Errorf("output %+v, want %+v", s.Outputs["examples"], want)
+	}
+	for path, want := range map[string]string{filepath.Join(dir, "_LATEST"): "r1\n", filepath.Join(version, "_SUCCESS"): ""} {
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", path, got, err)
+		}
+	}
+	var m manifest
+	data, err := os.ReadFile(want.Manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, &m); err != nil {
+		t.Fatal(err)
+	}
+	if m.Rows != 20 || len(m.Shards) != 2 || m.Shards[1].Key != "part-00001-of-00002.0.zstd.parquet" || m.Schema[0].Type != "string" {
+		t.Errorf("manifest %s", data)
+	}
+	if strings.Contains(string(data), "r1") {
+		t.Errorf("the manifest knows the run: %s", data)
+	}
+	eventually(t, "the worker to be told to forget the run", func() bool {
+		return w.has(func(w *fakeWorker) bool { return slices.Contains(w.forgot, "r1") })
+	})
+}
+
+func TestManifestBytesDoNotDependOnTheRun(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, nil)
+	cl := c.client()
+	url, dir := outputURL(t)
+	startWorker(c, "w1", 2, nil)
+	var bytesOf [2][]byte
+	for i, id := range []string{"first", "second"} {
+		submit(ctx, t, cl, jobRequest(id, url))
+		waitState(ctx, t, cl, id)
+		data, err := os.ReadFile(filepath.Join(dir, id, "manifest.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		bytesOf[i] = data
+	}
+	if !bytes.Equal(bytesOf[0], bytesOf[1]) {
+		t.Errorf("manifests differ:\n%s\n%s", bytesOf[0], bytesOf[1])
+	}
+}
+
+func TestSubmitIsIdempotent(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, nil)
+	cl := c.client()
+	submit(ctx, t, cl, queryRequest("q", "select 1"))
+	again := submit(ctx, t, cl, queryRequest("q", "select 1"))
+	if again.RunID != "q" {
+		t.Errorf("run %q", again.RunID)
+	}
+	if _, err := cl.Submit(ctx, queryRequest("q", "select 2")); !isCode(err, api.CodeConflict) {
+		t.Errorf("another request under the same id: %v", err)
+	}
+	list, err := cl.Runs(ctx)
+	if err != nil || len(list.Runs) != 1 {
+		t.Errorf("runs %v, %v", list, err)
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, nil)
+	cl := c.client()
+	_, err := cl.Submit(ctx, queryRequest("q", "bad"))
+	if !isCode(err, api.CodeInvalid) || err.Error() != "bad.sql:1:1: this is\nover two lines" {
+		t.Errorf("planning error: %v", err)
+	}
+	for name, r := range map[string]api.SubmitRequest{
+		"no id": queryRequest("", "x"), "a path": queryRequest("../x", "x"), "nothing to do": {RunID: "x"},
+		"both": {RunID: "x", Query: &api.Query{}, Job: &api.Job{}},
+	} {
+		if _, err := cl.Submit(ctx, r); !isCode(err, api.CodeInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	lost := queryRequest("q", "x")
+	lost.Functions = []plan.Function{{Name: "f", SHA256: strings.Repeat("0", 64)}}
+	if _, err := cl.Submit(ctx, lost); !isCode(err, api.CodeNotFound) {
+		t.Errorf("a plugin that was not uploaded: %v", err)
+	}
+	if _, err := cl.Status(ctx, "none", 0, 0); !isCode(err, api.CodeNotFound) {
+		t.Errorf("status of no run: %v", err)
+	}
+	if _, err := cl.Heartbeat(ctx, api.HeartbeatRequest{WorkerID: "nobody"}); !isCode(err, api.CodeUnknownWorker) {
+		t.Errorf("heartbeat of no worker: %v", err)
+	}
+	if _, err := cl.Register(ctx, api.RegisterRequest{WorkerID: "w", Address: "nowhere", Slots: 1}); !isCode(err, api.CodeInvalid) {
+		t.Errorf("worker without an address: %v", err)
+	}
+}
+
+func TestQueryResult(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, nil)
+	cl := c.client()
+	w := startWorker(c, "w1", 1, nil)
+	submit(ctx, t, cl, queryRequest("q", "select 1"))
+	s := waitState(ctx, t, cl, "q")
+	if s.State != api.RunSucceeded || s.Result == nil || len(s.Result.Tasks) != 2 || s.Result.Workers[0] != "w1:1" {
+		t.Fatalf("status %+v", s)
+	}
+	if len(s.ResultSchema.Fields) != 2 {
+		t.Errorf("schema %v", s.ResultSchema)
+	}
+	if w.has(func(w *fakeWorker) bool { return len(w.forgot) > 0 }) {
+		t.Error("the worker was told to forget a result that nobody has read")
+	}
+	if err := cl.Release(ctx, "q"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the result to be forgotten", func() bool {
+		return w.has(func(w *fakeWorker) bool { return slices.Contains(w.forgot, "q") })
+	})
+}
+
+func TestUserErrorFailsAtOnceAndLeavesNothing(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, nil)
+	cl := c.client()
+	url, dir := outputURL(t)
+	startWorker(c, "w1", 2, func(_ context.Context, a api.Assignment) *api.Report {
+		r := success(a) // the shard is written
+		if a.Stage == 1 && a.Task == 1 {
+			r.Failure, r.File = plan.Failf(plan.FailureUser, "division by zero"), nil
+		}
+		return r
+	})
+	submit(ctx, t, cl, jobRequest("r1", url))
+	s := waitState(ctx, t, cl, "r1")
+	if s.State != api.RunFailed || s.Failure == nil || s.Failure.Message != "division by zero" || s.Failure.Stage != 1 || s.Failure.Task != 1 {
+		t.Fatalf("status %s, %+v", s.State, s.Failure)
+	}
+	if _, err := os.Stat(filepath.Dir(dir)); !os.IsNotExist(err) {
+		t.Errorf("something is left in the output: %v", err)
+	}
+}
+
+func TestCancelStopsTasksAndLeavesNothing(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, nil)
+	cl := c.client()
+	url, dir := outputURL(t)
+	started := make(chan struct{}, 2)
+	var w *fakeWorker
+	ready := make(chan struct{})
+	w = startWorker(c, "w1", 2, func(ctx context.Context, a api.Assignment) *api.Report {
+		<-ready
+		r := success(a)
+		if a.Stage == 0 {
+			return r
+		}
+		started <- struct{}{}
+		w.mu.Lock()
+		stopped := w.stopping(a.AttemptID)
+		w.mu.Unlock()
+		select {
+		case <-stopped:
+		case <-ctx.Done():
+		}
+		return &api.Report{AttemptID: a.AttemptID, Failure: plan.Failf(plan.FailureCancelled, "stopped")}
+	})
+	close(ready)
+	submit(ctx, t, cl, jobRequest("r1", url))
+	<-started
+	s, err := cl.Cancel(ctx, "r1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.State.Terminal() || !strings.Contains(s.Reason, "cancelled; waiting for") {
+		t.Errorf("while tasks write, the run is %s (%s)", s.State, s.Reason)
+	}
+	s = waitState(ctx, t, cl, "r1")
+	if s.State != api.RunCancelled {
+		t.Fatalf("run %s", s.State)
+	}
+	if _, err := os.Stat(filepath.Dir(dir)); !os.IsNotExist(err) {
+		t.Errorf("something is left in the output: %v", err)
+	}
+	if again, err := cl.Cancel(ctx, "r1"); err != nil || again.State != api.RunCancelled {
+		t.Errorf("cancelled twice: %v, %v", again, err)
+	}
+}
+
+func TestLostWorkerAndLateReport(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, func(o *Options) { o.Lease, o.Heartbeat = 300*time.Millisecond, 50*time.Millisecond })
+	cl := c.client()
+	url, dir := outputURL(t)
+	// A worker that takes an attempt and falls silent.
+	if _, err := cl.Register(ctx, api.RegisterRequest{WorkerID: "zombie", Address: "z:1", Slots: 1}); err != nil {
+		t.Fatal(err)
+	}
+	submit(ctx, t, cl, jobRequest("r1", url))
+	lease, err := cl.Lease(ctx, api.LeaseRequest{WorkerID: "zombie", Free: 1, Wait: deadline})
+	if err != nil || len(lease.Assignments) != 1 {
+		t.Fatalf("lease %+v, %v", lease, err)
+	}
+	late := lease.Assignments[0]
+	startWorker(c, "w1", 1, nil)
+	s := waitState(ctx, t, cl, "r1")
+	if s.State != api.RunSucceeded || s.Stages[late.Stage].Failures != 1 {
+		t.Fatalf("run %s: %+v", s.State, s.Stages)
+	}
+	// It wakes up: it is unknown, registers, and its report does not count.
+	report := api.ReportRequest{WorkerID: "zombie", Reports: []api.Report{*success(late)}}
+	if _, err := cl.Report(ctx, report); !isCode(err, api.CodeUnknownWorker) {
+		t.Errorf("report of a lost worker: %v", err)
+	}
+	if _, err := cl.Register(ctx, api.RegisterRequest{WorkerID: "zombie", Address: "z:1", Slots: 1}); err != nil {
+		t.Fatal(err)
+	}
+	reply, err := cl.Report(ctx, report)
+	if err != nil || reply.Accepted[0] {
+		t.Errorf("late report: %+v, %v", reply, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "r1", "part-00000-of-00002.0.zstd.parquet")); err != nil {
+		t.Errorf("a published shard is gone: %v", err)
+	}
+}
+
+func TestFetchFailureRunsTheMapAgain(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, nil)
+	cl := c.client()
+	url, _ := outputURL(t)
+	failed := make(chan struct{}, 1)
+	failed <- struct{}{}
+	w := startWorker(c, "w1", 1, func(_ context.Context, a api.Assignment) *api.Report {
+		if a.Stage == 1 {
+			select {
+			case <-failed:
+				f := plan.Failf(plan.FailureFetch, "map output 0/1.0 is gone")
+				f.LostStage, f.LostTask, f.LostAttempt = 0, 1, 0
+				return &api.Report{AttemptID: a.AttemptID, Failure: f}
+			default:
+			}
+		}
+		return success(a)
+	})
+	submit(ctx, t, cl, jobRequest("r1", url))
+	s := waitState(ctx, t, cl, "r1")
+	if s.State != api.RunSucceeded {
+		t.Fatalf("run %s: %v", s.State, s.Failure)
+	}
+	want := []string{"r1/0/0.0", "r1/0/1.0", "r1/1/0.0", "r1/0/1.1", "r1/1/0.1", "r1/1/1.0"}
+	if got := w.attempts(); !slices.Equal(got, want) {
+		t.Errorf("attempts %v, want %v", got, want)
+	}
+}
+
+func TestUndeliveredGrantIsGivenAgain(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, nil)
+	cl := c.client()
+	submit(ctx, t, cl, queryRequest("q", "select 1"))
+	if _, err := cl.Register(ctx, api.RegisterRequest{WorkerID: "w1", Address: "w1:1", Slots: 1}); err != nil {
+		t.Fatal(err)
+	}
+	// The answer to this lease is thrown away, as if its connection had broken.
+	lost, err := cl.Lease(ctx, api.LeaseRequest{WorkerID: "w1", Free: 1, Wait: deadline})
+	if err != nil || len(lost.Assignments) != 1 {
+		t.Fatalf("lease %+v, %v", lost, err)
+	}
+	startWorker(c, "w1", 1, nil) // goes on under the same id and never mentions the attempt
+	if s := waitState(ctx, t, cl, "q"); s.State != api.RunSucceeded {
+		t.Fatalf("run %s: %v", s.State, s.Failure)
+	}
+}
+
+func TestSingleNodeResumesFromItsState(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, func(o *Options) { o.Volatile = false })
+	cl := c.client()
+	url, _ := outputURL(t)
+	hold := make(chan struct{})
+	w := startWorker(c, "w1", 2, func(ctx context.Context, a api.Assignment) *api.Report {
+		if a.Stage == 1 {
+			select {
+			case <-hold:
+			case <-ctx.Done():
+			}
+		}
+		return success(a)
+	})
+	submit(ctx, t, cl, jobRequest("r1", url))
+	eventually(t, "the second stage", func() bool { return len(w.attempts()) == 4 })
+	c.kill("c1")
+	c.restart("c1")
+	close(hold)
+	s := waitState(ctx, t, cl, "r1")
+	if s.State != api.RunSucceeded {
+		t.Fatalf("run %s: %v", s.State, s.Failure)
+	}
+	if got := w.attempts(); len(got) != 4 {
+		t.Errorf("tasks ran again: %v", got)
+	}
+}
+
+func TestBlobs(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, nil)
+	cl := c.client()
+	data := []byte("a plugin")
+	digest := plan.Digest(data)
+	if _, err := cl.GetBlob(ctx, digest); !isCode(err, api.CodeNotFound) {
+		t.Errorf("a blob that is not there: %v", err)
+	}
+	if err := cl.PutBlob(ctx, digest, bytes.NewReader(data)); err != nil {
+		t.Fatal(err)
+	}
+	if err := cl.PutBlob(ctx, digest, bytes.NewReader(data)); err != nil {
+		t.Errorf("put twice: %v", err)
+	}
+	if got := getBlob(ctx, t, cl, digest); !bytes.Equal(got, data) {
+		t.Errorf("got %q", got)
+	}
+	if err := cl.PutBlob(ctx, plan.Digest([]byte("x")), bytes.NewReader(data)); !isCode(err, api.CodeInvalid) {
+		t.Errorf("content with another digest: %v", err)
+	}
+	left, err := filepath.Glob(filepath.Join(c.dir, "c1", "blobs", ".upload-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left over: %v, %v", left, err)
+	}
+}
+
+func TestRoutesForPeople(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, 1, nil)
+	c.leader()
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	plain := &http.Client{Transport: transport} // HTTP/1.1
+	for path, want := range map[string]int{
+		"/healthz": 200, "/readyz": 200, "/v1/runs": 200, "/v1/blobs/zz": 400, "/v1/runs/none": 404, "/v1/raft": 404, "/nothing": 404,
+		"/v1/runs/x?wait=soon": 400,
+	} {
+		response, err := plain.Get("http://" + c.peers["c1"] + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("GET %s: %d, want %d", path, response.StatusCode, want)
+		}
+	}
+}

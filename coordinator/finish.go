@@ -1,0 +1,187 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/quern-engine/quern/coordinator/consensus"
+	"github.com/quern-engine/quern/coordinator/state"
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/storage"
+)
+
+// publishTries is how often a step of publishing is tried before the run fails for it; pauses between them add up to
+// about two and a half seconds. The store itself tries again on errors that are known to pass.
+const publishTries = 8
+
+// finishLoop does what runs ask of the leader after their last task: commit, publish, or clean up. Each step can be
+// done again by the next leader if this one does not get to the end.
+func (c *Coordinator) finishLoop(ctx context.Context) {
+	var (
+		steps  sync.WaitGroup
+		mu     sync.Mutex
+		active = map[string]bool{} // runs with a step under way; guarded by mu
+		again  = make(chan struct{}, 1)
+	)
+	defer steps.Wait()
+	for {
+		changed := c.node.Changed()
+		var due []state.Due
+		c.node.Read(func(m *state.Machine) { due = m.Due() })
+		for _, d := range due {
+			mu.Lock()
+			busy := active[d.Run]
+			active[d.Run] = true
+			mu.Unlock()
+			if busy {
+				continue
+			}
+			steps.Go(func() {
+				c.finishStep(ctx, d)
+				mu.Lock()
+				delete(active, d.Run)
+				mu.Unlock()
+				select {
+				case again <- struct{}{}:
+				default:
+				}
+			})
+		}
+		select {
+		case <-changed:
+		case <-again:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// finishStep tries a step until it is done, or somebody else leads.
+func (c *Coordinator) finishStep(ctx context.Context, d state.Due) {
+	for try := 0; ; try++ {
+		var err error
+		switch d.Phase {
+		case state.PhaseCommit:
+			_, err = c.propose(ctx, state.Command{Commit: &state.JobCommit{RunID: d.Run, At: c.options.Clock.Now().UTC()}})
+		case state.PhasePublish:
+			err = c.publish(ctx, d.Run)
+		case state.PhaseClean:
+			err = c.clean(ctx, d.Run)
+		}
+		if err == nil || ctx.Err() != nil || errors.Is(err, consensus.ErrNotLeader) || errors.Is(err, consensus.ErrClosed) {
+			return
+		}
+		c.log.Warn("could not finish a run; trying again", "run", d.Run, "error", err)
+		if !c.sleep(ctx, try) {
+			return
+		}
+	}
+}
+
+// publish makes a run's outputs visible: for each the manifest, then the marker, and when all have those, the
+// pointers. Each file's bytes follow from what was committed, so doing it twice is harmless. If the store refuses, the
+// run fails, unless a pointer already names it: then readers may have followed it, and there is no way but on.
+func (c *Coordinator) publish(ctx context.Context, run string) error {
+	var made state.Committed
+	var ok bool
+	c.node.Read(func(m *state.Machine) { made, ok = m.Committed(run) })
+	if !ok {
+		return nil
+	}
+	job, err := c.loadJob(ctx, made.Plan)
+	if err != nil {
+		return err
+	}
+	if err := c.writeVersion(ctx, run, job, made); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if c.visible(ctx, run, made) {
+			return err
+		}
+		failure := plan.Failf(plan.FailureStorage, "publish the outputs of run %s: %w", run, err)
+		_, err = c.propose(ctx, state.Command{Fail: &state.FailRun{RunID: run, Failure: failure, At: c.options.Clock.Now().UTC()}})
+		return err
+	}
+	_, err = c.propose(ctx, state.Command{Published: &state.RunPublished{RunID: run, At: c.options.Clock.Now().UTC()}})
+	return err
+}
+
+func (c *Coordinator) loadJob(ctx context.Context, digest string) (*plan.Job, error) {
+	data, err := c.blobs.read(ctx, digest)
+	if err != nil {
+		return nil, fmt.Errorf("load plan: %w", err)
+	}
+	return plan.DecodeJob(data)
+}
+
+func (c *Coordinator) writeVersion(ctx context.Context, run string, job *plan.Job, made state.Committed) error {
+	for _, o := range made.Outputs {
+		data, err := encodeManifest(job, made, o)
+		if err != nil {
+			return err
+		}
+		if err := c.put(ctx, storage.Join(o.VersionURL, manifestName), data); err != nil {
+			return err
+		}
+		if err := c.put(ctx, storage.Join(o.VersionURL, successName), nil); err != nil {
+			return err
+		}
+	}
+	for _, o := range made.Outputs {
+		if err := c.put(ctx, storage.Join(o.URL, latestName), []byte(run+"\n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Coordinator) put(ctx context.Context, url string, data []byte) error {
+	for try := 0; ; try++ {
+		err := c.options.Store.Put(ctx, url, data)
+		if err == nil || try+1 == publishTries {
+			return err
+		}
+		if !c.sleep(ctx, try) {
+			return ctx.Err()
+		}
+	}
+}
+
+// visible reports whether a pointer names the run, or may do so.
+func (c *Coordinator) visible(ctx context.Context, run string, made state.Committed) bool {
+	for _, o := range made.Outputs {
+		data, err := c.options.Store.Get(ctx, storage.Join(o.URL, latestName))
+		if err == nil && strings.TrimSpace(string(data)) == run {
+			return true
+		}
+	}
+	return false
+}
+
+// clean deletes what a failed or cancelled run has written. A store that refuses for good must not keep the run from
+// ending: what is left then is named by no manifest.
+func (c *Coordinator) clean(ctx context.Context, run string) error {
+	var outputs []state.Output
+	c.node.Read(func(m *state.Machine) { outputs, _ = m.Outputs(run) })
+	for _, o := range outputs {
+		for try := 0; ; try++ {
+			err := c.options.Store.DeleteTree(ctx, o.VersionURL)
+			if err == nil {
+				break
+			}
+			if try+1 == publishTries {
+				c.log.Error("could not delete what a run has written", "run", run, "folder", o.VersionPath, "error", err)
+				break
+			}
+			if !c.sleep(ctx, try) {
+				return ctx.Err()
+			}
+		}
+	}
+	_, err := c.propose(ctx, state.Command{Cleaned: &state.RunCleaned{RunID: run, At: c.options.Clock.Now().UTC()}})
+	return err
+}

@@ -1,0 +1,207 @@
+package coordinator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/coordinator/consensus"
+	"github.com/quern-engine/quern/coordinator/state"
+	"github.com/quern-engine/quern/internal/source"
+	"github.com/quern-engine/quern/plan"
+)
+
+// maxBody bounds a JSON request: a job file with its parameters, or reports with a line per partition.
+const maxBody = 64 << 20
+
+// maxWait bounds how long a request may ask to wait.
+const maxWait = time.Minute
+
+func (c *Coordinator) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", c.handleReady)
+	mux.Handle("PUT /v1/blobs/{digest}", c.handle(c.putBlob))
+	mux.Handle("GET /v1/blobs/{digest}", c.handle(c.getBlob)) // and HEAD
+
+	mux.Handle("POST /v1/runs", c.leaderOnly(c.submit))
+	mux.Handle("GET /v1/runs", c.leaderOnly(c.runs))
+	mux.Handle("GET /v1/runs/{run}", c.leaderOnly(c.status))
+	mux.Handle("POST /v1/runs/{run}/cancel", c.leaderOnly(c.cancel))
+	mux.Handle("POST /v1/runs/{run}/release", c.leaderOnly(c.release))
+	mux.Handle("GET /v1/runs/{run}/stages/{stage}/outputs", c.leaderOnly(c.outputs))
+	mux.Handle("POST /v1/workers/register", c.leaderOnly(c.register))
+	mux.Handle("POST /v1/workers/lease", c.leaderOnly(c.lease))
+	mux.Handle("POST /v1/workers/report", c.leaderOnly(c.report))
+	mux.Handle("POST /v1/workers/heartbeat", c.leaderOnly(c.heartbeat))
+
+	counted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !c.work.join() {
+			writeError(w, api.Errorf(api.CodeUnavailable, "coordinator %s is shutting down", c.options.ID))
+			return
+		}
+		defer c.work.leave()
+		mux.ServeHTTP(w, r)
+	})
+	// Raft's connections are raft's: they live as long as it does, and shutting down needs them.
+	outer := http.NewServeMux()
+	outer.Handle("GET "+consensus.Path, c.node)
+	outer.Handle("/", counted)
+	return outer
+}
+
+func (c *Coordinator) handle(f func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := f(w, r); err != nil {
+			writeError(w, c.explain(err))
+		}
+	})
+}
+
+func (c *Coordinator) leaderOnly(f func(http.ResponseWriter, *http.Request, *term) error) http.Handler {
+	return c.handle(func(w http.ResponseWriter, r *http.Request) error {
+		t := c.term.Load()
+		if t == nil {
+			return consensus.ErrNotLeader
+		}
+		return f(w, r, t)
+	})
+}
+
+// handleReady answers 200 when this coordinator can be of use: it leads, or knows who does.
+func (c *Coordinator) handleReady(w http.ResponseWriter, _ *http.Request) {
+	if c.term.Load() == nil && c.leaderAddress() == "" {
+		http.Error(w, "there is no leader", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+// leaderAddress is host:port of another coordinator that leads, or empty.
+func (c *Coordinator) leaderAddress() string {
+	id, address := c.node.Leader()
+	if id == c.options.ID {
+		return ""
+	}
+	return address
+}
+
+// explain makes any error one for callers.
+func (c *Coordinator) explain(err error) *api.Error {
+	var (
+		answer  *api.Error
+		mistake *source.Error
+		failure *plan.Failure
+	)
+	switch {
+	case errors.As(err, &answer):
+		return answer
+	case errors.Is(err, consensus.ErrNotLeader):
+		if leader := c.leaderAddress(); leader != "" {
+			e := api.Errorf(api.CodeNotLeader, "coordinator %s does not lead; ask %s", c.options.ID, leader)
+			e.Leader = leader
+			return e
+		}
+		return api.Errorf(api.CodeUnavailable, "there is no leader at the moment; try again")
+	case errors.Is(err, consensus.ErrUnknownOutcome), errors.Is(err, consensus.ErrClosed):
+		return api.Errorf(api.CodeUnavailable, "leadership has just changed; try again")
+	case errors.As(err, &mistake):
+		return api.Errorf(api.CodeInvalid, "%s", err)
+	case errors.As(err, &failure):
+		switch failure.Kind {
+		case plan.FailureUser:
+			return api.Errorf(api.CodeInvalid, "%s", err)
+		case plan.FailureStorage:
+			return api.Errorf(api.CodeUnavailable, "%s", err)
+		}
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return api.Errorf(api.CodeUnavailable, "the request ended before its answer; try again")
+	}
+	c.log.Error("a request failed", "error", err)
+	return api.Errorf(api.CodeInternal, "%s", err)
+}
+
+// httpStatus goes with a code.
+func httpStatus(code api.Code) int {
+	switch code {
+	case api.CodeInvalid:
+		return http.StatusBadRequest
+	case api.CodeNotFound:
+		return http.StatusNotFound
+	case api.CodeConflict, api.CodeUnknownWorker:
+		return http.StatusConflict
+	case api.CodeNotLeader:
+		return http.StatusMisdirectedRequest
+	case api.CodeUnavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+func writeError(w http.ResponseWriter, e *api.Error) { writeJSON(w, httpStatus(e.Code), e) }
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		status, data = http.StatusInternalServerError, []byte(`{"code":"internal","message":"the answer cannot be encoded"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	w.Write(append(data, '\n')) // an error means that the caller has gone
+}
+
+func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(v); err != nil {
+		return api.Errorf(api.CodeInvalid, "the request is not valid JSON: %v", err)
+	}
+	return nil
+}
+
+// waitParameter reads a duration; none is zero.
+func waitParameter(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, api.Errorf(api.CodeInvalid, "wait=%q is not a duration such as 10s", text)
+	}
+	return min(d, maxWait), nil
+}
+
+func numberParameter(name, text string) (uint64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, api.Errorf(api.CodeInvalid, "%s=%q is not a number", name, text)
+	}
+	return n, nil
+}
+
+// await calls look, again after each applied entry, until it is content, d has passed or ctx is done.
+func (c *Coordinator) await(ctx context.Context, d time.Duration, look func(*state.Machine) (content bool)) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		changed := c.node.Changed()
+		content := false
+		c.node.Read(func(m *state.Machine) { content = look(m) })
+		if content || d <= 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			d = 0 // one last look
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

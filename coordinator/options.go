@@ -1,0 +1,113 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/storage"
+)
+
+// Store is where outputs are published.
+type Store interface {
+	// Put writes a small file, durable when it returns.
+	Put(ctx context.Context, url string, data []byte) error
+	Get(ctx context.Context, url string) ([]byte, error)
+	// Delete and DeleteTree do not mind what is not there.
+	Delete(ctx context.Context, url string) error
+	DeleteTree(ctx context.Context, url string) error
+}
+
+var _ Store = (*storage.Store)(nil)
+
+// Clock tells the time. Leases are measured with it, so its times must have a monotonic reading.
+type Clock interface {
+	Now() time.Time
+	// After sends once when d has passed.
+	After(d time.Duration) <-chan time.Time
+}
+
+type realClock struct{}
+
+func (realClock) Now() time.Time                         { return time.Now() }
+func (realClock) After(d time.Duration) <-chan time.Time { return time.After(d) }
+
+// Options configure a coordinator. ID, StateDir, Plan and Store are required.
+type Options struct {
+	ID       string
+	StateDir string // log, snapshots, plans and plugins
+	// Listen is host:port; a free port of loopback if empty. Listener is used instead if it is set.
+	Listen   string
+	Listener net.Listener
+	// Peers are all coordinators by id, this one included, as host:port. Empty, or only this one: it is alone.
+	Peers map[string]string
+	// Plan turns a request into a job. A *source.Error, or a failure of kind FailureUser, is the caller's mistake.
+	Plan  func(ctx context.Context, request api.SubmitRequest) (*plan.Job, error)
+	Store Store
+	// Lease is how long a worker may be silent: 10 s if zero. Shorter finds lost workers sooner, but takes a busy
+	// machine for a lost one.
+	Lease time.Duration
+	// Heartbeat is how often workers report: a tenth of Lease if zero, and 200 ms at most when alone, since then it is
+	// one machine and what it costs is nothing against how soon a cancelled run ends.
+	Heartbeat time.Duration
+	// Election is how long peers wait for a silent leader before they elect another: see consensus.Options.
+	Election time.Duration
+	// Volatile says that StateDir goes with the process: nothing is synced to disk.
+	Volatile bool
+	Log      *slog.Logger // nil is silent
+	Clock    Clock        // nil is the real one
+}
+
+func (o *Options) ensureDefaults() {
+	if len(o.Peers) == 1 {
+		if _, self := o.Peers[o.ID]; self {
+			o.Peers = nil
+		}
+	}
+	if o.Listen == "" {
+		o.Listen = "127.0.0.1:0"
+		if a, ok := o.Peers[o.ID]; ok {
+			o.Listen = a
+		}
+	}
+	if o.Lease == 0 {
+		o.Lease = 10 * time.Second
+	}
+	if o.Heartbeat == 0 {
+		o.Heartbeat = o.Lease / 10
+		if len(o.Peers) == 0 {
+			o.Heartbeat = min(o.Heartbeat, 200*time.Millisecond)
+		}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil {
+		o.Clock = realClock{}
+	}
+}
+
+func (o *Options) validate() error {
+	if err := plan.ValidateID("coordinator id", o.ID); err != nil {
+		return err
+	}
+	switch {
+	case o.StateDir == "":
+		return errors.New("coordinator: no state directory")
+	case o.Plan == nil:
+		return errors.New("coordinator: no planner")
+	case o.Store == nil:
+		return errors.New("coordinator: no store")
+	case o.Lease < 2*o.Heartbeat:
+		return fmt.Errorf("coordinator: a lease of %v is too short for a heartbeat every %v", o.Lease, o.Heartbeat)
+	}
+	if _, self := o.Peers[o.ID]; len(o.Peers) > 0 && !self {
+		return fmt.Errorf("coordinator: the peers do not include %s itself", o.ID)
+	}
+	return nil
+}

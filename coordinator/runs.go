@@ -1,0 +1,98 @@
+package coordinator
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/coordinator/state"
+)
+
+// maxList is how many runs a list shows.
+const maxList = 200
+
+func unknownRun(id string) error { return api.Errorf(api.CodeNotFound, "there is no run %q", id) }
+
+func (c *Coordinator) runs(w http.ResponseWriter, r *http.Request, _ *term) error {
+	if err := c.node.Verify(r.Context()); err != nil {
+		return err
+	}
+	var list api.RunList
+	c.node.Read(func(m *state.Machine) { list.Runs = m.Statuses(maxList) })
+	writeJSON(w, http.StatusOK, list)
+	return nil
+}
+
+// status answers at once, or when the version of the run is above since, or when wait is over.
+func (c *Coordinator) status(w http.ResponseWriter, r *http.Request, _ *term) error {
+	since, err := numberParameter("since", r.FormValue("since"))
+	if err != nil {
+		return err
+	}
+	wait, err := waitParameter(r.FormValue("wait"))
+	if err != nil {
+		return err
+	}
+	if err := c.node.Verify(r.Context()); err != nil {
+		return err
+	}
+	id := r.PathValue("run")
+	err = c.await(r.Context(), wait, func(m *state.Machine) bool {
+		version, known := m.RunVersion(id)
+		return !known || version > since
+	})
+	if err != nil {
+		return err
+	}
+	return c.writeStatus(w, http.StatusOK, id)
+}
+
+func (c *Coordinator) writeStatus(w http.ResponseWriter, code int, id string) error {
+	var status api.RunStatus
+	known := false
+	c.node.Read(func(m *state.Machine) { status, known = m.Status(id) })
+	if !known {
+		return unknownRun(id)
+	}
+	writeJSON(w, code, status)
+	return nil
+}
+
+// cancel ends a run. Cancelling one that has ended, or whose files are decided, changes nothing: the status says so.
+func (c *Coordinator) cancel(w http.ResponseWriter, r *http.Request, _ *term) error {
+	id := r.PathValue("run")
+	command := &state.CancelRun{RunID: id, At: c.options.Clock.Now().UTC()}
+	if _, err := c.propose(r.Context(), state.Command{Cancel: command}); err != nil {
+		return err
+	}
+	return c.writeStatus(w, http.StatusOK, id)
+}
+
+func (c *Coordinator) release(w http.ResponseWriter, r *http.Request, _ *term) error {
+	id := r.PathValue("run")
+	if _, err := c.propose(r.Context(), state.Command{Release: &state.ReleaseRun{RunID: id}}); err != nil {
+		return err
+	}
+	return c.writeStatus(w, http.StatusOK, id)
+}
+
+// outputs tells where a stage's outputs are, in the version asked for or a newer one: what is in a newer one are the
+// same rows, computed again elsewhere.
+func (c *Coordinator) outputs(w http.ResponseWriter, r *http.Request, _ *term) error {
+	run := r.PathValue("run")
+	stage, err := strconv.Atoi(r.PathValue("stage"))
+	if err != nil {
+		return api.Errorf(api.CodeInvalid, "%q is not a stage", r.PathValue("stage"))
+	}
+	if err := c.node.Verify(r.Context()); err != nil {
+		return err
+	}
+	var locations api.StageOutputs
+	known := false
+	c.node.Read(func(m *state.Machine) { locations, known = m.Locations(run, stage) })
+	if !known {
+		return api.Errorf(api.CodeNotFound, "run %q has no outputs of stage %d", run, stage)
+	}
+	writeJSON(w, http.StatusOK, locations)
+	return nil
+}

@@ -1,0 +1,195 @@
+package state
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/plan"
+)
+
+// EntryVersion is the version of the log entries that this build writes, and the newest that it reads. Raise it when
+// an entry comes to mean something that an older build would get wrong.
+const EntryVersion = 1
+
+// Entry is one log entry: commands that are applied together, in order.
+type Entry struct {
+	Version  int       `json:"version"`
+	Commands []Command `json:"commands"`
+}
+
+// Command is a decision to be recorded. Exactly one field is set. Fields are only ever added.
+type Command struct {
+	Submit     *SubmitRun      `json:"submit,omitempty"`
+	Register   *RegisterWorker `json:"register,omitempty"`
+	WorkerLost *WorkerLost     `json:"worker_lost,omitempty"`
+	Grant      *Grant          `json:"grant,omitempty"`
+	Report     *Report         `json:"report,omitempty"`
+	Missing    *Missing        `json:"missing,omitempty"`
+	Cancel     *CancelRun      `json:"cancel,omitempty"`
+	Commit     *JobCommit      `json:"commit,omitempty"`
+	Published  *RunPublished   `json:"published,omitempty"`
+	Fail       *FailRun        `json:"fail,omitempty"`
+	Cleaned    *RunCleaned     `json:"cleaned,omitempty"`
+	Release    *ReleaseRun     `json:"release,omitempty"`
+}
+
+// SubmitRun begins a run. Its idempotency key is the run's id; a different request under the same id is a conflict.
+type SubmitRun struct {
+	RunID   string      `json:"run_id"`
+	Name    string      `json:"name"`
+	Request string      `json:"request"` // digest of what was asked for
+	Plan    string      `json:"plan"`    // digest of the encoded plan
+	Stages  []Shape     `json:"stages"`
+	Outputs []Output    `json:"outputs,omitempty"`
+	Result  plan.Schema `json:"result,omitzero"` // of a query
+	At      time.Time   `json:"at"`
+}
+
+// consistent reports that the references between stages and outputs hold.
+func (c *SubmitRun) consistent() bool {
+	for i, s := range c.Stages {
+		if s.Tasks < 1 || slices.ContainsFunc(s.Inputs, func(in int) bool { return in < 0 || in >= i }) {
+			return false
+		}
+	}
+	return len(c.Stages) > 0 && !slices.ContainsFunc(c.Outputs, func(o Output) bool {
+		return o.Stage < 0 || o.Stage >= len(c.Stages) || c.Stages[o.Stage].Sink != plan.SinkFile
+	})
+}
+
+// Shape is what the machine needs to know of a stage; the rest is in the plan.
+type Shape struct {
+	Label      string        `json:"label"`
+	Tasks      int           `json:"tasks"`
+	Inputs     []int         `json:"inputs,omitempty"` // stages with smaller ids
+	Sink       plan.SinkKind `json:"sink"`
+	Partitions int           `json:"partitions,omitempty"` // of a shuffle sink
+	Output     string        `json:"output,omitempty"`     // of a file sink
+}
+
+// Output is a dataset that a run publishes.
+type Output struct {
+	Name        string `json:"name"`
+	Stage       int    `json:"stage"`
+	URL         string `json:"url"`
+	VersionURL  string `json:"version_url"`  // this run's folder; attempts write right below it
+	Path        string `json:"path"`         // the dataset, as people write it
+	VersionPath string `json:"version_path"` // likewise, this run's folder
+	Manifest    string `json:"manifest"`
+}
+
+// RegisterWorker makes a worker known, or corrects what is known of it. A worker at an address that another id has used
+// replaces that other one: a restarted process is a new worker.
+type RegisterWorker struct {
+	ID      string    `json:"id"`
+	Address string    `json:"address"`
+	Slots   int       `json:"slots"`
+	At      time.Time `json:"at"`
+}
+
+// WorkerLost gives a worker up: what it runs, and the outputs it holds that are still needed, are to be done again.
+type WorkerLost struct {
+	ID string    `json:"id"`
+	At time.Time `json:"at"`
+}
+
+// Grant gives attempts to workers. Each is checked again here, where it is certain to be current.
+type Grant struct {
+	Epoch    uint64    `json:"epoch"`
+	Attempts []Granted `json:"attempts"`
+	At       time.Time `json:"at"`
+}
+
+// Granted is an attempt and the worker that may run it.
+type Granted struct {
+	plan.AttemptID
+	Worker string `json:"worker"`
+}
+
+// Report is how an attempt ended.
+type Report struct {
+	Worker string     `json:"worker"`
+	Report api.Report `json:"report"`
+	At     time.Time  `json:"at"`
+}
+
+// Missing says that a worker, though alive, does not run these attempts: their grant never reached it.
+type Missing struct {
+	Worker   string           `json:"worker"`
+	Attempts []plan.AttemptID `json:"attempts"`
+	At       time.Time        `json:"at"`
+}
+
+// CancelRun ends a run on request. It comes too late for a run whose files are decided.
+type CancelRun struct {
+	RunID  string    `json:"run_id"`
+	Reason string    `json:"reason,omitempty"`
+	At     time.Time `json:"at"`
+}
+
+// JobCommit fixes the files of a run's outputs: the committed attempt of each shard. Publishing follows.
+type JobCommit struct {
+	RunID string    `json:"run_id"`
+	At    time.Time `json:"at"`
+}
+
+// RunPublished says that manifests, markers and pointers are written.
+type RunPublished struct {
+	RunID string    `json:"run_id"`
+	At    time.Time `json:"at"`
+}
+
+// FailRun ends a run for a reason that no task reported: publishing was not possible.
+type FailRun struct {
+	RunID   string        `json:"run_id"`
+	Failure *plan.Failure `json:"failure"`
+	At      time.Time     `json:"at"`
+}
+
+// RunCleaned says that nothing is left of a failed or cancelled run's outputs.
+type RunCleaned struct {
+	RunID string    `json:"run_id"`
+	At    time.Time `json:"at"`
+}
+
+// ReleaseRun says that nobody will read a query's result again, so workers may drop it.
+type ReleaseRun struct {
+	RunID string `json:"run_id"`
+}
+
+// Encode is the entry as it goes into the log.
+func (e Entry) Encode() ([]byte, error) {
+	data, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("encode log entry: %w", err)
+	}
+	return data, nil
+}
+
+// DecodeEntry reads a log entry. It refuses a version or a command that this build does not know: a coordinator that
+// skipped such an entry would no longer know what the others know, so it has to stop instead. An unknown field inside
+// a known command is ignored: a change that matters raises EntryVersion.
+func DecodeEntry(data []byte) (Entry, error) {
+	var e Entry
+	if err := json.Unmarshal(data, &e); err != nil {
+		return Entry{}, fmt.Errorf("decode log entry: %w", err)
+	}
+	if e.Version < 1 || e.Version > EntryVersion {
+		return Entry{}, fmt.Errorf("log entry of version %d; this build reads up to version %d: upgrade this coordinator", e.Version, EntryVersion)
+	}
+	for i, c := range e.Commands {
+		if !c.known() {
+			return Entry{}, fmt.Errorf("log entry: this build does not know command %d: upgrade this coordinator", i)
+		}
+	}
+	return e, nil
+}
+
+func (c Command) known() bool {
+	return c.Submit != nil || c.Register != nil || c.WorkerLost != nil || c.Grant != nil || c.Report != nil ||
+		c.Missing != nil || c.Cancel != nil || c.Commit != nil || c.Published != nil || c.Fail != nil ||
+		c.Cleaned != nil || c.Release != nil
+}

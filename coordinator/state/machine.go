@@ -1,0 +1,320 @@
+package state
+
+import (
+	"slices"
+	"time"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/plan"
+)
+
+// What a run may try before it is given up.
+const (
+	// maxTaskFailures is how many attempts of a task may fail. Spark's number: enough for bad luck, few enough that a
+	// task which cannot succeed is known soon.
+	maxTaskFailures = 4
+	// maxStageReruns is how often a complete stage may lose output to failed fetches.
+	maxStageReruns = 4
+	// maxWorkersLost is how many workers may vanish under one task before the task is taken for the cause.
+	maxWorkersLost = 3
+	// maxFetchFailures ends a task that keeps failing to fetch without naming an output that is really lost.
+	maxFetchFailures = 20
+	// maxMissing ends a task whose grants never arrive. Generous: each leader change may lose one.
+	maxMissing = 16
+	// keepFinished is how many finished runs are remembered, for idempotent submits and for people.
+	keepFinished = 2000
+)
+
+// Machine is the whole state. It is not safe for concurrent use.
+type Machine struct {
+	doc     document
+	runs    map[string]*run    // by id, of doc.Runs
+	workers map[string]*worker // by id, of doc.Workers
+}
+
+// document is what a snapshot holds: everything that is not derived from it.
+type document struct {
+	Version int       `json:"version"`
+	Index   uint64    `json:"index"` // of the last applied log entry
+	Epoch   uint64    `json:"epoch"` // highest that a grant carried
+	Runs    []*run    `json:"runs"`  // in order of submission
+	Workers []*worker `json:"workers"`
+}
+
+// worker is a process that has registered and has not been given up.
+type worker struct {
+	ID      string `json:"id"`
+	Address string `json:"address"`
+	Slots   int    `json:"slots"`
+	// Attempts is what it has been given and has not yet ended, as far as is known; in order of grant.
+	Attempts []plan.AttemptID `json:"attempts"`
+}
+
+func (w *worker) free() int { return max(0, w.Slots-len(w.Attempts)) }
+
+func (w *worker) drop(a plan.AttemptID) bool {
+	i := slices.Index(w.Attempts, a)
+	if i >= 0 {
+		w.Attempts = slices.Delete(w.Attempts, i, i+1)
+	}
+	return i >= 0
+}
+
+// New is the state before the first log entry.
+func New() *Machine {
+	return &Machine{
+		doc:  document{Version: documentVersion},
+		runs: map[string]*run{}, workers: map[string]*worker{},
+	}
+}
+
+// Apply carries out an entry and answers command by command.
+func (m *Machine) Apply(index uint64, e Entry) []Result {
+	m.doc.Index = index
+	results := make([]Result, len(e.Commands))
+	for i, c := range e.Commands {
+		a := applier{Machine: m, result: Result{Outcome: Applied}}
+		a.apply(c)
+		results[i] = a.result
+	}
+	return results
+}
+
+// applier carries out one command and gathers what comes of it.
+type applier struct {
+	*Machine
+	at     time.Time
+	result Result
+}
+
+func (a *applier) apply(c Command) {
+	switch {
+	case c.Submit != nil:
+		a.submit(c.Submit)
+	case c.Register != nil:
+		a.at = c.Register.At
+		a.register(c.Register)
+	case c.WorkerLost != nil:
+		a.at = c.WorkerLost.At
+		a.workerLost(c.WorkerLost.ID)
+	case c.Grant != nil:
+		a.at = c.Grant.At
+		a.grant(c.Grant)
+	case c.Report != nil:
+		a.at = c.Report.At
+		a.report(c.Report)
+	case c.Missing != nil:
+		a.at = c.Missing.At
+		a.missing(c.Missing)
+	case c.Cancel != nil:
+		a.at = c.Cancel.At
+		a.cancel(c.Cancel)
+	case c.Commit != nil:
+		a.at = c.Commit.At
+		a.commitJob(c.Commit)
+	case c.Published != nil:
+		a.at = c.Published.At
+		a.published(c.Published)
+	case c.Fail != nil:
+		a.at = c.Fail.At
+		a.fail(c.Fail)
+	case c.Cleaned != nil:
+		a.at = c.Cleaned.At
+		a.cleaned(c.Cleaned)
+	case c.Release != nil:
+		a.release(c.Release)
+	default:
+		a.reject()
+	}
+}
+
+func (a *applier) event(e Event) { a.result.Events = append(a.result.Events, e) }
+
+func (a *applier) reject() { a.result.Outcome = Rejected }
+
+func (a *applier) repeat() { a.result.Outcome = Repeated }
+
+// touch makes a change of the run visible to those who wait for one.
+func (a *applier) touch(r *run) { r.Version = a.doc.Index }
+
+// touchUnfinished leaves the version of a run that is over alone: nobody need look at it again.
+func (a *applier) touchUnfinished(r *run) {
+	if !r.State.Terminal() {
+		a.touch(r)
+	}
+}
+
+func (a *applier) submit(c *SubmitRun) {
+	a.at = c.At
+	if r, known := a.runs[c.RunID]; known {
+		if a.repeat(); r.Request != c.Request {
+			a.result.Outcome = Conflict
+		}
+		return
+	}
+	if !c.consistent() {
+		a.reject()
+		return
+	}
+	r := newRun(c)
+	a.touch(r)
+	a.runs[r.ID] = r
+	a.doc.Runs = append(a.doc.Runs, r)
+	a.event(Event{Kind: EventRunSubmitted, Run: r.ID, Message: r.Name})
+	for i := range r.Stages {
+		if r.ready(i) {
+			a.event(Event{Kind: EventStageReady, Run: r.ID, Stage: i})
+		}
+	}
+}
+
+func (a *applier) cancel(c *CancelRun) {
+	r := a.runs[c.RunID]
+	switch {
+	case r == nil:
+		a.reject()
+	case r.State == api.RunCancelled || r.Ending == api.RunCancelled:
+		a.repeat()
+	case !r.live():
+		a.reject()
+	default:
+		message := "the run was cancelled"
+		if c.Reason != "" {
+			message += ": " + c.Reason
+		}
+		a.end(r, api.RunCancelled, plan.Failf(plan.FailureCancelled, "%s", message))
+	}
+}
+
+func (a *applier) commitJob(c *JobCommit) {
+	r := a.runs[c.RunID]
+	switch {
+	case r == nil || r.Ending != "":
+		a.reject()
+	case r.State == api.RunPublishing || r.State == api.RunSucceeded:
+		a.repeat()
+	case !r.live() || !r.complete():
+		a.reject()
+	default:
+		r.State = api.RunPublishing
+		a.touch(r)
+		a.event(Event{Kind: EventRunCommitted, Run: r.ID})
+	}
+}
+
+func (a *applier) published(c *RunPublished) {
+	r := a.runs[c.RunID]
+	switch {
+	case r == nil:
+		a.reject()
+	case r.State == api.RunSucceeded:
+		a.repeat()
+	case r.State != api.RunPublishing || r.Ending != "":
+		a.reject()
+	default:
+		a.finish(r, api.RunSucceeded)
+	}
+}
+
+func (a *applier) fail(c *FailRun) {
+	r := a.runs[c.RunID]
+	switch {
+	case r == nil:
+		a.reject()
+	case r.State == api.RunFailed || r.Ending == api.RunFailed:
+		a.repeat()
+	case r.State.Terminal() || r.Ending != "":
+		a.reject()
+	default:
+		f := c.Failure
+		if f == nil {
+			f = plan.Failf(plan.FailureInternal, "the run was given up without a reason")
+		}
+		a.end(r, api.RunFailed, f)
+	}
+}
+
+func (a *applier) cleaned(c *RunCleaned) {
+	r := a.runs[c.RunID]
+	switch {
+	case r == nil:
+		a.reject()
+	case r.State.Terminal():
+		a.repeat()
+	case r.Ending == "":
+		a.reject()
+	default:
+		a.finish(r, r.Ending)
+	}
+}
+
+func (a *applier) release(c *ReleaseRun) {
+	r := a.runs[c.RunID]
+	switch {
+	case r == nil:
+		a.reject()
+	case r.Released:
+		a.repeat()
+	default:
+		r.Released = true
+		a.touch(r)
+	}
+}
+
+// end begins the end of a run that fails or is cancelled. Nothing is granted or accepted any more. If one of its tasks
+// may have written to an output, the run becomes terminal only when that is stopped and deleted (see RunCleaned), so
+// that whoever sees a failed run sees none of its files.
+func (a *applier) end(r *run, to api.RunState, f *plan.Failure) {
+	r.Failure, r.Ending = f, to
+	a.touch(r)
+	for i, s := range r.Stages {
+		for j, t := range s.List {
+			if t.State == taskRunning {
+				id := plan.AttemptID{TaskID: plan.TaskID{Run: r.ID, Stage: i, Task: j}, Attempt: t.Attempt}
+				r.Stopping = append(r.Stopping, Granted{AttemptID: id, Worker: t.Worker})
+				s.pend(j)
+			}
+		}
+	}
+	if !r.Wrote {
+		a.finish(r, to)
+		return
+	}
+	a.event(Event{Kind: EventRunEnding, Run: r.ID, Message: string(to) + ": " + f.Message})
+}
+
+// finish makes a run terminal and forgets the details that nobody will ask for again.
+func (a *applier) finish(r *run, to api.RunState) {
+	r.State, r.Ending, r.Finished = to, "", a.at
+	a.touch(r)
+	message := string(to)
+	if r.Failure != nil {
+		message += ": " + r.Failure.Message
+	}
+	a.event(Event{Kind: EventRunEnded, Run: r.ID, Message: message})
+	for _, s := range r.Stages {
+		s.running = 0
+		if to != api.RunSucceeded || s.Sink != plan.SinkResult {
+			s.List = nil
+		}
+	}
+	a.trim()
+}
+
+// trim forgets the oldest finished runs beyond those worth keeping.
+func (a *applier) trim() {
+	finished := 0
+	for _, r := range a.doc.Runs {
+		if r.State.Terminal() {
+			finished++
+		}
+	}
+	a.doc.Runs = slices.DeleteFunc(a.doc.Runs, func(r *run) bool {
+		if finished <= keepFinished || !r.State.Terminal() || len(r.Stopping) > 0 {
+			return false
+		}
+		finished--
+		delete(a.runs, r.ID)
+		return true
+	})
+}

@@ -1,0 +1,353 @@
+package state
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/plan"
+)
+
+var rewrite = flag.Bool("rewrite", false, "rewrite the expected output of testdata/*.txt; read the diff before you commit it")
+
+// TestScripts replays histories: blocks of commands, a line of ----, and what came of them.
+//
+//	submit RUN TASKS[<INPUT,…]:SINK …   sinks: shuffle/PARTITIONS, result, file
+//	request RUN DIGEST STAGES…          submit with another request digest
+//	register WORKER SLOTS [ADDRESS]
+//	lost WORKER
+//	grant RUN/STAGE/TASK.ATTEMPT@WORKER …
+//	done RUN/STAGE/TASK.ATTEMPT@WORKER [rows=N] [sum=TEXT] [parts=N] [name=FILE]
+//	fail RUN/STAGE/TASK.ATTEMPT@WORKER KIND [lost=STAGE/TASK.ATTEMPT]
+//	missing WORKER RUN/STAGE/TASK.ATTEMPT …
+//	cancel RUN · commit RUN · published RUN · cleaned RUN · release RUN · giveup RUN
+//	runs · ready N · due · where RUN STAGE · assignment RUN/STAGE/TASK.ATTEMPT@WORKER
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("scripts: %v, %v", files, err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { runScript(t, file) })
+	}
+}
+
+func runScript(t *testing.T, file string) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &script{t: t, machine: New()}
+	var out strings.Builder
+	for i, block := range strings.Split(strings.TrimRight(string(data), "\n"), "\n\n") {
+		if i > 0 {
+			out.WriteString("\n")
+		}
+		input, want, _ := strings.Cut(block, "----\n")
+		want = strings.TrimRight(want, "\n")
+		if strings.HasSuffix(input, "----") { // nothing is expected
+			input, want = strings.TrimSuffix(input, "----"), ""
+		}
+		got := strings.TrimRight(s.block(input), "\n")
+		if got != want && !*rewrite {
+			t.Errorf("%s:\n%sgot\n%s\nwant\n%s", file, input, got, want)
+		}
+		out.WriteString(strings.TrimRight(input, "\n") + "\n----\n")
+		if got != "" {
+			out.WriteString(got + "\n")
+		}
+	}
+	if *rewrite {
+		if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+type script struct {
+	t       *testing.T
+	machine *Machine
+	index   uint64
+}
+
+func (s *script) block(input string) string {
+	var out strings.Builder
+	for _, line := range strings.Split(input, "\n") {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			out.WriteString(s.line(strings.Fields(line)))
+		}
+	}
+	s.checkRestored()
+	return out.String()
+}
+
+// checkRestored goes on with a copy made from a snapshot, so that every script also tests snapshots.
+func (s *script) checkRestored() {
+	s.t.Helper()
+	data, err := s.machine.Snapshot()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	copied, err := Restore(data)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	before, err1 := s.machine.Hash()
+	after, err2 := copied.Hash()
+	if before != after || err1 != nil || err2 != nil {
+		s.t.Fatalf("the restored state differs: %v, %v", err1, err2)
+	}
+	s.machine = copied
+}
+
+func (s *script) line(f []string) string {
+	if c, ok := s.command(f); ok {
+		return s.apply(c)
+	}
+	switch f[0] {
+	case "runs":
+		return s.runs()
+	case "ready":
+		limit, _ := strconv.Atoi(f[1])
+		return describeView(s.machine.View(limit))
+	case "due":
+		return fmt.Sprintf("%v\n", s.machine.Due())
+	case "where":
+		stage, _ := strconv.Atoi(f[2])
+		out, ok := s.machine.Locations(f[1], stage)
+		return fmt.Sprintf("version %d workers %v tasks %v %v\n", out.Version, out.Workers, out.Tasks, ok)
+	case "assignment":
+		id, worker := s.attempt(f[1])
+		a, ok := s.machine.Assignment(id, worker)
+		data, err := json.Marshal(a)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return fmt.Sprintf("%v %s\n", ok, data)
+	}
+	s.t.Fatalf("unknown line %v", f)
+	return ""
+}
+
+// apply sends the command through the log's encoding.
+func (s *script) apply(c Command) string {
+	data, err := Entry{Version: EntryVersion, Commands: []Command{c}}.Encode()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	entry, err := DecodeEntry(data)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.index++
+	r := s.machine.Apply(s.index, entry)[0]
+	var out strings.Builder
+	if r.Outcome != Applied {
+		fmt.Fprintf(&out, "%s\n", r.Outcome)
+	}
+	if r.Discard {
+		out.WriteString("discard the file\n")
+	}
+	for _, e := range r.Events {
+		fmt.Fprintf(&out, "%s\n", e)
+	}
+	return out.String()
+}
+
+func (s *script) command(f []string) (Command, bool) {
+	at := time.Date(2001, 1, 10, 0, 0, int(s.index), 0, time.UTC)
+	switch f[0] {
+	case "submit":
+		return Command{Submit: s.submission(f[1], "request", f[2:], at)}, true
+	case "request":
+		return Command{Submit: s.submission(f[1], f[2], f[3:], at)}, true
+	case "register":
+		slots, _ := strconv.Atoi(f[2])
+		address := f[1] + ":1"
+		if len(f) > 3 {
+			address = f[3]
+		}
+		return Command{Register: &RegisterWorker{ID: f[1], Address: address, Slots: slots, At: at}}, true
+	case "lost":
+		return Command{WorkerLost: &WorkerLost{ID: f[1], At: at}}, true
+	case "grant":
+		g := &Grant{Epoch: 1, At: at}
+		for _, text := range f[1:] {
+			id, worker := s.attempt(text)
+			g.Attempts = append(g.Attempts, Granted{AttemptID: id, Worker: worker})
+		}
+		return Command{Grant: g}, true
+	case "done", "fail":
+		return Command{Report: s.reported(f, at)}, true
+	case "missing":
+		m := &Missing{Worker: f[1], At: at}
+		for _, text := range f[2:] {
+			id, _ := s.attempt(text + "@")
+			m.Attempts = append(m.Attempts, id)
+		}
+		return Command{Missing: m}, true
+	case "cancel":
+		return Command{Cancel: &CancelRun{RunID: f[1], At: at}}, true
+	case "commit":
+		return Command{Commit: &JobCommit{RunID: f[1], At: at}}, true
+	case "published":
+		return Command{Published: &RunPublished{RunID: f[1], At: at}}, true
+	case "cleaned":
+		return Command{Cleaned: &RunCleaned{RunID: f[1], At: at}}, true
+	case "release":
+		return Command{Release: &ReleaseRun{RunID: f[1]}}, true
+	case "giveup":
+		return Command{Fail: &FailRun{RunID: f[1], Failure: plan.Failf(plan.FailureStorage, "disk full"), At: at}}, true
+	}
+	return Command{}, false
+}
+
+func (s *script) submission(run, request string, stages []string, at time.Time) *SubmitRun {
+	c := &SubmitRun{RunID: run, Name: "job", Request: request, Plan: "plan", At: at}
+	for i, text := range stages {
+		head, sink, _ := strings.Cut(text, ":")
+		tasks, inputs, _ := strings.Cut(head, "<")
+		shape := Shape{Label: sink, Sink: plan.SinkKind(sink)}
+		shape.Tasks, _ = strconv.Atoi(tasks)
+		for _, in := range strings.FieldsFunc(inputs, func(r rune) bool { return r == ',' }) {
+			n, err := strconv.Atoi(in)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			shape.Inputs = append(shape.Inputs, n)
+		}
+		if kind, partitions, ok := strings.Cut(sink, "/"); ok {
+			shape.Sink = plan.SinkKind(kind)
+			shape.Partitions, _ = strconv.Atoi(partitions)
+		}
+		if shape.Sink == plan.SinkFile {
+			shape.Output = "out"
+			c.Outputs = []Output{{Name: "out", Stage: i, URL: "mem://b/out", VersionURL: "mem://b/out/" + run, Path: "out", VersionPath: "out/" + run, Manifest: "out/" + run + "/manifest.json"}}
+		}
+		c.Stages = append(c.Stages, shape)
+	}
+	return c
+}
+
+// attempt reads RUN/STAGE/TASK.ATTEMPT@WORKER.
+func (s *script) attempt(text string) (plan.AttemptID, string) {
+	head, worker, _ := strings.Cut(text, "@")
+	parts := strings.FieldsFunc(head, func(r rune) bool { return r == '/' || r == '.' })
+	if len(parts) != 4 {
+		s.t.Fatalf("attempt %q", text)
+	}
+	id := plan.AttemptID{TaskID: plan.TaskID{Run: parts[0]}}
+	for i, field := range []*int{&id.Stage, &id.Task, &id.Attempt} {
+		n, err := strconv.Atoi(parts[i+1])
+		if err != nil {
+			s.t.Fatalf("attempt %q: %v", text, err)
+		}
+		*field = n
+	}
+	return id, worker
+}
+
+func (s *script) reported(f []string, at time.Time) *Report {
+	id, worker := s.attempt(f[1])
+	c := &Report{Worker: worker, At: at, Report: api.Report{AttemptID: id}}
+	if f[0] == "fail" {
+		failure := plan.Failf(plan.FailureKind(f[2]), "it went wrong")
+		if len(f) > 3 {
+			lost, _ := s.attempt("x/" + strings.TrimPrefix(f[3], "lost="))
+			failure.LostStage, failure.LostTask, failure.LostAttempt = lost.Stage, lost.Task, lost.Attempt
+		}
+		c.Report.Failure = failure
+		return c
+	}
+	rows, sum, parts, name := int64(10), "same", -1, ""
+	for _, option := range f[2:] {
+		key, value, _ := strings.Cut(option, "=")
+		switch key {
+		case "rows":
+			rows, _ = strconv.ParseInt(value, 10, 64)
+		case "sum":
+			sum = value
+		case "parts":
+			parts, _ = strconv.Atoi(value)
+		case "name":
+			name = value
+		}
+	}
+	c.Report.Counts.RowsOut = rows
+	s.madeBy(&c.Report, rows, sum)
+	if parts >= 0 {
+		c.Report.Partitions = c.Report.Partitions[:parts]
+	}
+	if name != "" {
+		c.Report.File.Name = name
+	}
+	return c
+}
+
+// madeBy fills in what the task's sink makes.
+func (s *script) madeBy(report *api.Report, rows int64, sum string) {
+	r := s.machine.runs[report.Run]
+	if r == nil || report.Stage >= len(r.Stages) {
+		return
+	}
+	shape := r.Stages[report.Stage].Shape
+	if shape.Sink == plan.SinkFile {
+		report.File = &api.FileInfo{Name: plan.ShardName(report.Task, shape.Tasks, report.Attempt, "parquet"), Rows: rows, Bytes: 100, SHA256: sum}
+		return
+	}
+	for range max(1, shape.Partitions) {
+		report.Partitions = append(report.Partitions, api.PartitionInfo{Rows: rows, Bytes: 100, Checksum: sum})
+	}
+}
+
+func (s *script) runs() string {
+	var out strings.Builder
+	for _, st := range s.machine.Statuses(100) {
+		fmt.Fprintf(&out, "%s %s version=%d", st.RunID, st.State, st.Version)
+		if st.Reason != "" {
+			fmt.Fprintf(&out, " (%s)", st.Reason)
+		}
+		for _, stage := range st.Stages {
+			fmt.Fprintf(&out, " | %d/%d done %d running %d failed rows=%d", stage.Done, stage.Tasks, stage.Running, stage.Failures, stage.Counts.RowsOut)
+		}
+		if st.Failure != nil {
+			fmt.Fprintf(&out, "\n  %s: %s", st.Failure.Kind, st.Failure.Message)
+		}
+		if o, ok := st.Outputs["out"]; ok {
+			fmt.Fprintf(&out, "\n  %+v", o)
+		}
+		if st.Result != nil {
+			fmt.Fprintf(&out, "\n  result %+v", *st.Result)
+		}
+		out.WriteString("\n")
+	}
+	for _, w := range s.machine.Workers() {
+		fmt.Fprintf(&out, "%s at %s: %d of %d slots free %v\n", w.ID, w.Address, w.Free(), w.Slots, w.Attempts)
+	}
+	return out.String()
+}
+
+func describeView(v View) string {
+	var out strings.Builder
+	for _, r := range v.Runs {
+		fmt.Fprintf(&out, "%s running=%d:", r.ID, r.Running)
+		for _, t := range r.Ready {
+			fmt.Fprintf(&out, " %d/%d.%d", t.Stage, t.Task, t.Attempt)
+			if t.Avoid != "" {
+				out.WriteString(" not " + t.Avoid)
+			}
+			for _, h := range t.Held {
+				fmt.Fprintf(&out, " %s:%d", h.Worker, h.Bytes)
+			}
+		}
+		out.WriteString("\n")
+	}
+	return out.String()
+}

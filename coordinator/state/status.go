@@ -1,0 +1,126 @@
+package state
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/plan"
+)
+
+// Status tells how a run fares.
+func (m *Machine) Status(id string) (api.RunStatus, bool) {
+	r := m.runs[id]
+	if r == nil {
+		return api.RunStatus{}, false
+	}
+	return m.status(r), true
+}
+
+// Statuses tells how runs fare, newest first, at most limit of them.
+func (m *Machine) Statuses(limit int) []api.RunStatus {
+	list := make([]api.RunStatus, 0, min(limit, len(m.doc.Runs)))
+	for _, r := range slices.Backward(m.doc.Runs) {
+		if len(list) == limit {
+			break
+		}
+		list = append(list, m.status(r))
+	}
+	return list
+}
+
+// RunVersion is the version that a run's status would have.
+func (m *Machine) RunVersion(id string) (uint64, bool) {
+	r := m.runs[id]
+	if r == nil {
+		return 0, false
+	}
+	return r.Version, true
+}
+
+func (m *Machine) status(r *run) api.RunStatus {
+	st := api.RunStatus{
+		RunID: r.ID, Name: r.Name, State: r.State, Reason: m.reason(r), Submitted: r.Submitted, Finished: r.Finished,
+		Version: r.Version, Stages: make([]api.StageStatus, len(r.Stages)),
+	}
+	if r.Failure != nil {
+		f := *r.Failure
+		st.Failure = &f
+	}
+	for i, s := range r.Stages {
+		st.Stages[i] = api.StageStatus{
+			ID: i, Label: s.Label, Tasks: s.Tasks, Running: s.running, Done: s.Done, Failures: s.Failures, Counts: s.Counts,
+		}
+	}
+	if r.State != api.RunSucceeded {
+		return st
+	}
+	for _, o := range r.Outputs {
+		if st.Outputs == nil {
+			st.Outputs = map[string]api.OutputStatus{}
+		}
+		s := r.Stages[o.Stage]
+		st.Outputs[o.Name] = api.OutputStatus{
+			Path: o.Path, VersionPath: o.VersionPath, Manifest: o.Manifest, Rows: s.Counts.RowsOut, Shards: s.Tasks,
+		}
+	}
+	if i := r.result(); i >= 0 {
+		if out, ok := m.Locations(r.ID, i); ok {
+			st.Result, st.ResultSchema = &out, r.Result
+		}
+	}
+	return st
+}
+
+// reason says in words why a run does not move, if it does not.
+func (m *Machine) reason(r *run) string {
+	if r.Ending != "" {
+		if n := len(r.Stopping); n > 0 {
+			return fmt.Sprintf("%s; waiting for %s to stop", r.Ending, plural(n, "task"))
+		}
+		return string(r.Ending) + "; removing what it wrote"
+	}
+	if !r.live() || r.running() > 0 || r.complete() {
+		return ""
+	}
+	slots, free := 0, 0
+	for _, w := range m.doc.Workers {
+		slots += w.Slots
+		free += w.free()
+	}
+	switch {
+	case len(m.doc.Workers) == 0 && len(r.Workers) == 0:
+		return "no worker has joined yet"
+	case len(m.doc.Workers) == 0:
+		return "all workers are gone"
+	case free == 0:
+		return fmt.Sprintf("all %s are busy", plural(slots, "slot"))
+	}
+	return "" // it is about to be given out
+}
+
+func (r *run) running() int {
+	n := 0
+	for _, s := range r.Stages {
+		n += s.running
+	}
+	return n
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// Stopping lists the attempts that an ended run still waits for.
+func (m *Machine) Stopping(id string) []plan.AttemptID {
+	var list []plan.AttemptID
+	if r := m.runs[id]; r != nil {
+		for _, g := range r.Stopping {
+			list = append(list, g.AttemptID)
+		}
+	}
+	return list
+}

@@ -1,0 +1,194 @@
+package coordinator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/coordinator/state"
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/storage"
+)
+
+// submit plans a request and records the run. What the run needs (its plan, its plugins) is on a majority of the
+// coordinators before the log says that the run exists.
+func (c *Coordinator) submit(w http.ResponseWriter, r *http.Request, _ *term) error {
+	var request api.SubmitRequest
+	if err := readJSON(w, r, &request); err != nil {
+		return err
+	}
+	digest, err := checkRequest(request)
+	if err != nil {
+		return err
+	}
+	if status, err := c.attach(r.Context(), request.RunID, digest); err != nil || status != nil {
+		if err == nil {
+			writeJSON(w, http.StatusOK, status)
+		}
+		return err
+	}
+	command, err := c.prepare(r.Context(), request, digest)
+	if err != nil {
+		return err
+	}
+	results, err := c.propose(r.Context(), state.Command{Submit: command})
+	if err != nil {
+		return err
+	}
+	switch results[0].Outcome {
+	case state.Conflict:
+		return conflict(request.RunID)
+	case state.Rejected:
+		return fmt.Errorf("run %s: its plan is not consistent", request.RunID)
+	}
+	return c.writeStatus(w, http.StatusCreated, request.RunID)
+}
+
+func conflict(run string) error {
+	return api.Errorf(api.CodeConflict, "run %s exists and was asked for something else; use another run id", run)
+}
+
+// attach finds the run that a repeated request has made.
+func (c *Coordinator) attach(ctx context.Context, run, digest string) (*api.RunStatus, error) {
+	if err := c.node.Verify(ctx); err != nil {
+		return nil, err
+	}
+	var status *api.RunStatus
+	var err error
+	c.node.Read(func(m *state.Machine) {
+		made, known := m.Request(run)
+		switch {
+		case !known:
+		case made != digest:
+			err = conflict(run)
+		default:
+			s, _ := m.Status(run)
+			status = &s
+		}
+	})
+	return status, err
+}
+
+func checkRequest(r api.SubmitRequest) (digest string, err error) {
+	if err := plan.ValidateID("run id", r.RunID); err != nil {
+		return "", err
+	}
+	if (r.Job == nil) == (r.Query == nil) {
+		return "", api.Errorf(api.CodeInvalid, "a request has either a job or a query")
+	}
+	for _, f := range r.Functions {
+		if !digestPattern.MatchString(f.SHA256) {
+			return "", api.Errorf(api.CodeInvalid, "function %s: %q is not a hex SHA-256", f.Name, f.SHA256)
+		}
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		return "", fmt.Errorf("encode request: %w", err)
+	}
+	return plan.Digest(data), nil
+}
+
+func (c *Coordinator) prepare(ctx context.Context, request api.SubmitRequest, digest string) (*state.SubmitRun, error) {
+	var needed []string
+	for _, f := range request.Functions {
+		if slices.Contains(needed, f.SHA256) {
+			continue
+		}
+		blob, err := c.blobs.open(ctx, f.SHA256)
+		if err != nil {
+			return nil, fmt.Errorf("function %s: its plugin was not uploaded: %w", f.Name, err)
+		}
+		blob.Close()
+		needed = append(needed, f.SHA256)
+	}
+	job, err := c.options.Plan(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	if err := job.Validate(); err != nil {
+		return nil, fmt.Errorf("plan run %s: %w", request.RunID, err)
+	}
+	encoded, err := job.Encode()
+	if err != nil {
+		return nil, fmt.Errorf("encode plan: %w", err)
+	}
+	planned := plan.Digest(encoded)
+	if err := c.blobs.put(planned, strings.NewReader(string(encoded))); err != nil {
+		return nil, fmt.Errorf("store plan: %w", err)
+	}
+	if err := c.blobs.spread(ctx, c.life(), append(needed, planned)...); err != nil {
+		return nil, err
+	}
+	command := describeJob(job, request.RunID)
+	command.Request, command.Plan, command.At = digest, planned, c.options.Clock.Now().UTC()
+	return command, c.checkVersions(ctx, command)
+}
+
+// checkVersions refuses a run whose folder holds a published version: of a run with the same id that this cluster has
+// forgotten. If the new one failed, that version would be deleted.
+func (c *Coordinator) checkVersions(ctx context.Context, s *state.SubmitRun) error {
+	for _, o := range s.Outputs {
+		if _, err := c.options.Store.Get(ctx, storage.Join(o.VersionURL, manifestName)); err == nil {
+			return api.Errorf(api.CodeConflict, "output %s: %s was published before, by an earlier run %s; use another run id", o.Name, o.VersionPath, s.RunID)
+		}
+	}
+	return nil
+}
+
+// describeJob is what the state machine needs to know of a job.
+func describeJob(job *plan.Job, run string) *state.SubmitRun {
+	s := &state.SubmitRun{RunID: run, Name: job.Name}
+	for _, stage := range job.Stages {
+		s.Stages = append(s.Stages, state.Shape{
+			Label: label(stage), Tasks: stage.Tasks, Inputs: stage.Inputs, Sink: stage.Sink.Kind,
+			Partitions: stage.Sink.Partitions, Output: stage.Sink.Output,
+		})
+		if stage.Sink.Kind == plan.SinkResult {
+			s.Result = stage.Root.Schema
+		}
+	}
+	for _, o := range job.Outputs {
+		version := storage.Join(o.URL, run)
+		s.Outputs = append(s.Outputs, state.Output{
+			Name: o.Name, Stage: o.Stage, URL: o.URL, VersionURL: version, Path: storage.Display(o.URL),
+			VersionPath: storage.Display(version), Manifest: storage.Display(storage.Join(version, manifestName)),
+		})
+	}
+	return s
+}
+
+// stepNames are the operators that a label mentions; the others go without saying.
+var stepNames = map[plan.NodeOp]string{
+	plan.NodeUDF: "plugin", plan.NodeAggregate: "aggregate", plan.NodeJoin: "join", plan.NodeSort: "sort", plan.NodeLimit: "limit",
+}
+
+// label says in a few words what a stage does: "scan flights → aggregate → shuffle".
+func label(s *plan.Stage) string {
+	var leaves, steps []string
+	s.Root.Walk(func(n *plan.Node) {
+		switch {
+		case n.Op == plan.NodeScan && n.Scan != nil:
+			leaves = append(leaves, "scan "+n.Scan.Source)
+		case n.Op == plan.NodeShuffleRead && n.ShuffleRead != nil:
+			leaves = append(leaves, fmt.Sprintf("read %d", n.ShuffleRead.Stage))
+		case stepNames[n.Op] != "":
+			steps = append(steps, stepNames[n.Op])
+		}
+	})
+	slices.Reverse(steps) // parents come first in the walk
+	var parts []string
+	if len(leaves) > 0 {
+		parts = append(parts, strings.Join(leaves, ", "))
+	}
+	parts = append(parts, slices.Compact(steps)...)
+	if s.Sink.Kind == plan.SinkFile {
+		parts = append(parts, "write "+s.Sink.Output)
+	} else {
+		parts = append(parts, string(s.Sink.Kind))
+	}
+	return strings.Join(parts, " → ")
+}

@@ -1,0 +1,145 @@
+package coordinator
+
+import (
+	"context"
+	"net"
+	"net/http"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/coordinator/state"
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/storage"
+)
+
+// maxSlots bounds what a worker may claim to have.
+const maxSlots = 4096
+
+func unknownWorker(id string) error {
+	return api.Errorf(api.CodeUnknownWorker, "worker %q is not known here; register first", id)
+}
+
+func (c *Coordinator) worker(id string) (w state.Worker, err error) {
+	known := false
+	c.node.Read(func(m *state.Machine) { w, known = m.Worker(id) })
+	if !known {
+		return w, unknownWorker(id)
+	}
+	return w, nil
+}
+
+func (c *Coordinator) register(w http.ResponseWriter, r *http.Request, t *term) error {
+	var request api.RegisterRequest
+	if err := readJSON(w, r, &request); err != nil {
+		return err
+	}
+	if err := plan.ValidateID("worker id", request.WorkerID); err != nil {
+		return err
+	}
+	if _, _, err := net.SplitHostPort(request.Address); err != nil {
+		return api.Errorf(api.CodeInvalid, "worker %s: address %q is not host:port", request.WorkerID, request.Address)
+	}
+	if request.Slots < 1 || request.Slots > maxSlots {
+		return api.Errorf(api.CodeInvalid, "worker %s: %d slots; 1 to %d make sense", request.WorkerID, request.Slots, maxSlots)
+	}
+	t.heard(request.WorkerID) // before it is known, so that it is never known without a lease
+	command := &state.RegisterWorker{
+		ID: request.WorkerID, Address: request.Address, Slots: request.Slots, At: c.options.Clock.Now().UTC(),
+	}
+	if _, err := c.propose(r.Context(), state.Command{Register: command}); err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, api.RegisterReply{Lease: c.options.Lease, Heartbeat: c.options.Heartbeat})
+	return nil
+}
+
+// report records how attempts ended. The answer comes when that is durable.
+func (c *Coordinator) report(w http.ResponseWriter, r *http.Request, t *term) error {
+	var request api.ReportRequest
+	if err := readJSON(w, r, &request); err != nil {
+		return err
+	}
+	if _, err := c.worker(request.WorkerID); err != nil {
+		return err
+	}
+	t.heard(request.WorkerID)
+	commands := make([]state.Command, len(request.Reports))
+	for i, report := range request.Reports {
+		commands[i].Report = &state.Report{Worker: request.WorkerID, Report: report, At: c.options.Clock.Now().UTC()}
+	}
+	reply := api.ReportReply{Accepted: make([]bool, len(commands))}
+	if len(commands) > 0 {
+		results, err := c.propose(r.Context(), commands...)
+		if err != nil {
+			return err
+		}
+		for i, result := range results {
+			reply.Accepted[i] = result.Outcome == state.Applied || result.Outcome == state.Repeated
+			if result.Discard {
+				c.discard(request.Reports[i])
+			}
+		}
+	}
+	writeJSON(w, http.StatusOK, reply)
+	return nil
+}
+
+// discard deletes the file of an attempt that came too late to count. Nothing names it, so a failure to delete does no
+// harm beyond the space.
+func (c *Coordinator) discard(report api.Report) {
+	var outputs []state.Output
+	dead := false
+	c.node.Read(func(m *state.Machine) { outputs, dead = m.Outputs(report.Run) })
+	for _, o := range outputs {
+		if o.Stage != report.Stage || report.File == nil || !state.ValidFileName(report.File.Name) {
+			continue
+		}
+		c.background(func(ctx context.Context) {
+			err := c.options.Store.Delete(ctx, storage.Join(o.VersionURL, report.File.Name))
+			if dead {
+				// The run was cleaned before this file came to be: the folder is to go as well.
+				err = c.options.Store.DeleteTree(ctx, o.VersionURL)
+			}
+			if err != nil {
+				c.log.Warn("could not delete the file of a late attempt", "attempt", report.AttemptID.String(), "error", err)
+			}
+		})
+	}
+}
+
+// heartbeat renews a lease, and tells a worker what to stop and what to forget.
+func (c *Coordinator) heartbeat(w http.ResponseWriter, r *http.Request, t *term) error {
+	var request api.HeartbeatRequest
+	if err := readJSON(w, r, &request); err != nil {
+		return err
+	}
+	known, err := c.worker(request.WorkerID)
+	if err != nil {
+		return err
+	}
+	t.heard(request.WorkerID)
+	if lost := t.missing(request.WorkerID, known.Attempts, request.Running); len(lost) > 0 {
+		command := &state.Missing{Worker: request.WorkerID, Attempts: lost, At: c.options.Clock.Now().UTC()}
+		if _, err := c.propose(r.Context(), state.Command{Missing: command}); err != nil {
+			return err
+		}
+	}
+	var reply api.HeartbeatReply
+	c.node.Read(func(m *state.Machine) {
+		for _, id := range request.Running {
+			if !m.Current(id, request.WorkerID) {
+				reply.Stop = append(reply.Stop, id)
+			}
+		}
+		reply.Forget = t.toForget(request.WorkerID, func(skip func(string) bool) []string {
+			return m.FinishedFor(request.WorkerID, skip)
+		})
+	})
+	if len(reply.Stop)+len(reply.Forget) > 0 {
+		// A deposed leader would take the grants of its successor for stale.
+		if err := c.node.Verify(r.Context()); err != nil {
+			return err
+		}
+	}
+	writeJSON(w, http.StatusOK, reply)
+	return nil
+}

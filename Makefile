@@ -1,0 +1,66 @@
+# Every target says what it does after '##'; `make help` lists them.
+GO      ?= go
+BIN     := bin
+DATA    ?= ../shared/data
+VERSION ?= dev
+# The rooms with goroutines: the race detector (which needs a C compiler) runs on these.
+RACE := ./api/... ./coordinator/... ./worker/... ./shuffle/... ./storage/... ./udf/...
+
+export CGO_ENABLED ?= 0
+# Plugins are built with -trimpath, so that their digest does not depend on where they were built. The same flag
+# everywhere lets all builds share one cache.
+export GOFLAGS := $(GOFLAGS) -trimpath
+
+.PHONY: help build run test check fmt vet lint race e2e bench verify fuzz cover generate tidy-tree clean
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+build: ## Build the quern binary into bin/
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/quern ./cmd/quern
+
+run: ## Run the main job on the flights in testdata, embedded
+	$(GO) run ./cmd/quern run testdata/jobs/flight_delay.yaml -p ds=2001-01-10
+
+test: ## Run all tests (needs only Go)
+	$(GO) test ./... ./testdata/plugins/...
+
+check: fmt vet lint test race tidy-tree ## Format, vet, staticcheck, tests, race, clean tree: what a change must pass
+
+fmt: ## Fail if a file is not gofmt-ed
+	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "not gofmt-ed:"; echo "$$files"; exit 1; }
+
+vet: ## Run go vet
+	$(GO) vet ./... ./testdata/plugins/...
+
+lint: ## Run staticcheck
+	$(GO) tool staticcheck ./...
+
+race: ## Run the tests of the concurrent rooms under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race $(RACE)
+
+e2e: build ## Run the end-to-end tests alone: real processes, leader killed
+	$(GO) test -count=1 -v ./e2e/...
+
+verify: ## Compare the main job's output with DuckDB's answer to the same SQL (needs a C compiler)
+	cd bench && CGO_ENABLED=1 $(GO) test -count=1 -v ./verify/...
+
+bench: build ## Time queries side by side with DuckDB on the full flights file (needs a C compiler, and DATA)
+	cd bench && CGO_ENABLED=1 $(GO) run ./compare -data $(abspath $(DATA))/flights-3m.parquet -quern $(abspath $(BIN))/quern
+
+FUZZTIME ?= 30s
+fuzz: ## Run each fuzz target for FUZZTIME
+	@for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; done
+
+cover: ## Write a coverage report to cover.html
+	$(GO) test -coverprofile=cover.out -coverpkg=./... ./...
+	$(GO) tool cover -html=cover.out -o cover.html
+
+tidy-tree: ## Fail if the working tree differs from the last commit
+	@test -z "$$(git status --porcelain)" || { echo "the tree is not clean:"; git status --short; exit 1; }
+
+clean: ## Remove build output, reports and job output
+	rm -rf $(BIN) out cover.out cover.html

@@ -1,0 +1,117 @@
+package assembly
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/quern-engine/quern/api/client"
+	"github.com/quern-engine/quern/coordinator"
+	"github.com/quern-engine/quern/storage"
+	"github.com/quern-engine/quern/worker"
+)
+
+// Options size an embedded cluster.
+type Options struct {
+	Workers int          // at least 1
+	Slots   int          // tasks at once in each worker, at least 1
+	Memory  int64        // bytes, for all tasks together
+	State   string       // folder for the log and scratch data; "" makes a temporary one
+	Log     *slog.Logger // nil is silent
+}
+
+// Embedded is a whole cluster in this process: one coordinator with a single-voter log, and workers, speaking to each
+// other over loopback as they would over a network.
+type Embedded struct {
+	Client *client.Client
+
+	store   *storage.Store
+	node    *coordinator.Coordinator
+	workers errgroup.Group
+	stop    context.CancelFunc
+	cleanup func() error
+}
+
+// StartEmbedded starts a cluster; Close it when done.
+func StartEmbedded(opts Options) (*Embedded, error) {
+	LimitMemory(opts.Memory)
+	state, cleanup, err := stateFolder(opts.State)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	e := &Embedded{store: storage.New(), stop: stop, cleanup: cleanup}
+	if err := e.start(ctx, state, opts); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+func (e *Embedded) start(ctx context.Context, state string, opts Options) (err error) {
+	e.node, err = coordinator.New(coordinator.Options{
+		ID: "embedded", Listen: "127.0.0.1:0", StateDir: filepath.Join(state, "coordinator"), Volatile: opts.State == "",
+		Plan: PlanWith(e.store), Store: e.store, Log: opts.Log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := e.node.Start(ctx); err != nil {
+		return err
+	}
+	endpoint := "http://" + e.node.Addr()
+	e.Client = client.New([]string{endpoint}, client.Options{})
+	for i := range opts.Workers {
+		w, err := worker.New(worker.Options{
+			ID: "w" + strconv.Itoa(i+1) + "-" + strconv.Itoa(os.Getpid()), Coordinators: []string{endpoint}, Listen: "127.0.0.1:0",
+			Scratch: filepath.Join(state, "scratch"), Slots: opts.Slots, Memory: opts.Memory / int64(opts.Workers),
+			Store: e.store, Log: opts.Log,
+		})
+		if err != nil {
+			return err
+		}
+		e.workers.Go(func() error { return w.Run(ctx) })
+	}
+	return nil
+}
+
+// Close stops the workers first, so that their last words find a coordinator, then the coordinator, then removes the
+// temporary state.
+func (e *Embedded) Close() error {
+	e.stop()
+	err := e.workers.Wait()
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	if e.node != nil {
+		err = errors.Join(err, e.node.Close())
+	}
+	return errors.Join(err, e.store.Close(), e.cleanup())
+}
+
+// stateFolder is the given folder, or a temporary one that cleanup removes.
+func stateFolder(dir string) (path string, cleanup func() error, err error) {
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "quern-"); err != nil {
+			return "", nil, fmt.Errorf("make temporary state: %w", err)
+		}
+		return dir, func() error { return os.RemoveAll(dir) }, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", nil, fmt.Errorf("make state folder: %w", err)
+	}
+	return dir, func() error { return nil }, nil
+}
+
+// LimitMemory tells the garbage collector to keep the process near its budget rather than near its live data:
+// collecting seldom while there is room, and harder as the limit comes close.
+func LimitMemory(budget int64) {
+	debug.SetMemoryLimit(budget)
+	debug.SetGCPercent(400)
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/cmd/quern/assembly"
+	"github.com/quern-engine/quern/planner"
+	"github.com/quern-engine/quern/storage"
+	"github.com/quern-engine/quern/storage/parquetio"
+)
+
+func newExplainCommand() *cobra.Command {
+	var (
+		query  queryFlags
+		sql    string
+		params []string
+	)
+	cmd := &cobra.Command{
+		Use:     `explain JOB.yaml | explain --sql "SELECT …"`,
+		Short:   "Show how a job or a query would run: each level of its plan",
+		Example: "  quern explain testdata/jobs/flight_delay.yaml -p ds=2001-01-10",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var request api.SubmitRequest
+			switch {
+			case len(args) == 1 && (sql != "" || query.file != ""):
+				return usageError{fmt.Errorf("give a job file or a statement, not both")}
+			case len(args) == 1:
+				job, err := prepareJob(cmd.Context(), args[0], params)
+				if err != nil {
+					return err
+				}
+				request = job.request
+			default:
+				q, err := query.request(sql)
+				if err != nil {
+					return err
+				}
+				request.Query = q
+			}
+			planned, err := assembly.PlannerRequest(request)
+			if err != nil {
+				return err
+			}
+			store := storage.New()
+			defer store.Close()
+			levels, err := planner.Explain(cmd.Context(), planned, parquetio.NewCatalog(store))
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), strings.TrimRight(levels.String(), "\n"))
+			return err
+		},
+	}
+	query.register(cmd)
+	cmd.Flags().StringVar(&sql, "sql", "", "the statement to explain")
+	cmd.Flags().StringArrayVarP(&params, "param", "p", nil, "job parameter, name=value; repeatable")
+	return cmd
+}

@@ -1,0 +1,139 @@
+// Command quern is the one binary: embedded runs, queries, coordinators, workers and the client verbs. It is the only
+// reader of flags and environment, and it wires the other rooms together.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/api/client"
+	"github.com/quern-engine/quern/internal/source"
+	"github.com/quern-engine/quern/plan"
+)
+
+// Exit statuses: a contract with scripts and schedulers.
+const (
+	exitOK          = 0
+	exitFailed      = 1   // the run failed
+	exitInvalid     = 2   // the job, the query or the command line is wrong
+	exitUnreachable = 3   // no coordinator answers
+	exitCancelled   = 130 // cancelled by the caller or by somebody else
+)
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	// The first signal cancels the run in hand and lets it clean up; the second ends the process at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	root := newRoot()
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitOK
+	}
+	var silent silentError
+	if !errors.As(err, &silent) {
+		fmt.Fprintf(os.Stderr, "quern: %s\n", err)
+		var usage usageError
+		if errors.As(err, &usage) {
+			fmt.Fprintf(os.Stderr, "See '%s --help'.\n", cmd.CommandPath())
+		}
+	}
+	return exitStatus(err)
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "quern",
+		Short:         "Grind raw event logs into training data",
+		Long:          "Quern is a distributed batch engine that turns raw event logs into training data.\nIt runs jobs embedded, with no server to start, or on a cluster of coordinators and workers.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(
+		newRunCommand(), newSQLCommand(), newExplainCommand(),
+		newSubmitCommand(), newRunsCommand(), newStatusCommand(), newCancelCommand(),
+		newCoordinatorCommand(), newWorkerCommand(), newVersionCommand(),
+	)
+	for _, c := range root.Commands() {
+		c.Args = asUsageError(c.Args)
+	}
+	return root
+}
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// silentError ends the process with a status when everything has been said already.
+type silentError struct {
+	status int
+	error
+}
+
+func asUsageError(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if check == nil {
+			return nil
+		}
+		if err := check(cmd, args); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+}
+
+// exitStatus maps an error to the contract above.
+func exitStatus(err error) int {
+	var (
+		silent  silentError
+		usage   usageError
+		invalid *source.Error
+		failure *plan.Failure
+		remote  *api.Error
+	)
+	switch {
+	case errors.As(err, &silent):
+		return silent.status
+	case errors.Is(err, client.ErrUnreachable):
+		return exitUnreachable
+	case errors.As(err, &usage), errors.As(err, &invalid):
+		return exitInvalid
+	case errors.As(err, &failure):
+		return failureStatus(failure)
+	case errors.As(err, &remote):
+		if remote.Code == api.CodeInvalid || remote.Code == api.CodeNotFound || remote.Code == api.CodeConflict {
+			return exitInvalid
+		}
+	case errors.Is(err, context.Canceled):
+		return exitCancelled
+	}
+	return exitFailed
+}
+
+// failureStatus is for failures before a run exists: planning and the preparation of plugins.
+func failureStatus(f *plan.Failure) int {
+	switch f.Kind {
+	case plan.FailureUser:
+		return exitInvalid
+	case plan.FailureCancelled:
+		return exitCancelled
+	}
+	return exitFailed
+}

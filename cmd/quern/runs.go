@@ -1,0 +1,113 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/api/client"
+	"github.com/quern-engine/quern/storage"
+)
+
+func newRunsCommand() *cobra.Command {
+	var (
+		coordinators []string
+		output       outputFlag
+	)
+	cmd := &cobra.Command{
+		Use:   "runs",
+		Short: "List the runs of a cluster, newest first",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := requireCoordinator(coordinators); err != nil {
+				return err
+			}
+			list, err := client.New(coordinators, client.Options{}).Runs(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if output.json() {
+				return printJSON(cmd.OutOrStdout(), list)
+			}
+			for _, r := range list.Runs {
+				fmt.Fprintf(cmd.OutOrStdout(), "%-28s %-11s %-20s %s\n", r.RunID, r.State, r.Submitted.Format(time.DateTime), r.Name)
+			}
+			return nil
+		},
+	}
+	coordinatorFlag(cmd, &coordinators)
+	output.register(cmd)
+	return cmd
+}
+
+func newStatusCommand() *cobra.Command {
+	return oneRunCommand("status RUN", "Show the state of a run", func(cmd *cobra.Command, c *client.Client, id string) (*api.RunStatus, error) {
+		return c.Status(cmd.Context(), id, 0, 0)
+	})
+}
+
+func newCancelCommand() *cobra.Command {
+	return oneRunCommand("cancel RUN", "Cancel a run", func(cmd *cobra.Command, c *client.Client, id string) (*api.RunStatus, error) {
+		return c.Cancel(cmd.Context(), id)
+	})
+}
+
+// oneRunCommand is a verb about one run that prints its status afterwards.
+func oneRunCommand(use, short string, act func(*cobra.Command, *client.Client, string) (*api.RunStatus, error)) *cobra.Command {
+	var (
+		coordinators []string
+		output       outputFlag
+	)
+	cmd := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  oneArg("a run id"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := requireCoordinator(coordinators); err != nil {
+				return err
+			}
+			status, err := act(cmd, client.New(coordinators, client.Options{}), args[0])
+			if err != nil {
+				return err
+			}
+			if output.json() {
+				return printJSON(cmd.OutOrStdout(), status)
+			}
+			printStatus(cmd.OutOrStdout(), status)
+			return nil
+		},
+	}
+	coordinatorFlag(cmd, &coordinators)
+	output.register(cmd)
+	return cmd
+}
+
+func printStatus(w io.Writer, s *api.RunStatus) {
+	fmt.Fprintf(w, "run %s (%s): %s\n", s.RunID, s.Name, s.State)
+	if s.Reason != "" {
+		fmt.Fprintf(w, "waiting: %s\n", s.Reason)
+	}
+	if s.Failure != nil {
+		fmt.Fprintf(w, "failure (%s): %s\n", s.Failure.Kind, s.Failure.Message)
+	}
+	for _, stage := range s.Stages {
+		fmt.Fprintln(w, stageLine(stage))
+	}
+	for name, o := range s.Outputs {
+		fmt.Fprintf(w, "output %s: %d rows in %d shards, %s\n", name, o.Rows, o.Shards, storage.Display(o.VersionPath))
+	}
+}
+
+// printJSON prints what the API answered, indented.
+func printJSON(w io.Writer, v any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(v); err != nil {
+		return fmt.Errorf("print JSON: %w", err)
+	}
+	return nil
+}

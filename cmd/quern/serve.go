@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/quern-engine/quern/cmd/quern/assembly"
+	"github.com/quern-engine/quern/coordinator"
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/storage"
+	"github.com/quern-engine/quern/worker"
+)
+
+func newCoordinatorCommand() *cobra.Command {
+	var (
+		id, listen, state, peers string
+		verbose                  bool
+	)
+	cmd := &cobra.Command{
+		Use:   "coordinator",
+		Short: "Run a coordinator",
+		Example: "  quern coordinator --id c1 --listen 127.0.0.1:7071 --state /var/lib/quern/c1 \\\n" +
+			"    --peers c1=127.0.0.1:7071,c2=127.0.0.1:7072,c3=127.0.0.1:7073",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := plan.ValidateID("--id", id); err != nil {
+				return usageError{err}
+			}
+			members, err := parsePeers(peers, id, listen)
+			if err != nil {
+				return err
+			}
+			if state == "" {
+				return usageError{fmt.Errorf("--state is needed: the folder that keeps the log")}
+			}
+			if err := requireLoopback(listen); err != nil {
+				return err
+			}
+			store := storage.New()
+			node, err := coordinator.New(coordinator.Options{
+				ID: id, Listen: listen, StateDir: state, Peers: members, Plan: assembly.PlanWith(store), Store: store, Log: newLogger(verbose),
+			})
+			if err != nil {
+				return errors.Join(err, store.Close())
+			}
+			if err := node.Start(cmd.Context()); err != nil {
+				return errors.Join(err, node.Close(), store.Close())
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "coordinator %s listens on %s\n", id, node.Addr())
+			<-cmd.Context().Done()
+			return errors.Join(node.Close(), store.Close())
+		},
+	}
+	cmd.Flags().StringVar(&id, "id", "c1", "name of this coordinator among its peers")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:7071", "address to listen on")
+	cmd.Flags().StringVar(&state, "state", "", "folder for the log and plans")
+	cmd.Flags().StringVar(&peers, "peers", "", "all coordinators, this one included: id=host:port,… (default: this one alone)")
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log what the coordinator does")
+	return cmd
+}
+
+// parsePeers reads id=host:port pairs.
+func parsePeers(text, id, listen string) (map[string]string, error) {
+	if text == "" {
+		return map[string]string{id: listen}, nil
+	}
+	members := map[string]string{}
+	for _, pair := range strings.Split(text, ",") {
+		name, address, ok := strings.Cut(pair, "=")
+		if !ok || plan.ValidateID("peer", name) != nil {
+			return nil, usageError{fmt.Errorf("--peers %s: write id=host:port,…", text)}
+		}
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			return nil, usageError{fmt.Errorf("--peers %s: %w", pair, err)}
+		}
+		if _, twice := members[name]; twice {
+			return nil, usageError{fmt.Errorf("--peers: %s is given twice", name)}
+		}
+		members[name] = address
+	}
+	if _, ok := members[id]; !ok {
+		return nil, usageError{fmt.Errorf("--peers must include this coordinator, %s", id)}
+	}
+	return members, nil
+}
+
+// requireLoopback refuses to listen where others could reach an API that runs code, until there is TLS and
+// authentication to protect it.
+func requireLoopback(listen string) error {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return usageError{fmt.Errorf("--listen %s: %w", listen, err)}
+	}
+	if ip := net.ParseIP(host); host == "localhost" || (ip != nil && ip.IsLoopback()) {
+		return nil
+	}
+	return usageError{fmt.Errorf("--listen %s: only loopback addresses (127.0.0.1, ::1, localhost) are served, because this release has neither TLS nor authentication", listen)}
+}
+
+func newWorkerCommand() *cobra.Command {
+	var (
+		coordinators            []string
+		listen, scratch, memory string
+		slots                   int
+		verbose                 bool
+	)
+	cmd := &cobra.Command{
+		Use:     "worker",
+		Short:   "Run a worker",
+		Example: "  quern worker --coordinator http://127.0.0.1:7071,http://127.0.0.1:7072 --listen 127.0.0.1:7081 --scratch /var/tmp/quern --slots 2 --memory 4GiB",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := requireCoordinator(coordinators); err != nil {
+				return err
+			}
+			if scratch == "" {
+				return usageError{fmt.Errorf("--scratch is needed: a folder for shuffle data")}
+			}
+			if slots < 1 {
+				return usageError{fmt.Errorf("--slots %d: use 1 or more", slots)}
+			}
+			bytes, err := parseMemory(memory)
+			if err != nil {
+				return err
+			}
+			if err := requireLoopback(listen); err != nil {
+				return err
+			}
+			assembly.LimitMemory(bytes)
+			store := storage.New()
+			w, err := worker.New(worker.Options{
+				Coordinators: coordinators, Listen: listen, Scratch: scratch, Slots: slots, Memory: bytes, Store: store, Log: newLogger(verbose),
+			})
+			if err != nil {
+				return errors.Join(err, store.Close())
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "worker listens on %s\n", w.Addr())
+			err = w.Run(cmd.Context())
+			if errors.Is(err, context.Canceled) {
+				err = nil
+			}
+			return errors.Join(err, store.Close())
+		},
+	}
+	coordinatorFlag(cmd, &coordinators)
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address to serve shuffle data on")
+	cmd.Flags().StringVar(&scratch, "scratch", "", "folder for shuffle data")
+	cmd.Flags().IntVar(&slots, "slots", 1, "tasks at once")
+	cmd.Flags().StringVar(&memory, "memory", "4GiB", "memory for all tasks together")
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log what the worker does")
+	return cmd
+}

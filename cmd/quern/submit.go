@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/quern-engine/quern/api/client"
+	"github.com/quern-engine/quern/plan"
+)
+
+func newSubmitCommand() *cobra.Command {
+	var (
+		coordinators []string
+		output       outputFlag
+		params       []string
+		id           string
+		wait, quiet  bool
+	)
+	cmd := &cobra.Command{
+		Use:   "submit JOB.yaml",
+		Short: "Submit a job to a cluster",
+		Long: "Submit a job to a cluster. Submitting again with the same --run-id attaches to the run that exists.\n\n" +
+			"Exit status: 0 submitted (with --wait: succeeded), 1 the run failed, 2 the job or the command line is wrong,\n3 no coordinator reachable, 130 cancelled.",
+		Args: oneArg("a job file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			start := time.Now()
+			if err := requireCoordinator(coordinators); err != nil {
+				return err
+			}
+			job, err := prepareJob(cmd.Context(), args[0], params)
+			if err != nil {
+				return err
+			}
+			if id != "" {
+				if err := plan.ValidateID("--run-id", id); err != nil {
+					return usageError{err}
+				}
+				job.request.RunID = id
+			}
+			c := client.New(coordinators, client.Options{})
+			status, err := job.submit(cmd.Context(), c)
+			if err != nil {
+				return err
+			}
+			if !wait {
+				if output.json() {
+					return printJSON(cmd.OutOrStdout(), status)
+				}
+				fmt.Fprintln(cmd.OutOrStdout(), status.RunID)
+				return nil
+			}
+			status, err = follow(cmd.Context(), c, status.RunID, newProgress(os.Stderr, quiet))
+			if err != nil {
+				return err
+			}
+			return finish(cmd.OutOrStdout(), status, time.Since(start), output.json())
+		},
+	}
+	coordinatorFlag(cmd, &coordinators)
+	output.register(cmd)
+	cmd.Flags().StringArrayVarP(&params, "param", "p", nil, "job parameter, name=value; repeatable")
+	cmd.Flags().StringVar(&id, "run-id", "", "name of the run (default: made from the time)")
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the run to end, showing its progress")
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "show no progress")
+	return cmd
+}

@@ -1,0 +1,286 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/quern-engine/quern/api"
+)
+
+const (
+	flightJob = "../testdata/jobs/flight_delay.yaml"
+	deadline  = 60 * time.Second
+)
+
+// quernBinary builds the binary once for all tests.
+var quernBinary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "quern-e2e-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "quern")
+	out, err := exec.Command("go", "build", "-o", path, "../cmd/quern").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build quern: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if path, err := quernBinary(); err == nil {
+		os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(status)
+}
+
+func binary(t *testing.T) string {
+	path, err := quernBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// process is a running quern.
+type process struct {
+	name string
+	cmd  *exec.Cmd
+	log  *lockedBuffer
+}
+
+// lockedBuffer collects a process's output while the test may read it.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// start runs quern in the background until the test ends. When the test fails, its output is shown.
+func start(t *testing.T, name string, args ...string) *process {
+	p := &process{name: name, cmd: exec.Command(binary(t), args...), log: &lockedBuffer{}}
+	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatalf("start %s: %v", name, err)
+	}
+	t.Cleanup(func() {
+		p.signal(syscall.SIGCONT)
+		p.kill()
+		if t.Failed() {
+			t.Logf("output of %s:\n%s", name, p.log)
+		}
+	})
+	return p
+}
+
+func (p *process) signal(s syscall.Signal) { p.cmd.Process.Signal(s) }
+
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	p.cmd.Wait()
+}
+
+// cluster is a set of coordinators and workers on loopback.
+type cluster struct {
+	coordinators map[string]*process // by address
+	addresses    []string
+	workers      []*process
+}
+
+// startCoordinators starts n coordinators and waits for a leader.
+func startCoordinators(t *testing.T, n int) *cluster {
+	c := &cluster{coordinators: map[string]*process{}, addresses: freeAddresses(t, n)}
+	var peers []string
+	for i, a := range c.addresses {
+		peers = append(peers, fmt.Sprintf("c%d=%s", i+1, a))
+	}
+	for i, a := range c.addresses {
+		id := fmt.Sprintf("c%d", i+1)
+		c.coordinators[a] = start(t, id, "coordinator", "--verbose", "--id", id, "--listen", a, "--state", filepath.Join(t.TempDir(), id), "--peers", strings.Join(peers, ","))
+	}
+	c.waitLeader(t)
+	return c
+}
+
+func (c *cluster) urls() string {
+	var urls []string
+	for _, a := range c.addresses {
+		urls = append(urls, "http://"+a)
+	}
+	return strings.Join(urls, ",")
+}
+
+func (c *cluster) startWorkers(t *testing.T, n int) {
+	for i := range n {
+		name := fmt.Sprintf("w%d", len(c.workers)+i+1)
+		c.workers = append(c.workers, start(t, name, "worker", "--verbose", "--coordinator", c.urls(), "--listen", "127.0.0.1:0",
+			"--scratch", filepath.Join(t.TempDir(), name), "--slots", "1", "--memory", "1GiB"))
+	}
+}
+
+// waitLeader returns the address of the coordinator that answers as leader.
+func (c *cluster) waitLeader(t *testing.T) string {
+	var leader string
+	eventually(t, "a leader", func() bool {
+		for a := range c.coordinators {
+			if c.get(a, "/v1/runs", nil) == http.StatusOK {
+				leader = a
+				return true
+			}
+		}
+		return false
+	})
+	return leader
+}
+
+// get reads a path of one coordinator as JSON and returns the status, 0 when there is no answer.
+func (c *cluster) get(address, path string, into any) int {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
+	if err != nil {
+		return 0
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0
+	}
+	defer res.Body.Close()
+	if into != nil && res.StatusCode == http.StatusOK {
+		if json.NewDecoder(res.Body).Decode(into) != nil {
+			return 0
+		}
+	}
+	io.Copy(io.Discard, res.Body)
+	return res.StatusCode
+}
+
+// status asks whoever leads for a run.
+func (c *cluster) status(run string) (s api.RunStatus, ok bool) {
+	for a := range c.coordinators {
+		if c.get(a, "/v1/runs/"+run, &s) == http.StatusOK {
+			return s, true
+		}
+	}
+	return s, false
+}
+
+// eventually polls a condition until the deadline. Polling another process is the one place where waiting needs a clock.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(2 * time.Millisecond)
+	defer ticker.Stop()
+	for end := time.Now().Add(deadline); time.Now().Before(end); <-ticker.C {
+		if condition() {
+			return
+		}
+	}
+	t.Fatalf("waited %s for %s", deadline, what)
+}
+
+func freeAddresses(t *testing.T, n int) []string {
+	var addresses []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		addresses = append(addresses, l.Addr().String())
+	}
+	return addresses
+}
+
+// result is what -o json prints.
+type result struct {
+	RunID   string                      `json:"run_id"`
+	State   string                      `json:"state"`
+	Outputs map[string]api.OutputStatus `json:"outputs"`
+}
+
+// quern runs the binary to its end in a folder, and returns what -o json printed.
+func quern(t *testing.T, dir string, args ...string) result {
+	t.Helper()
+	cmd := exec.Command(binary(t), args...)
+	cmd.Dir = dir
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("quern %s: %v\n%s%s", strings.Join(args, " "), err, out, stderr.String())
+	}
+	var r result
+	if err := json.Unmarshal(out, &r); err != nil {
+		t.Fatalf("quern %s printed %q: %v", strings.Join(args, " "), out, err)
+	}
+	return r
+}
+
+// digests gives the SHA-256 of each shard of an output, in shard order, after checking it against the manifest.
+func digests(t *testing.T, o api.OutputStatus) []string {
+	t.Helper()
+	data, err := os.ReadFile(o.Manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifest struct {
+		Shards []struct {
+			Key    string
+			Rows   int64
+			SHA256 string
+		}
+	}
+	if err := json.Unmarshal(data, &manifest); err != nil {
+		t.Fatal(err)
+	}
+	var sums []string
+	var rows int64
+	for _, s := range manifest.Shards {
+		content, err := os.ReadFile(filepath.Join(o.VersionPath, s.Key))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.Sum256(content)
+		sums = append(sums, hex.EncodeToString(sum[:]))
+		if sums[len(sums)-1] != s.SHA256 {
+			t.Errorf("%s has SHA-256 %s, but the manifest says %s", s.Key, sums[len(sums)-1], s.SHA256)
+		}
+		rows += s.Rows
+	}
+	if rows != o.Rows || len(sums) != o.Shards {
+		t.Errorf("manifest has %d rows in %d shards, status says %d in %d", rows, len(sums), o.Rows, o.Shards)
+	}
+	for _, name := range []string{o.VersionPath + "/_SUCCESS", o.Path + "/_LATEST"} {
+		if _, err := os.Stat(name); err != nil {
+			t.Error(err)
+		}
+	}
+	return sums
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/quern-engine/quern/compute/vector"
+	"github.com/quern-engine/quern/internal/recycle"
 	"github.com/quern-engine/quern/plan"
 )
 
@@ -139,7 +140,7 @@ func encode(mem memory.Allocator, value arrow.Array, index []int32) arrow.Array 
 // that differs from want, or want.
 func asColumns(t *testing.T, e *plan.Expr, want string) string {
 	t.Helper()
-	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	mem := memory.NewCheckedAllocator(recycle.Poison())
 	defer mem.AssertSize(t, 0)
 	over, lits := columns(e)
 	schema := plan.Schema{}

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/quern-engine/quern/compute/vector"
+	"github.com/quern-engine/quern/internal/recycle"
 	"github.com/quern-engine/quern/plan"
 )
 
@@ -194,7 +195,7 @@ func TestBatchIsRows(t *testing.T) {
 		kind := rapid.SampledFrom([]plan.Kind{plan.KindBoolean, plan.KindInt32, plan.KindString, plan.KindFloat64, plan.KindDecimal}).Draw(t, "kind")
 		e := drawExpr(t, kind, 4)
 		rows := drawRows(t)
-		mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+		mem := memory.NewCheckedAllocator(recycle.Poison())
 		want, raised := rowByRow(t, mem, e, rows)
 
 		prog, err := Compile(e, propertySchema)

@@ -125,6 +125,9 @@ func parseFile(t testing.TB, table *plan.Table, words []string) plan.File {
 			setStatistic(t, table, &f, &group, name, value)
 		}
 	}
+	for i := range group.Columns { // an equal share each
+		group.Columns[i].Bytes = group.Bytes / int64(len(group.Columns))
+	}
 	for range groups {
 		f.RowGroups = append(f.RowGroups, group)
 		f.Size += group.Bytes
@@ -145,7 +148,7 @@ func setStatistic(t testing.TB, table *plan.Table, f *plan.File, group *plan.Row
 	}
 	low, high, _ := strings.Cut(value, "..")
 	group.Columns[i] = plan.ColumnStats{
-		HasBounds: true, Min: parseLiteral(t, low, typ), Max: parseLiteral(t, high, typ), NullCount: -1, Bytes: 1,
+		HasBounds: true, Min: parseLiteral(t, low, typ), Max: parseLiteral(t, high, typ), NullCount: -1,
 	}
 }
 

@@ -45,6 +45,7 @@ type QueryRequest struct {
 // Options tune planning; the zero value is good.
 type Options struct {
 	Optimize optimize.Options
+	Stage    stage.Options
 }
 
 // Plan plans a request. Mistakes in its texts are of type *source.Error, other mistakes of the caller's are
@@ -156,7 +157,7 @@ func (p *planning) cut(context.Context) error {
 			targets[i].Output = &stage.Output{Name: t.output.Name, Shards: t.output.Shards, ShardBy: t.shardBy}
 		}
 	}
-	stages, last, err := stage.Cut(targets)
+	stages, last, err := stage.Cut(targets, p.req.Options.Stage)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ import (
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/compute/vector"
+	"github.com/quern-engine/quern/internal/recycle"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/shuffle/partition"
 	"github.com/quern-engine/quern/shuffle/segment"
@@ -109,7 +110,7 @@ func newCluster(t *testing.T, workers, maps, partitions, rows, size int, wrap fu
 func (c *cluster) addMap(t *testing.T, m, worker, attempt, partitions, rows, size int) {
 	t.Helper()
 	id := plan.AttemptID{TaskID: plan.TaskID{Run: "run-1", Stage: 4, Task: m}, Attempt: attempt}
-	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	mem := memory.NewCheckedAllocator(recycle.Poison())
 	w, err := NewWriter(c.stores[worker], id, sink(partitions), schema, WriterOptions{Mem: mem, BlockRows: 64, Plain: m%2 == 0})
 	if err != nil {
 		t.Fatal(err)
@@ -180,7 +181,7 @@ func TestManyMapsManyPartitions(t *testing.T) {
 	c := newCluster(t, 3, 200, 5, 300, 10, nil)
 	c.outputs.Tasks = append(c.outputs.Tasks, api.TaskLocation{Worker: 0}) // no rows, no segment
 	for p := range 5 {
-		mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+		mem := memory.NewCheckedAllocator(recycle.Poison())
 		client := NewClient(c.client, ClientOptions{Mem: mem})
 		s := client.Fetch(c.outputs, p, schema, c.outputs.Workers[1], c.stores[1])
 		ids, err := drain(t.Context(), s)

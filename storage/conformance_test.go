@@ -58,6 +58,7 @@ func TestConformance(t *testing.T) {
 				{"resolve", checkResolve},
 				{"missing", checkMissing},
 				{"delete", checkDelete},
+				{"sweep", checkSweep},
 				{"cancelled", checkCancelled},
 			} {
 				t.Run(check.name, func(t *testing.T) {
@@ -298,6 +299,34 @@ func checkDelete(t *testing.T, s *storage.Store, base string) {
 	}
 	if got, want := list(t, s, base, base), []string{"/keep/two", "/v10/a"}; !slices.Equal(got, want) {
 		t.Errorf("left: %v, want %v", got, want)
+	}
+}
+
+func checkSweep(t *testing.T, s *storage.Store, base string) {
+	ctx := context.Background()
+	for _, name := range []string{"v1/part-0.1", "v1/part-0.0", "v1/_SUCCESS", "v1/.part-1.0.tmp", "v1/below/part-0.0", "v10/part-0.0"} {
+		put(t, s, storage.Join(base, name), name)
+	}
+	sweep := func() (int, error) {
+		return s.Sweep(ctx, storage.Join(base, "v1"), func(name string) bool { return name == "part-0.1" || name == "_SUCCESS" })
+	}
+	if n, err := sweep(); n != 2 || err != nil {
+		t.Errorf("swept %d, %v; want 2", n, err)
+	}
+	if _, err := s.Stat(ctx, storage.Join(base, "v1/.part-1.0.tmp")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the hidden file survived: %v", err)
+	}
+	if _, err := s.Stat(ctx, storage.Join(base, "v1/_SUCCESS")); err != nil {
+		t.Error(err)
+	}
+	if got, want := list(t, s, base, base), []string{"/v1/below/part-0.0", "/v1/part-0.1", "/v10/part-0.0"}; !slices.Equal(got, want) {
+		t.Errorf("left: %v, want %v", got, want)
+	}
+	if n, err := sweep(); n != 0 || err != nil {
+		t.Errorf("again: swept %d, %v", n, err)
+	}
+	if n, err := s.Sweep(ctx, storage.Join(base, "not-there"), func(string) bool { return false }); n != 0 || err != nil {
+		t.Errorf("a folder that is not there: swept %d, %v", n, err)
 	}
 }
 

@@ -172,5 +172,5 @@ func encode(col arrow.Array) (*udfpb.Payload, error) {
 	schema := arrow.NewSchema([]arrow.Field{{Name: "result", Type: col.DataType(), Nullable: true}}, nil)
 	rec := array.NewRecord(schema, []arrow.Array{col}, int64(col.Len()))
 	defer rec.Release()
-	return udfpb.NewPayload(memory.DefaultAllocator, rec)
+	return udfpb.NewPayload(rec)
 }

@@ -80,7 +80,7 @@ func ask(t *testing.T, f Function, cols ...arrow.Array) (arrow.Array, *udfpb.Fun
 		fields[i] = arrow.Field{Name: "a", Type: c.DataType(), Nullable: true}
 	}
 	rec := array.NewRecord(arrow.NewSchema(fields, nil), cols, int64(cols[0].Len()))
-	payload, err := udfpb.NewPayload(memory.DefaultAllocator, rec)
+	payload, err := udfpb.NewPayload(rec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func TestServerRefusesWhatItCannotServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	rec := array.NewRecord(arrow.NewSchema(nil, nil), nil, 1)
-	none, err := udfpb.NewPayload(memory.DefaultAllocator, rec)
+	none, err := udfpb.NewPayload(rec)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,8 +21,9 @@
 //  1. The loops end: nothing more is leased, and nothing more is reported, because a report sent while stopping could
 //     promise segments that are about to go.
 //  2. Running attempts are cancelled and waited for; each discards its unfinished output.
-//  3. The HTTP server closes: readers on other workers see a broken stream and report the loss to the leader.
-//  4. Plugin processes and connections to other workers are closed, after the attempts that used them.
-//  5. The scratch folder is removed, after the last reader of its files.
-//  6. The lock on the scratch folder is released.
+//  3. The leader is told, so that it does the work elsewhere without waiting for the lease to run out.
+//  4. The HTTP server closes: readers on other workers see a broken stream and report the loss to the leader.
+//  5. Plugin processes and connections to other workers are closed, after the attempts that used them.
+//  6. The scratch folder is removed, after the last reader of its files.
+//  7. The lock on the scratch folder is released.
 package worker

@@ -32,6 +32,7 @@ type fakeCoordinator struct {
 	silent        bool           // answers workers with 503
 	denied        map[string]int // how often it did, by path
 	workers       map[string]api.RegisterRequest
+	left          []string // workers that said so
 	registrations int
 	queue         []api.Assignment
 	leases        []api.LeaseRequest
@@ -67,6 +68,7 @@ func startFake(t *testing.T) *fakeCoordinator {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/workers/register", answer(f, f.register))
+	mux.HandleFunc("POST /v1/workers/leave", answer(f, f.leave))
 	mux.HandleFunc("POST /v1/workers/lease", answer(f, f.lease))
 	mux.HandleFunc("POST /v1/workers/report", answer(f, f.report))
 	mux.HandleFunc("POST /v1/workers/heartbeat", answer(f, f.heartbeat))
@@ -172,6 +174,14 @@ func (f *fakeCoordinator) register(_ context.Context, q api.RegisterRequest) (re
 		f.registrations++
 	})
 	return api.RegisterReply{Lease: 5 * time.Second, Heartbeat: 10 * time.Millisecond}, nil
+}
+
+func (f *fakeCoordinator) leave(_ context.Context, q api.LeaveRequest) (reply struct{}, err *api.Error) {
+	f.change(func() {
+		delete(f.workers, q.WorkerID)
+		f.left = append(f.left, q.WorkerID)
+	})
+	return reply, nil
 }
 
 func (f *fakeCoordinator) lease(ctx context.Context, q api.LeaseRequest) (reply api.LeaseReply, err *api.Error) {

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"github.com/quern-engine/quern/internal/recycle"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 )
@@ -33,12 +36,18 @@ type Options struct {
 	Slots int
 	// Memory is what all slots may hold together, in bytes; default 1 GiB.
 	Memory int64
+	// Allocator is where batches live; default one that uses freed buffers again. Tests hand in a stricter one.
+	Allocator memory.Allocator
 	// LeaseWait is how long one request for work may wait for it; default 5 s. Longer saves nothing but requests;
 	// shorter would notice sooner that a leader has vanished without closing its connections.
 	LeaseWait time.Duration
 	// Log is told what happens; nil means silence.
 	Log *slog.Logger
 }
+
+// recycledPerSlot bounds the freed buffers that a worker keeps for each slot: some dozens of batches, or the pages of a
+// wide scan. They are beyond the tasks' shares.
+const recycledPerSlot = 16 << 20
 
 // EnsureDefaults fills in what was left out.
 func (o *Options) EnsureDefaults() {
@@ -53,6 +62,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.Memory == 0 {
 		o.Memory = 1 << 30
+	}
+	if o.Allocator == nil {
+		o.Allocator = recycle.New(int64(o.Slots) * recycledPerSlot)
 	}
 	if o.LeaseWait == 0 {
 		o.LeaseWait = 5 * time.Second

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -105,8 +106,8 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	defer also(&err, "stop plugins", plugins.Close)
 	w.env = task.Env{
 		Worker: w.opts.ID, Address: w.Addr(), Store: w.opts.Store, Segments: w.segments,
-		Fetch: shuffle.NewClient(w.peers, shuffle.ClientOptions{}), Locator: locator{w},
-		Plugins: plugins, Memory: task.NewBudget(w.opts.Memory, w.opts.Slots),
+		Fetch: shuffle.NewClient(w.peers, shuffle.ClientOptions{Mem: w.opts.Allocator}), Locator: locator{w},
+		Plugins: plugins, Memory: task.NewBudget(w.opts.Memory, w.opts.Slots), Allocator: w.opts.Allocator,
 	}
 	return w.work(ctx)
 }
@@ -130,6 +131,7 @@ func (w *Worker) work(ctx context.Context) error {
 		err = nil // the orderly end
 	}
 	w.running.Wait() // cancelled with loopCtx
+	w.leave(ctx)
 	return errors.Join(err, server.close())
 }
 
@@ -143,6 +145,21 @@ func (w *Worker) speak(ctx context.Context) error {
 	loops.Go(func() error { return w.heartbeatLoop(ctx) })
 	loops.Go(func() error { return w.reportLoop(ctx) })
 	return loops.Wait()
+}
+
+// leavePatience bounds the farewell. Who leads is known as a rule; if it is not, the lease will tell.
+const leavePatience = time.Second
+
+// leave tells the leader not to wait for this worker's lease to run out.
+func (w *Worker) leave(ctx context.Context) {
+	if generation, _ := w.session.current(); generation == 0 {
+		return // nobody knows it
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leavePatience)
+	defer cancel()
+	if err := w.client.Leave(ctx, api.LeaveRequest{WorkerID: w.opts.ID}); err != nil {
+		w.opts.Log.Debug("left without a word", "error", err)
+	}
 }
 
 func (w *Worker) register(ctx context.Context) (rules api.RegisterReply, err error) {

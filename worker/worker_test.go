@@ -234,7 +234,7 @@ func TestWorkerReportsTheRestWhenOneReportIsRefused(t *testing.T) {
 	}
 }
 
-// Stopping cancels what runs, says nothing more, and leaves nothing.
+// Stopping cancels what runs, reports nothing more, says goodbye, and leaves nothing.
 func TestWorkerDrains(t *testing.T) {
 	f := startFake(t)
 	w := startWorker(t, f, Options{Slots: 2})
@@ -246,6 +246,9 @@ func TestWorkerDrains(t *testing.T) {
 	defer f.mu.Unlock()
 	if len(f.reports) != 0 {
 		t.Errorf("reported %+v while stopping", f.reports)
+	}
+	if len(f.left) != 1 {
+		t.Errorf("said goodbye as %q", f.left)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,9 +40,14 @@ func main() {
 	data := flag.String("data", "", "the flights Parquet file")
 	quern := flag.String("quern", "", "the quern binary, for the whole-command comparison")
 	runs := flag.Int("runs", 15, "timed runs of each query on each engine")
+	profile := flag.String("profile", "", "write a CPU profile of Quern's side alone, running the first query, to this file, and end")
 	once := flag.String("duckdb", "", "run one statement on DuckDB, print its rows, and end (used by the whole-command comparison)")
 	flag.Parse()
-	if err := run(*data, *quern, *runs, *once); err != nil {
+	work := func() error { return run(*data, *quern, *runs, *once) }
+	if *profile != "" {
+		work = func() error { return profileQuern(*data, *profile, *runs) }
+	}
+	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
 		os.Exit(1)
 	}
@@ -82,6 +88,30 @@ func run(data, quern string, runs int, once string) error {
 	for _, q := range queries {
 		if err := compareCommands(data, quern, q.name, q.sql, runs); err != nil {
 			return fmt.Errorf("%s: %w", q.name, err)
+		}
+	}
+	return nil
+}
+
+// profileQuern runs the first query over and over under the CPU profiler.
+func profileQuern(data, path string, runs int) error {
+	e, err := assembly.StartEmbedded(assembly.Options{Workers: 1, Slots: threads, Memory: 4 << 30})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return err
+	}
+	defer pprof.StopCPUProfile()
+	for range runs {
+		if _, err := queryQuern(e, data, queries[0].sql); err != nil {
+			return err
 		}
 	}
 	return nil

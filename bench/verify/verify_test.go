@@ -48,10 +48,10 @@ func TestMainJobEqualsDuckDB(t *testing.T) {
 		}
 	}
 	for what, query := range map[string]string{
-		"rows that Quern lacks":              "SELECT count(*) FROM (SELECT * FROM want EXCEPT ALL SELECT * FROM got)",
-		"rows that only Quern has":           "SELECT count(*) FROM (SELECT * FROM got EXCEPT ALL SELECT * FROM want)",
-		"difference of row counts":           "SELECT (SELECT count(*) FROM want) - (SELECT count(*) FROM got)",
-		"columns under another name or type": "SELECT count(*) FROM (SELECT column_name FROM (DESCRIBE want) EXCEPT SELECT column_name FROM (DESCRIBE got))",
+		"rows that Quern lacks":      "SELECT count(*) FROM (SELECT * FROM want EXCEPT ALL SELECT * FROM got)",
+		"rows that only Quern has":   "SELECT count(*) FROM (SELECT * FROM got EXCEPT ALL SELECT * FROM want)",
+		"difference of row counts":   "SELECT (SELECT count(*) FROM want) - (SELECT count(*) FROM got)",
+		"columns under another name": "SELECT count(*) FROM (SELECT column_name FROM (DESCRIBE want) EXCEPT SELECT column_name FROM (DESCRIBE got))",
 	} {
 		if n := number(t, db, query); n != 0 {
 			t.Errorf("%s: %d", what, n)

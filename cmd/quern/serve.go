@@ -12,6 +12,7 @@ import (
 	"github.com/quern-engine/quern/cmd/quern/assembly"
 	"github.com/quern-engine/quern/coordinator"
 	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/planner"
 	"github.com/quern-engine/quern/storage"
 	"github.com/quern-engine/quern/worker"
 )
@@ -43,7 +44,7 @@ func newCoordinatorCommand() *cobra.Command {
 			}
 			store := storage.New()
 			node, err := coordinator.New(coordinator.Options{
-				ID: id, Listen: listen, StateDir: state, Peers: members, Plan: assembly.PlanWith(store), Store: store, Log: newLogger(verbose),
+				ID: id, Listen: listen, StateDir: state, Peers: members, Plan: assembly.PlanWith(store, planner.Options{}), Store: store, Log: newLogger(verbose),
 			})
 			if err != nil {
 				return errors.Join(err, store.Close())

@@ -15,6 +15,7 @@ import (
 
 	"github.com/quern-engine/quern/compute/agg"
 	"github.com/quern-engine/quern/compute/vector"
+	"github.com/quern-engine/quern/internal/recycle"
 	"github.com/quern-engine/quern/internal/testutil/columns"
 	"github.com/quern-engine/quern/plan"
 )
@@ -204,7 +205,7 @@ func TestAgainstOracle(t *testing.T) {
 }
 
 func oneAggregate(t *rapid.T, a plan.Agg) {
-	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+	mem := memory.NewCheckedAllocator(recycle.Poison())
 	groups := rapid.IntRange(1, 4).Draw(t, "groups")
 	inputs := make([]input, rapid.IntRange(0, 3).Draw(t, "batches"))
 	acc, err := agg.New(mem, a)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/quern-engine/quern/compute/group"
 	"github.com/quern-engine/quern/compute/vector"
+	"github.com/quern-engine/quern/internal/recycle"
 	"github.com/quern-engine/quern/internal/testutil/columns"
 	"github.com/quern-engine/quern/plan"
 )
@@ -45,7 +46,7 @@ func keyOf(cols []arrow.Array, row int) string {
 // The table numbers keys as a Go map over their text does, gives the keys back, and finds them again.
 func TestTableAgainstMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+		mem := memory.NewCheckedAllocator(recycle.Poison())
 		types := drawTypes(t)
 		table := group.New(types)
 		numbers, keys := map[string]uint32{}, []string{}
@@ -105,7 +106,7 @@ func TestTableAgainstMap(t *testing.T) {
 
 func TestMultimapAgainstNestedLoop(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+		mem := memory.NewCheckedAllocator(recycle.Poison())
 		types := drawTypes(t)
 		nullSafe := make([]bool, len(types))
 		for i := range nullSafe {

@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"pgregory.net/rapid"
 
+	"github.com/quern-engine/quern/internal/recycle"
 	"github.com/quern-engine/quern/plan"
 )
 
@@ -118,7 +119,7 @@ func TestColumnMoves(t *testing.T) {
 	for _, typ := range everyType {
 		t.Run(typ.String(), func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
-				mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+				mem := memory.NewCheckedAllocator(recycle.Poison())
 				c := drawColumn(t, mem, typ, rapid.IntRange(0, 20).Draw(t, "rows"))
 				d := drawColumn(t, mem, typ, rapid.IntRange(0, 20).Draw(t, "more rows"))
 				check(t, "column", c.arr, c.want)
@@ -182,7 +183,7 @@ func checkConcat(t *rapid.T, mem memory.Allocator, c, d column) {
 func TestFromLiteral(t *testing.T) {
 	for _, typ := range everyType {
 		for _, n := range []int{0, 1, 9} {
-			mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+			mem := memory.NewCheckedAllocator(recycle.Poison())
 			lit := plan.Literal{Null: true}
 			arr := FromLiteral(mem, typ, lit, n)
 			if arr.Len() != n || arr.NullN() != n {
@@ -199,7 +200,7 @@ func TestFromLiteral(t *testing.T) {
 }
 
 func TestRecords(t *testing.T) {
-	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+	mem := memory.NewCheckedAllocator(recycle.Poison())
 	defer mem.AssertSize(t, 0)
 	schema := plan.Schema{Fields: []plan.Field{{Name: "s", Type: plan.String}, {Name: "n", Type: plan.Int64}}}
 	s := FromLiteral(mem, plan.String, plan.Literal{Bytes: []byte("x")}, 2)

@@ -17,9 +17,10 @@ import (
 )
 
 // Append writes a batch as one self-contained Arrow IPC stream (schema, dictionaries, batch, end mark) behind dst.
-func Append(mem memory.Allocator, dst []byte, rec arrow.Record) ([]byte, error) {
+func Append(dst []byte, rec arrow.Record) ([]byte, error) {
 	out := appender{buf: dst}
-	w := ipc.NewWriter(&out, ipc.WithSchema(rec.Schema()), ipc.WithAllocator(mem))
+	// Arrow's writer cuts bitmaps of slices into buffers that it takes to be cleared: only the Go heap promises that.
+	w := ipc.NewWriter(&out, ipc.WithSchema(rec.Schema()), ipc.WithAllocator(memory.NewGoAllocator()))
 	err := w.Write(rec)
 	if cerr := w.Close(); err == nil {
 		err = cerr

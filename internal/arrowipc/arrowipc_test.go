@@ -11,6 +11,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"github.com/quern-engine/quern/internal/recycle"
 )
 
 // sample has a column of strings and a dictionary-encoded one.
@@ -47,14 +49,14 @@ func dictionary(mem memory.Allocator, codes []int32, values []string) arrow.Arra
 }
 
 func TestRoundTrip(t *testing.T) {
-	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	mem := memory.NewCheckedAllocator(recycle.Poison())
 	defer mem.AssertSize(t, 0)
 	rec := sample(mem)
 	defer rec.Release()
 	part := rec.NewSlice(1, 3)
 	defer part.Release()
 	for _, want := range []arrow.Record{rec, part} {
-		payload, err := Append(mem, []byte("before"), want)
+		payload, err := Append([]byte("before"), want)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +84,7 @@ func TestNoBatch(t *testing.T) {
 
 // A message that claims gigabytes is refused before anything is allocated.
 func TestClaimedSizes(t *testing.T) {
-	payload, err := Append(memory.NewGoAllocator(), nil, sample(memory.NewGoAllocator()))
+	payload, err := Append(nil, sample(memory.NewGoAllocator()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +155,7 @@ func badDictionary() arrow.Array {
 
 // TestRandomDamage checks that no damage leads past Decode to a batch that cannot be used.
 func TestRandomDamage(t *testing.T) {
-	good, err := Append(memory.NewGoAllocator(), nil, sample(memory.NewGoAllocator()))
+	good, err := Append(nil, sample(memory.NewGoAllocator()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +193,7 @@ func use(payload []byte) bool {
 }
 
 func FuzzDecode(f *testing.F) {
-	good, err := Append(memory.NewGoAllocator(), nil, sample(memory.NewGoAllocator()))
+	good, err := Append(nil, sample(memory.NewGoAllocator()))
 	if err != nil {
 		f.Fatal(err)
 	}

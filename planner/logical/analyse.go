@@ -129,20 +129,21 @@ func (a *analyser) limit(n Node, q *sql.Query) (Node, error) {
 	out := &Limit{Input: n, Count: -1}
 	var err error
 	if q.Limit != nil {
-		if out.Count, err = a.rowCount(q.Limit, "LIMIT"); err != nil {
+		if out.Count, err = a.rowCount(q.Limit, "LIMIT", n); err != nil {
 			return nil, err
 		}
 	}
 	if q.Offset != nil {
-		if out.Offset, err = a.rowCount(q.Offset, "OFFSET"); err != nil {
+		if out.Offset, err = a.rowCount(q.Offset, "OFFSET", n); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-func (a *analyser) rowCount(e sql.Expr, clause string) (int64, error) {
-	x, err := a.expr(e, &exprContext{scope: &scope{}, clause: clause})
+// rowCount knows the columns of the rows that it limits, to say of them that they are not constant.
+func (a *analyser) rowCount(e sql.Expr, clause string, in Node) (int64, error) {
+	x, err := a.expr(e, &exprContext{scope: scopeOf("", in.Columns()), clause: clause})
 	if err != nil {
 		return 0, err
 	}

@@ -40,7 +40,7 @@ func (a *analyser) expr(e sql.Expr, ctx *exprContext) (*plan.Expr, error) {
 	case *sql.Name:
 		return a.name(e, ctx)
 	case *sql.Literal:
-		return a.literal(e, "")
+		return a.literal(e)
 	case *sql.Param:
 		return a.param(e)
 	case *sql.Unary:
@@ -156,10 +156,6 @@ func (a *analyser) param(p *sql.Param) (*plan.Expr, error) {
 }
 
 func (a *analyser) unary(e *sql.Unary, ctx *exprContext) (*plan.Expr, error) {
-	if lit, ok := e.X.(*sql.Literal); ok && e.Op == "-" && isNumber(lit) {
-		// The sign belongs to the literal: -9223372036854775808 is a bigint though 9223372036854775808 is not.
-		return a.literal(lit, "-")
-	}
 	x, err := a.expr(e.X, ctx)
 	if err != nil {
 		return nil, err

@@ -13,12 +13,9 @@ import (
 	"github.com/quern-engine/quern/planner/sql"
 )
 
-func isNumber(l *sql.Literal) bool {
-	return l.Kind == "integer" || l.Kind == "decimal" || l.Kind == "double"
-}
-
-// literal types a constant as Spark does; sign is "-" or "".
-func (a *analyser) literal(l *sql.Literal, sign string) (*plan.Expr, error) {
+// literal types a constant as Spark does. A minus before a number is part of it: -9223372036854775808 is a bigint
+// though 9223372036854775808 is not.
+func (a *analyser) literal(l *sql.Literal) (*plan.Expr, error) {
 	switch l.Kind {
 	case "null":
 		return plan.NullLiteral(plan.Null), nil
@@ -33,7 +30,7 @@ func (a *analyser) literal(l *sql.Literal, sign string) (*plan.Expr, error) {
 	case "interval":
 		return nil, a.errorf(l.Span, "UNSUPPORTED_FEATURE", "an interval can only be added to or taken from a date or timestamp")
 	}
-	return a.number(l, sign+l.Text)
+	return a.number(l, l.Text)
 }
 
 func (a *analyser) number(l *sql.Literal, text string) (*plan.Expr, error) {

@@ -8,7 +8,7 @@ func calmFunction(name string) bool {
 	switch name {
 	case "=", "<=>", "<>", "<", "<=", ">", ">=", "and", "or", "not", "isnull", "isnotnull", "isnan", "in", "like", "ilike",
 		"case", "if", "coalesce", "nullif", "nvl2", "greatest", "least", "nanvl", "try_cast",
-		"upper", "lower", "trim", "ltrim", "rtrim", "length", "octet_length", "substring", "concat", "concat_ws", "left", "right",
+		"upper", "lower", "trim", "btrim", "ltrim", "rtrim", "length", "octet_length", "substring", "concat", "concat_ws", "left", "right",
 		"startswith", "endswith", "contains", "reverse", "instr", "initcap",
 		"year", "quarter", "month", "weekofyear", "day", "dayofweek", "weekday", "dayofyear", "hour", "minute", "second",
 		"datediff", "date_trunc", "trunc", "last_day", "unix_date", "unix_micros", "unix_seconds", "unix_millis":

@@ -25,10 +25,20 @@ type Output struct {
 	ShardBy []int // places in the plan's columns; none means all columns
 }
 
+// Options adjust how stages are cut. The zero value is good.
+type Options struct {
+	// MinSplit is the smallest share of a scan that is worth a task, in compressed bytes; 1 MiB if zero. Tests make it
+	// small to have many tasks of little data.
+	MinSplit int64
+}
+
 // Cut makes the stages for all targets; last[i] is the stage with the file or result sink of targets[i]. Subplans that
 // targets have in common become one stage.
-func Cut(targets []Target) (stages []*plan.Stage, last []int, err error) {
-	c := &cutter{known: map[string]int{}}
+func Cut(targets []Target, opts Options) (stages []*plan.Stage, last []int, err error) {
+	if opts.MinSplit <= 0 {
+		opts.MinSplit = defaultMinSplit
+	}
+	c := &cutter{opts: opts, known: map[string]int{}}
 	for _, t := range targets {
 		id, err := c.target(t)
 		if err != nil {
@@ -41,6 +51,7 @@ func Cut(targets []Target) (stages []*plan.Stage, last []int, err error) {
 
 // cutter collects stages.
 type cutter struct {
+	opts   Options
 	stages []*plan.Stage
 	known  map[string]int // encoded stage → id
 }
@@ -163,7 +174,7 @@ func withDummy(f fragment) fragment {
 func (c *cutter) build(n logical.Node) (fragment, error) {
 	switch n := n.(type) {
 	case *logical.Scan:
-		return scan(n)
+		return c.scan(n)
 	case *logical.Values:
 		return values(n), nil
 	case *logical.Filter:

@@ -7,7 +7,7 @@ import (
 	"github.com/quern-engine/quern/planner/logical"
 )
 
-func scan(n *logical.Scan) (fragment, error) {
+func (c *cutter) scan(n *logical.Scan) (fragment, error) {
 	first := len(n.Table.Schema.Fields) - len(n.Table.Partitions)
 	s := &plan.Scan{Source: n.Source, Format: n.Table.Source.Format, Columns: []plan.ScanColumn{}}
 	if s.Format == "" {
@@ -20,53 +20,66 @@ func scan(n *logical.Scan) (fragment, error) {
 		}
 		s.Columns = append(s.Columns, col)
 	}
-	lists, err := splits(n)
+	lists, err := splits(n, c.opts)
 	root := &plan.Node{Op: plan.NodeScan, Schema: schemaOf(n.Cols), Scan: s}
 	return fragment{root: root, ids: idsOf(n.Cols), tasks: len(lists), splits: lists}, err
 }
 
-// The size of a task's share of a scan, in compressed bytes. A sixteenth of the whole gives both a small and a large
-// machine enough tasks to even out; below 1 MiB a task is mostly overhead, above 128 MiB a retry costs too much.
+// The size of a task's share of a scan, in compressed bytes of the columns that are read. A sixteenth of the whole gives
+// both a small and a large machine enough tasks to even out; below 1 MiB a task is mostly overhead, above 128 MiB a retry
+// costs too much.
 const (
-	splitShare = 16
-	minSplit   = 1 << 20
-	maxSplit   = 128 << 20
+	splitShare      = 16
+	defaultMinSplit = 1 << 20
+	maxSplit        = 128 << 20
 )
 
 // splits packs consecutive row groups, in file order, into tasks. There is always a task, if with nothing to read.
-func splits(n *logical.Scan) ([][]plan.Split, error) {
+func splits(n *logical.Scan, opts Options) ([][]plan.Split, error) {
 	var total int64
 	for _, f := range n.Files {
 		if f.Groups == nil {
 			return nil, plan.Failf(plan.FailureInternal, "cut stages: no statistics of %s", f.File.URL)
 		}
 		for _, g := range f.Groups {
-			total += f.File.RowGroups[g].Bytes
+			total += groupBytes(n, f.File.RowGroups[g])
 		}
 	}
-	p := packer{target: min(max(total/splitShare, minSplit), maxSplit), lists: [][]plan.Split{{}}}
+	p := packer{target: min(max(total/splitShare, opts.MinSplit), maxSplit), lists: [][]plan.Split{{}}}
 	for _, f := range n.Files {
 		for _, g := range f.Groups {
-			p.add(f.File, g)
+			p.add(f.File, g, groupBytes(n, f.File.RowGroups[g]))
 		}
 	}
 	return p.lists, nil
 }
 
+// groupBytes is what reading a row group costs: its columns that are read, as stored.
+func groupBytes(n *logical.Scan, rg plan.RowGroup) int64 {
+	var sum int64
+	for _, o := range n.Ordinals {
+		if o < len(rg.Columns) {
+			sum += rg.Columns[o].Bytes
+		}
+	}
+	return sum
+}
+
+// packer fills lists one after the other, each as near to the target as whole row groups allow.
 type packer struct {
 	target int64
 	size   int64 // of the last list
 	lists  [][]plan.Split
 }
 
-func (p *packer) add(f plan.File, group int) {
+func (p *packer) add(f plan.File, group int, bytes int64) {
 	rg := f.RowGroups[group]
 	last := len(p.lists) - 1
-	if len(p.lists[last]) > 0 && p.size+rg.Bytes > p.target {
+	if over, short := p.size+bytes-p.target, p.target-p.size; len(p.lists[last]) > 0 && over > short {
 		p.lists, p.size = append(p.lists, []plan.Split{}), 0
 		last++
 	}
-	p.size += rg.Bytes
+	p.size += bytes
 	if n := len(p.lists[last]); n > 0 {
 		if s := &p.lists[last][n-1]; s.URL == f.URL && s.RowGroupEnd == group {
 			s.RowGroupEnd, s.Rows = group+1, s.Rows+rg.Rows

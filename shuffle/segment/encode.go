@@ -37,7 +37,7 @@ func (e *encoder) encode(partition, sequence int, rec arrow.Record) (Header, []b
 		return Header{}, nil, err
 	}
 	defer compact.Release()
-	e.raw, err = arrowipc.Append(e.mem, e.raw[:0], compact)
+	e.raw, err = arrowipc.Append(e.raw[:0], compact)
 	if err != nil {
 		return Header{}, nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/quern-engine/quern/compute/vector"
+	"github.com/quern-engine/quern/internal/recycle"
 	"github.com/quern-engine/quern/plan"
 )
 
@@ -136,7 +137,7 @@ func read(mem memory.Allocator, path string, partition int) (string, error) {
 func TestRoundTrip(t *testing.T) {
 	for _, plain := range []bool{false, true} {
 		t.Run(fmt.Sprintf("plain=%t", plain), func(t *testing.T) {
-			mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+			mem := memory.NewCheckedAllocator(recycle.Poison())
 			defer mem.AssertSize(t, 0)
 			var recs []arrow.Record
 			var want [3]string
@@ -170,7 +171,7 @@ func TestRandomBatches(t *testing.T) {
 	dir := t.TempDir()
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+		mem := memory.NewCheckedAllocator(recycle.Poison())
 		defer mem.AssertSize(t, 0)
 		dict := rapid.IntRange(1, 2000).Draw(rt, "dictionary")
 		size := rapid.IntRange(0, 60).Draw(rt, "rows")
@@ -207,7 +208,7 @@ func TestSameRowsSameChecksum(t *testing.T) {
 }
 
 func TestDictionaryStaysAndIsCompacted(t *testing.T) {
-	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	mem := memory.NewCheckedAllocator(recycle.Poison())
 	defer mem.AssertSize(t, 0)
 	rec := batch(mem, 0, 50, 100_000)
 	defer rec.Release()
@@ -288,7 +289,7 @@ func TestLargeBatchIsCutInTwo(t *testing.T) {
 }
 
 func TestWrongSchemaIsRefused(t *testing.T) {
-	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	mem := memory.NewCheckedAllocator(recycle.Poison())
 	defer mem.AssertSize(t, 0)
 	rec := batch(mem, 0, 3, 3)
 	defer rec.Release()

@@ -143,13 +143,11 @@ func (f *byteArrays) addCodes(codes []int32, levels []byte, n int) error {
 	if f.buf == nil {
 		f.buf, f.codes = vector.Alloc[int32](f.mem, f.rows)
 	}
-	dst, size := f.codes[f.row:f.row+n], uint32(f.like.Data().Dictionary().Len())
-	for i, c := range codes {
-		if uint32(c) >= size {
-			return badCode(c, int(size))
-		}
-		dst[i] = c
+	dst, size := f.codes[f.row:f.row+n], f.like.Data().Dictionary().Len()
+	if err := checkCodes(codes, size); err != nil {
+		return err
 	}
+	copy(dst, codes)
 	if len(codes) < n {
 		spread(dst, len(codes), levels, f.nulls, f.row)
 	}

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/quern-engine/quern/compute/vector"
+	"github.com/quern-engine/quern/internal/recycle"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 	"github.com/quern-engine/quern/storage/parquetio"
@@ -290,7 +291,7 @@ func TestPartitionColumns(t *testing.T) {
 		{URL: file.URL, Size: file.Size, ETag: file.ETag, RowGroupStart: 1, RowGroupEnd: 2, Partition: []plan.Literal{{Bytes: []byte("x")}, {Int: 366}}},
 		{URL: file.URL, Size: file.Size, ETag: file.ETag, RowGroupStart: 9, RowGroupEnd: 10, Partition: []plan.Literal{{Null: true}, {Int: 0}}},
 	}
-	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	mem := memory.NewCheckedAllocator(recycle.Poison())
 	defer mem.AssertSize(t, 0)
 	s, err := parquetio.OpenScan(context.Background(), store, node, schema, splits, parquetio.ScanOptions{BatchRows: 7, Mem: mem})
 	if err != nil {

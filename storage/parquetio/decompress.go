@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
@@ -29,10 +30,20 @@ var errSize = errors.New("decompressed size is not what the page header says")
 // close releases decoders.
 func (c *codecs) close() {
 	if c.zstd != nil {
-		c.zstd.Close()
+		zstdDecoders.Put(c.zstd)
 		c.zstd = nil
 	}
 }
+
+// zstdDecoders keeps decoders between scans, for their tables. Those that the pool drops hold no goroutine.
+var zstdDecoders = sync.Pool{New: func() any {
+	// The cap limit is what stops a bomb: output never grows beyond what the caller gives.
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		panic(fmt.Sprintf("zstd refuses its options: %v", err)) // constants: it cannot
+	}
+	return d
+}}
 
 // decode fills dst, exactly.
 func (c *codecs) decode(codec format.CompressionCodec, dst, src []byte) error {
@@ -77,12 +88,7 @@ func decodeSnappy(dst, src []byte) error {
 
 func (c *codecs) decodeZstd(dst, src []byte) error {
 	if c.zstd == nil {
-		// The cap limit is what stops a bomb: output never grows beyond dst.
-		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderLowmem(true))
-		if err != nil {
-			return err
-		}
-		c.zstd = d
+		c.zstd = zstdDecoders.Get().(*zstd.Decoder)
 	}
 	out, err := c.zstd.DecodeAll(src, dst[:0:len(dst)])
 	if err == nil && len(out) != len(dst) {

@@ -77,6 +77,7 @@ func (f *fixed[T]) drop() {
 
 // gather looks codes up.
 func gather[T any](dst, dict []T, codes []int32) error {
+	dst = dst[:len(codes)]
 	for i, c := range codes {
 		if uint(c) >= uint(len(dict)) {
 			return badCode(c, len(dict))
@@ -84,6 +85,18 @@ func gather[T any](dst, dict []T, codes []int32) error {
 		dst[i] = dict[c]
 	}
 	return nil
+}
+
+// checkCodes refuses codes beyond a dictionary of n values. It looks for the largest first, without a branch per code.
+func checkCodes(codes []int32, n int) error {
+	var most uint32
+	for _, c := range codes {
+		most = max(most, uint32(c))
+	}
+	if len(codes) == 0 || uint64(most) < uint64(n) {
+		return nil
+	}
+	return badCode(int32(most), n)
 }
 
 func badCode(code int32, n int) error {

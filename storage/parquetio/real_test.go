@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/quern-engine/quern/compute/vector"
+	"github.com/quern-engine/quern/internal/recycle"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 	"github.com/quern-engine/quern/storage/parquetio"
@@ -58,7 +59,7 @@ func scanAll(path string, batchRows int, visit func(plan.Schema, arrow.Record)) 
 	for _, f := range files {
 		splits = append(splits, plan.Split{URL: f.URL, Size: f.Size, ETag: f.ETag, RowGroupEnd: len(f.RowGroups), Partition: f.Partition})
 	}
-	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	mem := memory.NewCheckedAllocator(recycle.Poison())
 	s, err := parquetio.OpenScan(ctx, store, scan, table.Schema, splits, parquetio.ScanOptions{BatchRows: batchRows, Mem: mem})
 	if err != nil {
 		return 0, err

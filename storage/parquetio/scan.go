@@ -173,7 +173,7 @@ func (s *Scanner) bindColumns() error {
 		if err != nil {
 			return plan.Failf(plan.FailureInternal, "file %s: column %s: %w", storage.Display(s.file.url), col.name, err)
 		}
-		s.columns[i] = &columnReader{col: col, fill: fill, chunk: unwrapper{codecs: &s.codecs}}
+		s.columns[i] = &columnReader{col: col, fill: fill, chunk: newUnwrapper(s.opts.Mem, &s.codecs)}
 	}
 	return nil
 }
@@ -284,6 +284,7 @@ func (s *Scanner) closeSplit() {
 			if err := p.guard(func() error { c.stop(); return nil }); err != nil && s.err == nil {
 				s.err = fmt.Errorf("close: %w", err)
 			}
+			c.chunk.release()
 		}
 	}
 	if s.reader != nil {

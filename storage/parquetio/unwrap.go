@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"io"
 
+	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 )
@@ -62,16 +63,17 @@ type unwrapper struct {
 	codecs *codecs
 	codec  format.CompressionCodec
 
-	offset, end int64  // in the file: what is not in the window yet
-	window      []byte // of the chunk as stored, from the next page header on
-	buffer      []byte // what window is cut from
-	read        int64  // bytes read from the file
+	offset, end int64          // in the file: what is not in the window yet
+	window      []byte         // of the chunk as stored, from the next page header on
+	buffer      *memory.Buffer // what window is cut from
+	read        int64          // bytes read from the file
 
 	values int64 // of the data pages still to come
 	dict   bool  // a dictionary page was seen
 	page   []byte
-	base   int64 // position of page in the unwrapped file
-	err    error // what ended the chunk; io.EOF at its proper end
+	pageOf *memory.Buffer // what page is cut from
+	base   int64          // position of page in the unwrapped file
+	err    error          // what ended the chunk; io.EOF at its proper end
 }
 
 var _ io.ReaderAt = (*unwrapper)(nil)
@@ -79,9 +81,20 @@ var _ io.ReaderAt = (*unwrapper)(nil)
 // start begins a chunk; buffers are used again.
 func (u *unwrapper) start(src io.ReaderAt, m *columnMeta) {
 	*u = unwrapper{
-		src: src, codecs: u.codecs, codec: m.Codec, buffer: u.buffer, page: u.page[:0],
+		src: src, codecs: u.codecs, codec: m.Codec, buffer: u.buffer, pageOf: u.pageOf,
 		offset: m.start(), end: m.start() + m.TotalCompressedSize, values: m.NumValues, base: unwrappedStart,
 	}
+}
+
+// newUnwrapper makes one for the chunks of a column; release gives its buffers back.
+func newUnwrapper(mem memory.Allocator, c *codecs) unwrapper {
+	return unwrapper{codecs: c, buffer: memory.NewResizableBuffer(mem), pageOf: memory.NewResizableBuffer(mem)}
+}
+
+func (u *unwrapper) release() {
+	u.buffer.Release()
+	u.pageOf.Release()
+	u.page, u.window = nil, nil
 }
 
 // ReadAt serves sequential reads of the unwrapped pages.
@@ -191,20 +204,15 @@ func (u *unwrapper) fill(n int64) error {
 		return nil
 	}
 	more := min(max(n-have, readSize), u.end-u.offset)
-	if int64(cap(u.buffer)) < have+more {
-		grown := make([]byte, have+more)
-		copy(grown, u.window)
-		u.buffer = grown
-	} else {
-		u.buffer = u.buffer[:cap(u.buffer)]
-		copy(u.buffer, u.window)
-	}
-	if err := readFull(u.src, u.buffer[have:have+more], u.offset); err != nil {
+	copy(u.buffer.Bytes(), u.window) // to the front, before the buffer may move
+	u.buffer.ResizeNoShrink(int(have + more))
+	window := u.buffer.Bytes()
+	if err := readFull(u.src, window[have:], u.offset); err != nil {
 		return err
 	}
 	u.offset += more
 	u.read += more
-	u.window = u.buffer[:have+more]
+	u.window = window
 	return nil
 }
 
@@ -273,10 +281,8 @@ func (u *unwrapper) emit(h *format.PageHeader, raw int32, levels int, body []byt
 		return err
 	}
 	size := len(head) + int(raw)
-	if cap(u.page) < size {
-		u.page = make([]byte, size)
-	}
-	u.page = u.page[:size]
+	u.pageOf.ResizeNoShrink(size)
+	u.page = u.pageOf.Bytes()
 	n := copy(u.page, head)
 	n += copy(u.page[n:], body[:levels])
 	if err := u.codecs.decode(codec, u.page[n:], body[levels:]); err != nil {

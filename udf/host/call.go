@@ -89,7 +89,7 @@ func (c *call) do(ctx context.Context, args arrow.Record) (arrow.Array, error) {
 
 // batch calls with a batch, in halves if it is too large for a message.
 func (c *call) batch(ctx context.Context, args arrow.Record) (arrow.Array, error) {
-	payload, err := udfpb.NewPayload(c.host.opts.Mem, args)
+	payload, err := udfpb.NewPayload(args)
 	if errors.Is(err, udfpb.ErrTooLarge) {
 		return c.halves(ctx, args)
 	}

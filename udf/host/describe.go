@@ -28,6 +28,9 @@ func Describe(ctx context.Context, exe string) (functions []plan.Function, err e
 	}
 	defer h.Close()
 	p, run, err := h.acquire(ctx, sha)
+	if err != nil && ctx.Err() != nil {
+		return nil, fmt.Errorf("describe plugin %s: %w", exe, err)
+	}
 	if err != nil {
 		return nil, plan.Failf(plan.FailureUser, "describe plugin %s: %w", exe, err)
 	}

@@ -177,6 +177,21 @@ func TestDescribeAndCall(t *testing.T) {
 	failure(t, err, plan.FailurePlugin, "closed")
 }
 
+// A caller who gives up is told so, and not that the plugin is wrong.
+func TestCancelledDescribeIsNotAMistake(t *testing.T) {
+	exe := filepath.Join(t.TempDir(), "silent")
+	if err := os.WriteFile(exe, []byte("#!/bin/sh\nsleep 60\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := Describe(ctx, exe)
+	var failure *plan.Failure
+	if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &failure) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestUserErrorNamesTheRow(t *testing.T) {
 	_, f, _ := open(t, built.distance, nil)
 	_, err := f.Call(t.Context(), "distance_bucket", ints(t, 1, nil, -7))

@@ -75,6 +75,10 @@ func (h *Host) start(ctx context.Context, sha string) (*running, error) {
 	defer stop()
 	if err := run.connect(ctx, h.opts.StartTimeout); err != nil {
 		run.stop()
+		if ctx.Err() != nil {
+			// The process was killed for that: what it did not say is not its fault.
+			return nil, fmt.Errorf("start plugin: %w", context.Cause(ctx))
+		}
 		return nil, fmt.Errorf("start plugin: %s%s", clip(err.Error()), run.lastWords())
 	}
 	h.opts.Log.Info("plugin started", "sha256", sha, "pid", run.proc.ID(), "functions", len(run.ordered))

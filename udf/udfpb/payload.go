@@ -15,8 +15,8 @@ import (
 var ErrTooLarge = errors.New("batch larger than a plugin message can be")
 
 // NewPayload encodes a batch.
-func NewPayload(mem memory.Allocator, rec arrow.Record) (*Payload, error) {
-	b, err := arrowipc.Append(mem, nil, rec)
+func NewPayload(rec arrow.Record) (*Payload, error) {
+	b, err := arrowipc.Append(nil, rec)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/internal/recycle"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/shuffle"
 	"github.com/quern-engine/quern/storage"
@@ -41,7 +42,7 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
+	mem := memory.NewCheckedAllocator(recycle.Poison())
 	peers := &http.Client{Transport: shuffle.NewTransport()}
 	b.env = Env{
 		Worker: "w1", Address: "here:1", Store: storage.New(), Segments: segments, Locator: b,

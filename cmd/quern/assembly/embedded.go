@@ -10,10 +10,12 @@ import (
 	"runtime/debug"
 	"strconv"
 
+	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/quern-engine/quern/api/client"
 	"github.com/quern-engine/quern/coordinator"
+	"github.com/quern-engine/quern/planner"
 	"github.com/quern-engine/quern/storage"
 	"github.com/quern-engine/quern/worker"
 )
@@ -25,6 +27,9 @@ type Options struct {
 	Memory  int64        // bytes, for all tasks together
 	State   string       // folder for the log and scratch data; "" makes a temporary one
 	Log     *slog.Logger // nil is silent
+
+	Planner   planner.Options  // zero except in tests
+	Allocator memory.Allocator // of batches; nil except in tests
 }
 
 // Embedded is a whole cluster in this process: one coordinator with a single-voter log, and workers, speaking to each
@@ -57,7 +62,7 @@ func StartEmbedded(opts Options) (*Embedded, error) {
 func (e *Embedded) start(ctx context.Context, state string, opts Options) (err error) {
 	e.node, err = coordinator.New(coordinator.Options{
 		ID: "embedded", Listen: "127.0.0.1:0", StateDir: filepath.Join(state, "coordinator"), Volatile: opts.State == "",
-		Plan: PlanWith(e.store), Store: e.store, Log: opts.Log,
+		Plan: PlanWith(e.store, opts.Planner), Store: e.store, Log: opts.Log,
 	})
 	if err != nil {
 		return err
@@ -71,7 +76,7 @@ func (e *Embedded) start(ctx context.Context, state string, opts Options) (err e
 		w, err := worker.New(worker.Options{
 			ID: "w" + strconv.Itoa(i+1) + "-" + strconv.Itoa(os.Getpid()), Coordinators: []string{endpoint}, Listen: "127.0.0.1:0",
 			Scratch: filepath.Join(state, "scratch"), Slots: opts.Slots, Memory: opts.Memory / int64(opts.Workers),
-			Store: e.store, Log: opts.Log,
+			Store: e.store, Allocator: opts.Allocator, Log: opts.Log,
 		})
 		if err != nil {
 			return err

@@ -13,13 +13,14 @@ import (
 )
 
 // PlanWith is a coordinator's planner: requests become plans against what the store holds.
-func PlanWith(store *storage.Store) func(context.Context, api.SubmitRequest) (*plan.Job, error) {
+func PlanWith(store *storage.Store, opts planner.Options) func(context.Context, api.SubmitRequest) (*plan.Job, error) {
 	catalog := parquetio.NewCatalog(store)
 	return func(ctx context.Context, req api.SubmitRequest) (*plan.Job, error) {
 		request, err := PlannerRequest(req)
 		if err != nil {
 			return nil, err
 		}
+		request.Options = opts
 		return planner.Plan(ctx, request, catalog)
 	}
 }

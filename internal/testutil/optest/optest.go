@@ -15,6 +15,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"github.com/quern-engine/quern/internal/recycle"
 	"github.com/quern-engine/quern/internal/testutil/columns"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/worker/operator"
@@ -97,7 +98,7 @@ func (w *world) failf(format string, args ...any) {
 // open builds the operator anew.
 func (w *world) open() operator.Operator {
 	w.t.Helper()
-	w.mem = memory.NewCheckedAllocator(memory.DefaultAllocator)
+	w.mem = memory.NewCheckedAllocator(recycle.Poison())
 	w.budget = &budget{}
 	w.sources = nil
 	inputs := make([]operator.Operator, len(w.c.Inputs))

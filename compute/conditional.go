@@ -123,6 +123,7 @@ func buildCase(b *binding) (node, error) {
 			n.values = append(n.values, a)
 		}
 	}
+	n.choose = newChooser(n)
 	return n, nil
 }
 
@@ -131,12 +132,20 @@ type caseNode struct {
 	conditions []node
 	values     []node // one more than conditions if there is an ELSE
 	t          plan.Type
+	choose     chooser // nil: branch by branch
 }
 
 func (c *caseNode) fails() bool    { return anyFails(c.conditions) || anyFails(c.values) }
 func (c *caseNode) typ() plan.Type { return c.t }
 
 func (c *caseNode) eval(f *frame) (value, error) {
+	if c.choose != nil {
+		branch, err := c.branchOf(f)
+		if err != nil {
+			return value{}, err
+		}
+		return value{arr: c.choose(f, branch)}, nil
+	}
 	branches := newBranches(f, len(c.values))
 	for k, cond := range c.conditions {
 		rows := branches.open()

@@ -28,9 +28,10 @@ func textFunctions() []Function {
 		upperLower("upper", "ucase", "upper('SparkSql')", "SPARKSQL", "The string in upper case.", appendUpper),
 		upperLower("lower", "lcase", "lower('SparkSql')", "sparksql", "The string in lower case.", appendLower),
 		upperLower("initcap", "", "initcap('sPark sql')", "Spark Sql", "The string with each word's first letter in upper case.", initcap),
-		trim("trim", []string{"btrim"}, "trim('xxSparkx', 'x')", "Spark", strings.Trim),
-		trim("ltrim", nil, "ltrim('xxSparkx', 'x')", "Sparkx", strings.TrimLeft),
-		trim("rtrim", nil, "rtrim('xxSparkx', 'x')", "xxSpark", strings.TrimRight),
+		trim("trim", "ends", "trim('x', 'xxSparkx')", "Spark", strings.Trim),
+		trim("ltrim", "start", "ltrim('x', 'xxSparkx')", "Sparkx", strings.TrimLeft),
+		trim("rtrim", "end", "rtrim('x', 'xxSparkx')", "xxSpark", strings.TrimRight),
+		btrim(),
 		pad("lpad", "lpad('hi', 5, 'ab')", "abahi", true),
 		pad("rpad", "rpad('hi', 5, 'ab')", "hiaba", false),
 		{
@@ -103,17 +104,31 @@ func appendLower(dst []byte, s string) []byte {
 	return dst
 }
 
-func trim(name string, aliases []string, example, res string, f func(s, cutset string) string) Function {
+// trim takes the characters first, as Spark does and as TRIM(chars FROM str) reads.
+func trim(name, side, example, res string, f func(s, cutset string) string) Function {
 	return Function{
-		Name: name, Aliases: aliases, Usage: name + "(str[, chars])",
-		Summary: "The string without certain characters (blanks unless given) at its " +
-			map[string]string{"trim": "ends", "ltrim": "start", "rtrim": "end"}[name] + ".",
+		Name: name, Usage: name + "([chars,] str)",
+		Summary: "The string without certain characters (blanks unless given) at its " + side + ".",
 		Example: example, ExampleResult: res, resolve: takesOptional(returns(plan.String), 1, text(), text()),
 		build: func(b *binding) (node, error) {
 			if len(b.args) == 1 {
 				return total(text1(func(dst []byte, s string) []byte { return append(dst, f(s, " ")...) }))(b)
 			}
-			return total(text2(func(dst []byte, s, chars string) []byte { return append(dst, f(s, chars)...) }))(b)
+			return total(text2(func(dst []byte, chars, s string) []byte { return append(dst, f(s, chars)...) }))(b)
+		},
+	}
+}
+
+// btrim is trim with the characters last.
+func btrim() Function {
+	return Function{
+		Name: "btrim", Usage: "btrim(str[, chars])", Summary: "As trim, with the characters last.",
+		Example: "btrim('xxSparkx', 'x')", ExampleResult: "Spark", resolve: takesOptional(returns(plan.String), 1, text(), text()),
+		build: func(b *binding) (node, error) {
+			if len(b.args) == 1 {
+				return total(text1(func(dst []byte, s string) []byte { return append(dst, strings.Trim(s, " ")...) }))(b)
+			}
+			return total(text2(func(dst []byte, s, chars string) []byte { return append(dst, strings.Trim(s, chars)...) }))(b)
 		},
 	}
 }

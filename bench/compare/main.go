@@ -40,12 +40,13 @@ func main() {
 	data := flag.String("data", "", "the flights Parquet file")
 	quern := flag.String("quern", "", "the quern binary, for the whole-command comparison")
 	runs := flag.Int("runs", 15, "timed runs of each query on each engine")
-	profile := flag.String("profile", "", "write a CPU profile of Quern's side alone, running the first query, to this file, and end")
+	profile := flag.String("profile", "", "write a CPU profile of Quern's side alone, running one query, to this file, and end")
+	which := flag.Int("query", 1, "with -profile: which query, from 1")
 	once := flag.String("duckdb", "", "run one statement on DuckDB, print its rows, and end (used by the whole-command comparison)")
 	flag.Parse()
 	work := func() error { return run(*data, *quern, *runs, *once) }
 	if *profile != "" {
-		work = func() error { return profileQuern(*data, *profile, *runs) }
+		work = func() error { return profileQuern(*data, *profile, queries[*which-1].sql, *runs) }
 	}
 	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
@@ -93,8 +94,8 @@ func run(data, quern string, runs int, once string) error {
 	return nil
 }
 
-// profileQuern runs the first query over and over under the CPU profiler.
-func profileQuern(data, path string, runs int) error {
+// profileQuern runs a query over and over under the CPU profiler.
+func profileQuern(data, path, text string, runs int) error {
 	e, err := assembly.StartEmbedded(assembly.Options{Workers: 1, Slots: threads, Memory: 4 << 30})
 	if err != nil {
 		return err
@@ -110,7 +111,7 @@ func profileQuern(data, path string, runs int) error {
 	}
 	defer pprof.StopCPUProfile()
 	for range runs {
-		if _, err := queryQuern(e, data, queries[0].sql); err != nil {
+		if _, err := queryQuern(e, data, text); err != nil {
 			return err
 		}
 	}

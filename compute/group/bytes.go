@@ -74,13 +74,22 @@ func (t *bytesTable) assign(arr arrow.Array, dst []uint32) {
 func (t *bytesTable) assignCodes(d vector.Dictionary, valid vector.Validity, dst []uint32) {
 	ids := t.seen.of(d)
 	if valid.AllValid() {
+		dst = dst[:len(d.Codes)]
+		// Most batches bring no code that was not met before. Only the mark of such a code has the top bit.
+		var seen uint32
 		for i, code := range d.Codes {
 			id := ids[code]
-			if id == unasked {
-				id = t.intern(d.Values.At(int(code)))
-				ids[code] = id
-			}
 			dst[i] = id
+			seen |= id
+		}
+		if seen < maxGroups {
+			return
+		}
+		for i, code := range d.Codes {
+			if ids[code] == unasked {
+				ids[code] = t.intern(d.Values.At(int(code)))
+			}
+			dst[i] = ids[code]
 		}
 		return
 	}

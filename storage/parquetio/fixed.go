@@ -89,10 +89,18 @@ func gather[T any](dst, dict []T, codes []int32) error {
 
 // checkCodes refuses codes beyond a dictionary of n values. It looks for the largest first, without a branch per code.
 func checkCodes(codes []int32, n int) error {
-	var most uint32
-	for _, c := range codes {
-		most = max(most, uint32(c))
+	var m [4]uint32 // several at once, so that one comparison need not wait for the one before
+	rest := codes
+	for ; len(rest) >= 4; rest = rest[4:] {
+		m[0] = max(m[0], uint32(rest[0]))
+		m[1] = max(m[1], uint32(rest[1]))
+		m[2] = max(m[2], uint32(rest[2]))
+		m[3] = max(m[3], uint32(rest[3]))
 	}
+	for _, c := range rest {
+		m[0] = max(m[0], uint32(c))
+	}
+	most := max(m[0], m[1], m[2], m[3])
 	if len(codes) == 0 || uint64(most) < uint64(n) {
 		return nil
 	}

@@ -11,7 +11,7 @@ export CGO_ENABLED ?= 0
 # everywhere lets all builds share one cache.
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build run test check fmt vet lint race e2e bench verify fuzz cover generate tidy-tree clean
+.PHONY: help build run test check fmt vet lint race e2e soak bench verify fuzz cover generate tidy-tree clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -39,8 +39,13 @@ lint: ## Run staticcheck
 race: ## Run the tests of the concurrent rooms under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race $(RACE)
 
-e2e: build ## Run the end-to-end tests alone: real processes, leader killed
+e2e: build ## Run the end-to-end tests alone: real processes, some of them killed
 	$(GO) test -count=1 -v ./e2e/...
+
+ROUNDS ?= 20
+SEED   ?=
+soak: ## Break a cluster ROUNDS times at random moments (SEED repeats): same bytes, nothing left behind
+	QUERN_SOAK=$(ROUNDS) QUERN_SOAK_SEED=$(SEED) $(GO) test ./e2e -run Soak -count=1 -v -timeout 0
 
 verify: ## Compare the main job's output with DuckDB's answer to the same SQL (needs a C compiler)
 	cd bench && CGO_ENABLED=1 $(GO) test -count=1 -v ./verify/...

@@ -137,6 +137,12 @@ type RegisterReply struct {
 	Heartbeat time.Duration `json:"heartbeat"` // how often to send one
 }
 
+// LeaveRequest says that a worker is stopping (POST /v1/workers/leave): what it ran and the segments it holds are gone,
+// and nobody need wait for its lease to run out.
+type LeaveRequest struct {
+	WorkerID string `json:"worker_id"`
+}
+
 // LeaseRequest asks for work. The answer waits up to Wait for some.
 type LeaseRequest struct {
 	WorkerID string        `json:"worker_id"`

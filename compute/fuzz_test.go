@@ -19,9 +19,11 @@ func FuzzParse(f *testing.F) {
 		if v, ok := parseTimestamp(s); ok && (v/microsPerDay > maxDay+1 || v/microsPerDay < -maxDay-1) {
 			t.Errorf("%q is %d", s, v)
 		}
-		parseDate(s)
-		parseFloat(s, 64)
-		parseBoolean(s)
+		_, _ = parseDate(s)
+		_, _ = parseFloat(s, 64)
+		if _, ok := parseBoolean(s); ok && len(s) == 0 {
+			t.Error("an empty text is a boolean")
+		}
 	})
 }
 

@@ -17,14 +17,6 @@ import (
 	"github.com/quern-engine/quern/plan"
 )
 
-// outcome is the text of a value, or the class of an error in brackets.
-func outcome(arr arrow.Array, row int, err error) string {
-	if err != nil {
-		return errorClass(err)
-	}
-	return vector.Format(arr, row)
-}
-
 func errorClass(err error) string {
 	var f *plan.Failure
 	if !errors.As(err, &f) || f.Kind != plan.FailureUser {

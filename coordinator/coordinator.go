@@ -25,7 +25,9 @@ type Coordinator struct {
 	node     *consensus.Node
 	server   *http.Server
 
-	term    atomic.Pointer[term]   // while this coordinator leads and knows all that was decided before
+	term    atomic.Pointer[term] // while this coordinator leads and knows all that was decided before
+	leads   chan struct{}        // closed when it has led for the first time
+	ledOnce sync.Once
 	life    func() context.Context // bounds requests and background work
 	endLife context.CancelFunc
 	work    group // requests and background work
@@ -40,7 +42,7 @@ func New(o Options) (*Coordinator, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	c := &Coordinator{options: o, log: o.Log.With("coordinator", o.ID), listener: o.Listener}
+	c := &Coordinator{options: o, log: o.Log.With("coordinator", o.ID), listener: o.Listener, leads: make(chan struct{})}
 	if c.listener == nil {
 		l, err := net.Listen("tcp", o.Listen)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -288,6 +289,80 @@ func TestLostWorkerAndLateReport(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "r1", "part-00000-of-00002.0.zstd.parquet")); err != nil {
 		t.Errorf("a published shard is gone: %v", err)
+	}
+}
+
+// What a worker that leaves was running, and what it held, is done again at once; nobody waits for its lease, and no task
+// is blamed, however many workers leave under it.
+func TestWorkerLeaves(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, func(o *Options) { o.Lease = time.Hour; o.Heartbeat = time.Minute })
+	cl := c.client()
+	url, dir := outputURL(t)
+	submit(ctx, t, cl, jobRequest("r1", url))
+	for i := range 4 {
+		id := fmt.Sprintf("leaver-%d", i)
+		w := startWorker(c, id, 1, func(_ context.Context, a api.Assignment) *api.Report {
+			if a.Stage == 0 && a.Task == 0 {
+				return success(a)
+			}
+			return nil
+		})
+		eventually(t, "an attempt that hangs", func() bool {
+			return w.has(func(w *fakeWorker) bool { return len(w.ran) == 2 })
+		})
+		w.close()
+		if err := cl.Leave(ctx, api.LeaveRequest{WorkerID: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	startWorker(c, "stayer", 1, nil)
+	if s := waitState(ctx, t, cl, "r1"); s.State != api.RunSucceeded {
+		t.Fatalf("run %s: %v", s.State, s.Failure)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "r1", "_SUCCESS")); err != nil {
+		t.Error(err)
+	}
+	if err := cl.Leave(ctx, api.LeaveRequest{WorkerID: "leaver-0"}); !isCode(err, api.CodeUnknownWorker) {
+		t.Errorf("left twice: %v", err)
+	}
+}
+
+// Files of attempts that were killed are gone when the marker says that a version is whole.
+func TestPublishingSweepsStrayFiles(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, nil)
+	cl := c.client()
+	url, dir := outputURL(t)
+	startWorker(c, "w1", 1, func(_ context.Context, a api.Assignment) *api.Report {
+		if a.OutputURL == "" {
+			return success(a)
+		}
+		r := success(a)
+		for _, stray := range []string{"part-00000-of-00002.7.zstd.parquet", ".part-00000-of-00002.8.zstd.parquet.1234"} {
+			if err := os.WriteFile(filepath.Join(dir, "r1", stray), []byte("torn"), 0o644); err != nil {
+				t.Error(err)
+			}
+		}
+		return r
+	})
+	submit(ctx, t, cl, jobRequest("r1", url))
+	if s := waitState(ctx, t, cl, "r1"); s.State != api.RunSucceeded {
+		t.Fatalf("run %s: %v", s.State, s.Failure)
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, "r1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	want := []string{"_SUCCESS", "manifest.json", "part-00000-of-00002.0.zstd.parquet", "part-00001-of-00002.0.zstd.parquet"}
+	if !slices.Equal(names, want) {
+		t.Errorf("published %v, want %v", names, want)
 	}
 }
 

@@ -127,6 +127,7 @@ func (c *Coordinator) writeVersion(ctx context.Context, run string, job *plan.Jo
 		if err := c.put(ctx, storage.Join(o.VersionURL, manifestName), data); err != nil {
 			return err
 		}
+		c.sweep(ctx, run, o)
 		if err := c.put(ctx, storage.Join(o.VersionURL, successName), nil); err != nil {
 			return err
 		}
@@ -137,6 +138,22 @@ func (c *Coordinator) writeVersion(ctx context.Context, run string, job *plan.Jo
 		}
 	}
 	return nil
+}
+
+// sweep removes what workers that were killed have left in a version, before its marker says that it is whole. What
+// cannot be removed is named by no manifest, so it is no reason to fail.
+func (c *Coordinator) sweep(ctx context.Context, run string, o state.CommittedOutput) {
+	keep := map[string]bool{manifestName: true, successName: true}
+	for _, f := range o.Files {
+		keep[f.Name] = true
+	}
+	deleted, err := c.options.Store.Sweep(ctx, o.VersionURL, func(name string) bool { return keep[name] })
+	if err != nil {
+		c.log.Warn("could not remove files that lost attempts have left", "run", run, "folder", o.VersionPath, "error", err)
+	}
+	if deleted > 0 {
+		c.log.Info("removed files that lost attempts have left", "run", run, "folder", o.VersionPath, "files", deleted)
+	}
 }
 
 func (c *Coordinator) put(ctx context.Context, url string, data []byte) error {

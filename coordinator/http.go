@@ -19,6 +19,9 @@ import (
 // maxBody bounds a JSON request: a job file with its parameters, or reports with a line per partition.
 const maxBody = 64 << 20
 
+// soon is how long a coordinator that is alone may take to lead, with a long log to read.
+const soon = 5 * time.Second
+
 // maxWait bounds how long a request may ask to wait.
 const maxWait = time.Minute
 
@@ -36,6 +39,7 @@ func (c *Coordinator) routes() http.Handler {
 	mux.Handle("POST /v1/runs/{run}/release", c.leaderOnly(c.release))
 	mux.Handle("GET /v1/runs/{run}/stages/{stage}/outputs", c.leaderOnly(c.outputs))
 	mux.Handle("POST /v1/workers/register", c.leaderOnly(c.register))
+	mux.Handle("POST /v1/workers/leave", c.leaderOnly(c.leave))
 	mux.Handle("POST /v1/workers/lease", c.leaderOnly(c.lease))
 	mux.Handle("POST /v1/workers/report", c.leaderOnly(c.report))
 	mux.Handle("POST /v1/workers/heartbeat", c.leaderOnly(c.heartbeat))
@@ -65,12 +69,29 @@ func (c *Coordinator) handle(f func(http.ResponseWriter, *http.Request) error) h
 
 func (c *Coordinator) leaderOnly(f func(http.ResponseWriter, *http.Request, *term) error) http.Handler {
 	return c.handle(func(w http.ResponseWriter, r *http.Request) error {
-		t := c.term.Load()
+		t := c.leading(r.Context())
 		if t == nil {
 			return consensus.ErrNotLeader
 		}
 		return f(w, r, t)
 	})
+}
+
+// leading is the term, if this coordinator leads. One that is alone and has just started is about to: whoever asks
+// waits for that rather than ask again and again.
+func (c *Coordinator) leading(ctx context.Context) *term {
+	t := c.term.Load()
+	if t == nil && len(c.options.Peers) == 0 {
+		timer := time.NewTimer(soon)
+		defer timer.Stop()
+		select {
+		case <-c.leads:
+			t = c.term.Load()
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+	}
+	return t
 }
 
 // handleReady answers 200 when this coordinator can be of use: it leads, or knows who does.

@@ -21,6 +21,8 @@ type Store interface {
 	// Delete and DeleteTree do not mind what is not there.
 	Delete(ctx context.Context, url string) error
 	DeleteTree(ctx context.Context, url string) error
+	// Sweep deletes the files right inside a folder that keep does not name.
+	Sweep(ctx context.Context, url string, keep func(name string) bool) (deleted int, err error)
 }
 
 var _ Store = (*storage.Store)(nil)

@@ -81,6 +81,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 		}
 	})
 	c.term.Store(t)
+	c.ledOnce.Do(func() { close(c.leads) })
 	defer close(t.over)
 	defer c.term.Store(nil)
 	c.log.Info("leading", "term", t.epoch)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/coordinator/state"
@@ -49,6 +50,30 @@ func (c *Coordinator) register(w http.ResponseWriter, r *http.Request, t *term) 
 		return err
 	}
 	writeJSON(w, http.StatusOK, api.RegisterReply{Lease: c.options.Lease, Heartbeat: c.options.Heartbeat})
+	return nil
+}
+
+// leave gives up a worker that says it is stopping. Its attempts are taken back first, as if they had not been granted:
+// a worker that stops in good order is no sign of a task that brings workers down.
+func (c *Coordinator) leave(w http.ResponseWriter, r *http.Request, t *term) error {
+	var request api.LeaveRequest
+	if err := readJSON(w, r, &request); err != nil {
+		return err
+	}
+	known, err := c.worker(request.WorkerID)
+	if err != nil {
+		return err
+	}
+	now := c.options.Clock.Now().UTC()
+	commands := []state.Command{{WorkerLost: &state.WorkerLost{ID: known.ID, At: now}}}
+	if len(known.Attempts) > 0 {
+		commands = slices.Insert(commands, 0, state.Command{Missing: &state.Missing{Worker: known.ID, Attempts: known.Attempts, At: now}})
+	}
+	if _, err := c.propose(r.Context(), commands...); err != nil {
+		return err
+	}
+	t.forget(known.ID)
+	writeJSON(w, http.StatusOK, struct{}{})
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -61,7 +62,9 @@ func binary(t *testing.T) string {
 type process struct {
 	name string
 	cmd  *exec.Cmd
-	log  *lockedBuffer
+	out  *lockedBuffer // standard output
+	log  *lockedBuffer // standard error
+	done chan struct{} // closed when the process has ended and its status is known
 }
 
 // lockedBuffer collects a process's output while the test may read it.
@@ -83,18 +86,28 @@ func (b *lockedBuffer) String() string {
 }
 
 // start runs quern in the background until the test ends. When the test fails, its output is shown.
-func start(t *testing.T, name string, args ...string) *process {
-	p := &process{name: name, cmd: exec.Command(binary(t), args...), log: &lockedBuffer{}}
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+func start(t *testing.T, name string, args ...string) *process { return startIn(t, "", name, args...) }
+
+// startIn is start in a folder.
+func startIn(t *testing.T, dir, name string, args ...string) *process {
+	t.Helper()
+	p := &process{name: name, cmd: exec.Command(binary(t), args...), out: &lockedBuffer{}, log: &lockedBuffer{}, done: make(chan struct{})}
+	p.cmd.Dir = dir
+	p.cmd.Stdout, p.cmd.Stderr = p.out, p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// What inherits the pipes must not keep Wait from returning.
+	p.cmd.WaitDelay = time.Second
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", name, err)
 	}
+	go func() {
+		defer close(p.done)
+		p.cmd.Wait() // how it ended is in cmd.ProcessState
+	}()
 	t.Cleanup(func() {
-		p.signal(syscall.SIGCONT)
 		p.kill()
 		if t.Failed() {
-			t.Logf("output of %s:\n%s", name, p.log)
+			t.Logf("output of %s:\n%s%s", name, p.out, p.log)
 		}
 	})
 	return p
@@ -102,31 +115,68 @@ func start(t *testing.T, name string, args ...string) *process {
 
 func (p *process) signal(s syscall.Signal) { p.cmd.Process.Signal(s) }
 
+// kill ends the process with SIGKILL, which reaches a stopped one as well, and waits for its end.
 func (p *process) kill() {
 	p.cmd.Process.Kill()
-	p.cmd.Wait()
+	<-p.done
+}
+
+// alive reports that the process has not ended.
+func (p *process) alive() bool {
+	select {
+	case <-p.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// wait returns the exit status, -1 for a process that a signal ended. It fails the test if that takes too long.
+func (p *process) wait(t *testing.T, patience time.Duration) int {
+	t.Helper()
+	select {
+	case <-p.done:
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(patience):
+		t.Fatalf("%s has not ended after %s; it said:\n%s%s", p.name, patience, p.out, p.log)
+		return 0
+	}
 }
 
 // cluster is a set of coordinators and workers on loopback.
 type cluster struct {
 	coordinators map[string]*process // by address
 	addresses    []string
+	peers        string
+	state        string // folder of the coordinators' state directories
+	scratch      string // folder that the workers share
 	workers      []*process
+	started      int // workers, ever
 }
 
 // startCoordinators starts n coordinators and waits for a leader.
 func startCoordinators(t *testing.T, n int) *cluster {
-	c := &cluster{coordinators: map[string]*process{}, addresses: freeAddresses(t, n)}
+	t.Helper()
+	c := &cluster{coordinators: map[string]*process{}, addresses: freeAddresses(t, n), state: t.TempDir(), scratch: t.TempDir()}
 	var peers []string
 	for i, a := range c.addresses {
 		peers = append(peers, fmt.Sprintf("c%d=%s", i+1, a))
 	}
-	for i, a := range c.addresses {
-		id := fmt.Sprintf("c%d", i+1)
-		c.coordinators[a] = start(t, id, "coordinator", "--verbose", "--id", id, "--listen", a, "--state", filepath.Join(t.TempDir(), id), "--peers", strings.Join(peers, ","))
+	c.peers = strings.Join(peers, ",")
+	for _, a := range c.addresses {
+		c.startCoordinator(t, a)
 	}
 	c.waitLeader(t)
 	return c
+}
+
+// startCoordinator starts the coordinator of an address, on the state that it has left there if it ran before.
+func (c *cluster) startCoordinator(t *testing.T, address string) *process {
+	t.Helper()
+	id := fmt.Sprintf("c%d", slices.Index(c.addresses, address)+1)
+	p := start(t, id, "coordinator", "--verbose", "--id", id, "--listen", address, "--state", filepath.Join(c.state, id), "--peers", c.peers)
+	c.coordinators[address] = p
+	return p
 }
 
 func (c *cluster) urls() string {
@@ -138,10 +188,12 @@ func (c *cluster) urls() string {
 }
 
 func (c *cluster) startWorkers(t *testing.T, n int) {
-	for i := range n {
-		name := fmt.Sprintf("w%d", len(c.workers)+i+1)
+	t.Helper()
+	for range n {
+		c.started++
+		name := fmt.Sprintf("w%d", c.started)
 		c.workers = append(c.workers, start(t, name, "worker", "--verbose", "--coordinator", c.urls(), "--listen", "127.0.0.1:0",
-			"--scratch", filepath.Join(t.TempDir(), name), "--slots", "1", "--memory", "1GiB"))
+			"--scratch", c.scratch, "--slots", "1", "--memory", "1GiB"))
 	}
 }
 
@@ -192,17 +244,24 @@ func (c *cluster) status(run string) (s api.RunStatus, ok bool) {
 	return s, false
 }
 
-// eventually polls a condition until the deadline. Polling another process is the one place where waiting needs a clock.
+// eventually polls a condition until the deadline, and fails the test if it does not come to hold.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
+	if !poll(deadline, condition) {
+		t.Fatalf("waited %s for %s", deadline, what)
+	}
+}
+
+// poll reports whether a condition came to hold. Polling another process is the one place where waiting needs a clock.
+func poll(patience time.Duration, condition func() bool) bool {
 	ticker := time.NewTicker(2 * time.Millisecond)
 	defer ticker.Stop()
-	for end := time.Now().Add(deadline); time.Now().Before(end); <-ticker.C {
+	for end := time.Now().Add(patience); time.Now().Before(end); <-ticker.C {
 		if condition() {
-			return
+			return true
 		}
 	}
-	t.Fatalf("waited %s for %s", deadline, what)
+	return false
 }
 
 func freeAddresses(t *testing.T, n int) []string {

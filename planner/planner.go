@@ -68,7 +68,6 @@ type planning struct {
 	relations []logical.Relation
 	params    []logical.Param
 	targets   []target
-	stages    []*plan.Stage
 	job       *plan.Job
 }
 

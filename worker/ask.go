@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/plan"
 )
 
 // The pause before asking again grows from the first to the longest. Why not longer: a worker is idle while it pauses,
@@ -67,6 +68,9 @@ func (l *leaderLine) persist(ctx context.Context, f func(context.Context) error)
 		case api.CodeInvalid, api.CodeNotFound, api.CodeConflict:
 			l.heard()
 			return err
+		}
+		if failure := new(plan.Failure); errors.As(err, &failure) {
+			return err // the answer came, and what it holds is wrong
 		}
 		l.missed(err)
 		if err := pause(ctx, try); err != nil {

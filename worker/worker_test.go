@@ -252,6 +252,19 @@ func TestWorkerDrains(t *testing.T) {
 	}
 }
 
+// A plan that is damaged where it is kept stays so: the attempt fails rather than ask for ever.
+func TestWorkerReportsADamagedPlan(t *testing.T) {
+	f := startFake(t)
+	startWorker(t, f, Options{})
+	a := f.hangingTask("r1")
+	f.change(func() { f.blobs[a.Plan] = []byte("{}") })
+	f.grant(a)
+	r := f.await(a.AttemptID)
+	if r.Failure == nil || r.Failure.Kind != plan.FailureStorage || !strings.Contains(r.Failure.Message, "has the digest") {
+		t.Fatalf("reported %+v", r.Failure)
+	}
+}
+
 func TestWorkerMovedLocationsAreAFailedFetch(t *testing.T) {
 	f := startFake(t)
 	startWorker(t, f, Options{})

@@ -77,6 +77,11 @@ func (c *Client) Register(ctx context.Context, r api.RegisterRequest) (api.Regis
 	return reply, err
 }
 
+// Leave says that a worker is stopping.
+func (c *Client) Leave(ctx context.Context, r api.LeaveRequest) error {
+	return c.call(ctx, request{method: http.MethodPost, path: "/v1/workers/leave"}, r, nil)
+}
+
 // Lease asks for work.
 func (c *Client) Lease(ctx context.Context, r api.LeaseRequest) (api.LeaseReply, error) {
 	var reply api.LeaseReply

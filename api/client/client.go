@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,15 +45,16 @@ func (o *Options) ensureDefaults() {
 	}
 }
 
-// NewTransport speaks HTTP/2 without TLS or upgrade. Pings notice a peer that vanished without closing its connection,
-// which a long poll would otherwise wait out.
+// NewTransport speaks HTTP/2 without TLS or upgrade. Pings notice within 3 s a peer that is stopped, or that vanished
+// without closing its connection, which a long poll would otherwise wait out. That is about as long as it takes the
+// others to elect a leader in its place.
 func NewTransport() *http.Transport {
 	var p http.Protocols
 	p.SetUnencryptedHTTP2(true)
 	return &http.Transport{
 		Protocols:       &p,
 		DialContext:     (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
-		HTTP2:           &http.HTTP2Config{MaxReadFrameSize: 1 << 20, SendPingTimeout: 3 * time.Second, PingTimeout: 3 * time.Second},
+		HTTP2:           &http.HTTP2Config{MaxReadFrameSize: 1 << 20, SendPingTimeout: time.Second, PingTimeout: 2 * time.Second},
 		IdleConnTimeout: 90 * time.Second,
 	}
 }
@@ -213,13 +215,28 @@ func (c *Client) once(ctx context.Context, address string, r request) (io.ReadCl
 	}
 	body := &answerBody{ReadCloser: response.Body, done: func() { stop(limit); cancel() }}
 	if response.StatusCode/100 == 2 {
-		if !r.any {
-			c.prefer(address)
+		if r.stream {
+			c.answered(address, r)
+			return body, nil
 		}
-		return body, nil
+		// A connection can break in the middle of an answer. That is a try that failed, like one without an answer.
+		defer body.Close()
+		data, err := io.ReadAll(body)
+		if err != nil {
+			return nil, fmt.Errorf("read answer of coordinator %s: %w", address, err)
+		}
+		c.answered(address, r)
+		return io.NopCloser(bytes.NewReader(data)), nil
 	}
 	defer body.Close()
 	return nil, readError(response)
+}
+
+// answered remembers who leads.
+func (c *Client) answered(address string, r request) {
+	if !r.any {
+		c.prefer(address)
+	}
 }
 
 func stop(t *time.Timer) {

@@ -98,6 +98,24 @@ func TestTriesOthersUntilOneAnswers(t *testing.T) {
 	}
 }
 
+// A leader that dies between the head of an answer and its body has not answered.
+func TestBrokenAnswerIsAskedForAgain(t *testing.T) {
+	ctx := testContext(t)
+	var asked atomic.Int32
+	dies := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		w.WriteHeader(200)
+		io.WriteString(w, `{"run_id": "r`)
+		http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	next := serve(t, func(w http.ResponseWriter, _ *http.Request) { answer(t, w, 200, api.RunStatus{RunID: "r"}) })
+	s, err := newClient(t, Options{}, dies, next).Status(ctx, "r", 7, time.Second)
+	if err != nil || s.RunID != "r" || asked.Load() != 1 {
+		t.Fatalf("%+v, %v, after %d broken answers", s, err, asked.Load())
+	}
+}
+
 func TestUnreachable(t *testing.T) {
 	ctx := testContext(t)
 	gone := httptest.NewServer(nil)

@@ -9,8 +9,9 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// logger lets raft, which speaks hclog, write to slog. Everything but errors is turned down a step: raft warns of what
-// is ordinary life (an election, a peer that restarts), and the coordinator tells of leadership itself.
+// logger lets raft, which speaks hclog, write to slog. Everything is turned down a step: raft calls it an error when a
+// peer does not answer, and warns of elections, which is ordinary life where coordinators are restarted. The coordinator
+// tells of leadership itself, and of a node that cannot go on.
 type logger struct {
 	log  *slog.Logger
 	name string
@@ -24,7 +25,7 @@ func newLogger(l *slog.Logger) *logger { return &logger{log: l, name: "raft"} }
 func level(l hclog.Level) slog.Level {
 	switch l {
 	case hclog.Error:
-		return slog.LevelError
+		return slog.LevelWarn
 	case hclog.Warn:
 		return slog.LevelInfo
 	case hclog.Info:

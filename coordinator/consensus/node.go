@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/quern-engine/quern/coordinator/state"
 )
@@ -123,7 +124,7 @@ func (n *Node) open(o Options) error {
 		// Another process that holds the file is a mistake to be told at once, not to be waited for.
 		BoltOptions: &bbolt.Options{Timeout: time.Second, NoSync: o.Volatile, NoFreelistSync: true},
 	})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bbolterrors.ErrTimeout) {
 		return fmt.Errorf("open log store %s: another process uses this state directory: %w", path, err)
 	}
 	if err != nil {
@@ -152,7 +153,24 @@ func (n *Node) open(o Options) error {
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}
-	return n.checkMembers(servers)
+	if err := n.checkMembers(servers); err != nil {
+		return err
+	}
+	if alone, ok := transport.(*raft.InmemTransport); ok {
+		standAtOnce(alone, config)
+	}
+	return nil
+}
+
+// standAtOnce makes a single voter elect itself now. Raft would first wait for another leader to speak, which takes
+// longer than a small query; it still does if this fails.
+func standAtOnce(self *raft.InmemTransport, config *raft.Config) {
+	request := &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{
+		ProtocolVersion: config.ProtocolVersion, ID: []byte(config.LocalID), Addr: self.EncodePeer(config.LocalID, self.LocalAddr()),
+	}}
+	self.Connect(self.LocalAddr(), self)
+	_ = self.TimeoutNow(config.LocalID, self.LocalAddr(), request, &raft.TimeoutNowResponse{})
+	self.Disconnect(self.LocalAddr())
 }
 
 // transport connects to the peers, or to nobody.

@@ -50,11 +50,24 @@ func (a *analyser) callExpr(e *sql.Call, ctx *exprContext) (*plan.Expr, error) {
 		return nil, a.errorf(e.Span, "INVALID_SQL_SYNTAX.FUNCTION_WITH_UNSUPPORTED_SYNTAX",
 			"%s is not an aggregate function: DISTINCT and FILTER do not apply", f.Name)
 	}
-	args, err := a.exprs(e.Args, ctx)
+	args, err := a.exprs(unitAsText(f.Name, e.Args), ctx)
 	if err != nil {
 		return nil, err
 	}
 	return a.call(e.Span, f.Name, args...)
+}
+
+// unitAsText makes a string of the bare word that names a unit in timestampadd(HOUR, …).
+func unitAsText(function string, args []sql.Expr) []sql.Expr {
+	if function != "timestampadd" && function != "timestampdiff" || len(args) == 0 {
+		return args
+	}
+	unit, ok := args[0].(*sql.Name)
+	if !ok || len(unit.Parts) != 1 {
+		return args
+	}
+	text := &sql.Literal{Kind: "string", Text: unit.Parts[0].Name, Span: unit.Span}
+	return append([]sql.Expr{text}, args[1:]...)
 }
 
 func (a *analyser) unknownFunction(e *sql.Call) error {
@@ -163,18 +176,17 @@ func (a *analyser) aggregateArgs(e *sql.Call, f *compute.Function, ctx *exprCont
 	inner := *ctx
 	inner.inAggregate, inner.clause = true, "an aggregate"
 	var args []*plan.Expr
-	if len(e.Args) == 1 && isStar(e.Args[0]) {
-		if f.Name != "count" || e.Distinct {
-			return nil, a.errorf(e.Span, "INVALID_USAGE_OF_STAR_OR_REGEX", "only count(*) takes *")
-		}
-	} else {
+	if f.Name != "count" || e.Distinct || len(e.Args) != 1 || !isStar(e.Args[0]) {
 		var err error
-		if args, err = a.exprs(e.Args, &inner); err != nil {
+		if args, err = a.countedExprs(e, f, &inner); err != nil {
 			return nil, err
 		}
 		if len(args) == 0 {
 			return nil, a.errorf(e.Span, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "%s needs an argument", f.Name)
 		}
+	} else if len(e.Args[0].(*sql.Star).Qualifier) > 0 {
+		return nil, a.errorf(e.Span, "INVALID_USAGE_OF_STAR_OR_REGEX", "count(t.*) could mean two things").
+			WithHint("count(*) counts rows; list the columns to count rows where none of them is NULL")
 	}
 	if e.Filter == nil {
 		return args, nil
@@ -190,6 +202,33 @@ func (a *analyser) aggregateArgs(e *sql.Call, f *compute.Function, ctx *exprCont
 	for i, x := range args {
 		if args[i], err = a.call(e.Span, "case", keep, x); err != nil {
 			return nil, err
+		}
+	}
+	return args, nil
+}
+
+// countedExprs analyses an aggregate's arguments. For count, a star stands for its columns: count(DISTINCT *).
+func (a *analyser) countedExprs(e *sql.Call, f *compute.Function, ctx *exprContext) ([]*plan.Expr, error) {
+	var args []*plan.Expr
+	for _, x := range e.Args {
+		star, ok := x.(*sql.Star)
+		if !ok {
+			arg, err := a.expr(x, ctx)
+			if err != nil {
+				return nil, err
+			}
+			args = append(args, arg)
+			continue
+		}
+		if f.Name != "count" {
+			return nil, a.errorf(e.Span, "INVALID_USAGE_OF_STAR_OR_REGEX", "only count takes *")
+		}
+		cols, err := a.starColumns(star, ctx.scope)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range cols {
+			args = append(args, c.Ref())
 		}
 	}
 	return args, nil

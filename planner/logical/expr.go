@@ -1,6 +1,8 @@
 package logical
 
 import (
+	"slices"
+
 	"github.com/quern-engine/quern/compute"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/sql"
@@ -15,6 +17,8 @@ type exprContext struct {
 	// aliases are select items that names may stand for, after or before the columns of scope.
 	aliases    []item
 	aliasFirst bool
+	// keys are the grouping expressions of a HAVING: a column among them comes before an alias of the same name.
+	keys []Definition
 	// inAggregate is set inside an aggregate's arguments.
 	inAggregate bool
 }
@@ -76,6 +80,8 @@ func (a *analyser) refuse(e sql.Expr) error {
 		return a.unsupported(e.Pos(), "EXISTS (SELECT …)").WithHint("LEFT SEMI JOIN or LEFT ANTI JOIN says the same")
 	case *sql.ScalarSubquery:
 		return a.unsupported(e.Pos(), "a subquery as a value").WithHint("CROSS JOIN a subquery of one row")
+	case *sql.Row:
+		return a.unsupported(e.Pos(), "several values as one, (a, b),").WithHint("compare them one by one")
 	}
 	return a.errorf(e.Pos(), "UNSUPPORTED_FEATURE", "%T is not supported", e)
 }
@@ -94,7 +100,7 @@ func (a *analyser) exprs(list []sql.Expr, ctx *exprContext) ([]*plan.Expr, error
 
 // name resolves a column, or an alias where the clause knows them.
 func (a *analyser) name(n *sql.Name, ctx *exprContext) (*plan.Expr, error) {
-	if ctx.aliasFirst && !ctx.inAggregate {
+	if ctx.aliasFirst && !ctx.inAggregate && !a.isKey(n, ctx) {
 		if e, found, err := a.alias(n, ctx); found || err != nil {
 			return e, err
 		}
@@ -120,6 +126,15 @@ func (a *analyser) name(n *sql.Name, ctx *exprContext) (*plan.Expr, error) {
 		more = append(more, it.name)
 	}
 	return nil, a.unresolved(ctx.scope, n, more)
+}
+
+// isKey reports a name that is a grouping column.
+func (a *analyser) isKey(n *sql.Name, ctx *exprContext) bool {
+	if len(ctx.keys) == 0 || len(n.Parts) > 2 {
+		return false
+	}
+	col, found, err := a.resolve(ctx.scope, n)
+	return err == nil && found && slices.ContainsFunc(ctx.keys, func(k Definition) bool { return k.Expr.Equal(col.Ref()) })
 }
 
 // alias finds a select item by its output name. Two different items of that name are ambiguous.

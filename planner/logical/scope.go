@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/quern-engine/quern/internal/source"
-	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/sql"
 )
 
@@ -165,12 +164,4 @@ func (a *analyser) rename(cols []Column, names []sql.Ident, span source.Span) ([
 		out[i] = c
 	}
 	return out, nil
-}
-
-func fieldsOf(cols []Column) []plan.Field {
-	fields := make([]plan.Field, len(cols))
-	for i, c := range cols {
-		fields[i] = c.Field
-	}
-	return fields
 }

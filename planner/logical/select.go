@@ -1,9 +1,11 @@
 package logical
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/quern-engine/quern/compute"
 	"github.com/quern-engine/quern/internal/source"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/sql"
@@ -146,16 +148,25 @@ func (b *block) selectItems(items []sql.SelectItem) error {
 	return nil
 }
 
-func (b *block) star(star *sql.Star) error {
-	cols := b.in.scope.visible()
+// starColumns are the columns that * or t.* stands for.
+func (a *analyser) starColumns(star *sql.Star, s *scope) ([]scopeColumn, error) {
+	cols := s.visible()
 	if len(star.Qualifier) > 0 {
 		name := nameText(star.Qualifier)
-		if cols = b.in.scope.of(name); len(cols) == 0 {
-			return b.errorf(star.Span, "CANNOT_RESOLVE_STAR_EXPAND", "no table %q in FROM", name)
+		if cols = s.of(name); len(cols) == 0 {
+			return nil, a.errorf(star.Span, "CANNOT_RESOLVE_STAR_EXPAND", "no table %q in FROM", name)
 		}
 	}
 	if len(cols) == 0 {
-		return b.errorf(star.Span, "CANNOT_RESOLVE_STAR_EXPAND", "* needs something in FROM")
+		return nil, a.errorf(star.Span, "CANNOT_RESOLVE_STAR_EXPAND", "* needs something in FROM")
+	}
+	return cols, nil
+}
+
+func (b *block) star(star *sql.Star) error {
+	cols, err := b.starColumns(star, b.in.scope)
+	if err != nil {
+		return err
 	}
 	for _, c := range cols {
 		ref := c.Ref()
@@ -177,6 +188,9 @@ func (b *block) groupBy(s *sql.Select) error {
 	}
 	for _, g := range s.GroupBy {
 		if n, ok := ordinal(g); ok {
+			if i := slices.IndexFunc(b.items, func(it item) bool { return it.ast == nil }); i >= 0 {
+				return b.errorf(b.items[i].span, "STAR_GROUP_BY_POS", "* cannot be selected when GROUP BY has a position: list the columns")
+			}
 			if n < 1 || n > len(b.items) {
 				return b.errorf(g.Pos(), "GROUP_BY_POS_OUT_OF_RANGE", "GROUP BY position %d is not in the select list (1 to %d)", n, len(b.items))
 			}
@@ -221,7 +235,15 @@ func (b *block) having(s *sql.Select) (*plan.Expr, error) {
 	if s.Having == nil {
 		return nil, nil
 	}
-	return b.predicate(s.Having, &exprContext{scope: b.in.scope, clause: "HAVING", aggs: b.aggs, aliases: b.items, aliasFirst: true})
+	ctx := &exprContext{scope: b.in.scope, clause: "HAVING", aggs: b.aggs, aliases: b.items, aliasFirst: true, keys: b.keys}
+	e, err := b.expr(s.Having, ctx)
+	if err != nil {
+		return nil, err
+	}
+	if compute.CanCast(e.Type, plan.Boolean) { // unlike WHERE, as in Spark
+		return compute.Cast(e, plan.Boolean), nil
+	}
+	return nil, b.errorf(s.Having.Pos(), "DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN", "HAVING needs a condition; this is %s", e.Type)
 }
 
 // group rewrites an expression over FROM and aggregate results into one over the Aggregate's output.

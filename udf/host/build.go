@@ -50,6 +50,12 @@ func compile(ctx context.Context, dir, cacheDir string) (string, error) {
 	}
 	defer os.RemoveAll(tmp)
 	made := filepath.Join(tmp, "plugin")
+	sum := sha256.Sum256([]byte(dir))
+	exe := filepath.Join(out, fmt.Sprintf("%s-%x", filepath.Base(dir), sum[:4]))
+	// The go command leaves an executable alone that it finds up to date, and links, for more than a second, one that it
+	// does not find. It replaces a stale one rather than write into it, so the last build may share its file with this. Where that
+	// cannot be, or there was none, it links.
+	_ = os.Link(exe, made)
 	cmd := exec.CommandContext(ctx, tool, "build", "-trimpath", "-buildvcs=false", "-o", made, ".")
 	cmd.Dir = dir
 	if output, err := cmd.CombinedOutput(); err != nil {
@@ -59,8 +65,6 @@ func compile(ctx context.Context, dir, cacheDir string) (string, error) {
 	if info, err := os.Stat(made); err != nil || info.Mode()&0o111 == 0 {
 		return "", plan.Failf(plan.FailureUser, "plugin %s: not a main package", dir)
 	}
-	sum := sha256.Sum256([]byte(dir))
-	exe := filepath.Join(out, fmt.Sprintf("%s-%x", filepath.Base(dir), sum[:4]))
 	if err := os.Rename(made, exe); err != nil {
 		return "", fmt.Errorf("build plugin: %w", err)
 	}

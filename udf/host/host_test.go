@@ -455,6 +455,52 @@ func TestBuild(t *testing.T) {
 	failure(t, err, plan.FailureUser, "no go command")
 }
 
+// An unchanged plugin is not linked again; a changed one is, and what was built before stays as it was for whoever has it.
+func TestBuildAgain(t *testing.T) {
+	if built.dir == "" {
+		t.Skip("no go command")
+	}
+	dir, cache := t.TempDir(), t.TempDir()
+	build := func(body string) (string, os.FileInfo, string) {
+		t.Helper()
+		for file, text := range map[string]string{"go.mod": "module example\n", "x.go": "package main\nfunc main() {" + body + "}\n"} {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		exe, err := Build(t.Context(), dir, cache)
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(exe)
+		if err != nil {
+			t.Fatal(err)
+		}
+		digest, err := Digest(exe)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return exe, info, digest
+	}
+	exe, first, digest := build("")
+	kept := filepath.Join(t.TempDir(), "kept")
+	if err := os.Link(exe, kept); err != nil {
+		t.Fatal(err)
+	}
+	if _, again, same := build(""); !os.SameFile(first, again) || same != digest {
+		t.Errorf("an unchanged plugin was built again: %s, before %s", same, digest)
+	}
+	if _, _, other := build("println()"); other == digest {
+		t.Error("the change was not built")
+	}
+	if now, err := Digest(kept); err != nil || now != digest {
+		t.Errorf("the first build has become %s, %v", now, err)
+	}
+	if left, err := filepath.Glob(filepath.Join(cache, "build", ".build-*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
 func TestTailKeepsTheEnd(t *testing.T) {
 	var out tail
 	for range 100 {

@@ -1,0 +1,488 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/quern-engine/quern/api"
+)
+
+// roundLimit bounds a run with one fault: a lease that has to run out, an election, and the work twice over.
+const roundLimit = 60 * time.Second
+
+// TestSoak breaks a cluster once or twice per run, at random moments, and looks at what is left. It runs as many rounds as
+// QUERN_SOAK says. Round i draws from seed+i, so QUERN_SOAK=1 QUERN_SOAK_SEED=<seed of a round> repeats its draws; the
+// processes' own timing cannot be repeated. QUERN_SOAK_FAULT keeps to one fault.
+func TestSoak(t *testing.T) {
+	rounds, err := strconv.Atoi(os.Getenv("QUERN_SOAK"))
+	if err != nil {
+		t.Skip("QUERN_SOAK=<rounds> runs the soak; see `make soak`")
+	}
+	seed := uint64(time.Now().UnixNano()) % 1_000_000
+	if text := os.Getenv("QUERN_SOAK_SEED"); text != "" {
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := newSoak(t)
+	only := os.Getenv("QUERN_SOAK_FAULT")
+	for i := range uint64(rounds) {
+		s.round(seed+i, only)
+		if t.Failed() {
+			return
+		}
+	}
+	s.report()
+}
+
+// soak is a cluster with the answer that it must always give.
+type soak struct {
+	*testing.T
+	*cluster
+	job   string
+	want  []string
+	quiet time.Duration // how long a run takes when nothing breaks
+	begun time.Time
+	seen  map[string]int // how often each fault met each end
+}
+
+func newSoak(t *testing.T) *soak {
+	s := &soak{T: t, cluster: startCoordinators(t, 3), job: flightJobWithPlugin(t), begun: time.Now(), seen: map[string]int{}}
+	s.want = digests(t, quern(t, t.TempDir(), "run", s.job, "-p", "ds=2001-01-10", "-q", "-o", "json").Outputs["examples"])
+	s.startWorkers(t, 2)
+	for range 2 { // the first also starts the plugins
+		begin := time.Now()
+		r := quern(t, t.TempDir(), "submit", s.job, "-p", "ds=2001-01-10", "-q", "-o", "json", "--wait", "--coordinator", s.urls())
+		s.quiet = time.Since(begin)
+		sameBytes(t, r, s.want)
+	}
+	t.Logf("a quiet run takes %v", s.quiet.Round(time.Millisecond))
+	return s
+}
+
+// flightJobWithPlugin is the flights job with absolute paths and its plugin built, so that no run waits for a compiler.
+func flightJobWithPlugin(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	data, err := filepath.Abs("../testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plugin := filepath.Join(dir, "distance")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", plugin, ".")
+	build.Dir = filepath.Join(data, "plugins", "distance")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build plugin: %v\n%s", err, out)
+	}
+	text, err := os.ReadFile(flightJob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := strings.NewReplacer("../flights", filepath.Join(data, "flights"), "../plugins/distance", plugin).Replace(string(text))
+	path := filepath.Join(dir, "flight_delay.yaml")
+	if err := os.WriteFile(path, []byte(job), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// fault breaks something of a cluster, and returns how to mend it; mending may be nil. It may also cancel the run.
+type fault struct {
+	name    string
+	side    side
+	cancels bool
+	inject  func(s *soak, r *rand.Rand, run string, submitter *process) (mend func())
+}
+
+// side is what a fault breaks. Two faults at once are on different sides, so that a majority of the coordinators lives.
+type side int
+
+const (
+	coordinators side = iota
+	workers
+	client
+)
+
+var faults = []fault{
+	{name: "leader killed", side: coordinators, inject: func(s *soak, _ *rand.Rand, _ string, _ *process) func() {
+		s.coordinators[s.waitLeader(s.T)].kill()
+		return nil
+	}},
+	{name: "leader stopped for 5 s", side: coordinators, inject: func(s *soak, _ *rand.Rand, _ string, _ *process) func() {
+		return s.pause(s.coordinators[s.waitLeader(s.T)], 5*time.Second)
+	}},
+	{name: "follower killed", side: coordinators, inject: func(s *soak, r *rand.Rand, _ string, _ *process) func() {
+		s.follower(r).kill()
+		return nil
+	}},
+	{name: "follower stopped for 5 s", side: coordinators, inject: func(s *soak, r *rand.Rand, _ string, _ *process) func() {
+		return s.pause(s.follower(r), 5*time.Second)
+	}},
+	{name: "coordinator restarted", side: coordinators, inject: func(s *soak, r *rand.Rand, _ string, _ *process) func() {
+		address := s.addresses[r.IntN(len(s.addresses))]
+		s.coordinators[address].kill()
+		s.startCoordinator(s.T, address)
+		return nil
+	}},
+	{name: "coordinator terminated", side: coordinators, inject: func(s *soak, r *rand.Rand, _ string, _ *process) func() {
+		s.terminate(s.coordinators[s.addresses[r.IntN(len(s.addresses))]])
+		return nil
+	}},
+	{name: "all coordinators killed", side: coordinators, inject: func(s *soak, _ *rand.Rand, _ string, _ *process) func() {
+		for _, a := range s.addresses {
+			s.coordinators[a].signal(syscall.SIGKILL)
+		}
+		for _, a := range s.addresses {
+			s.coordinators[a].kill()
+			s.startCoordinator(s.T, a)
+		}
+		return nil
+	}},
+	{name: "worker killed", side: workers, inject: func(s *soak, r *rand.Rand, _ string, _ *process) func() {
+		s.someWorker(r).kill()
+		s.startWorkers(s.T, 1)
+		return nil
+	}},
+	{name: "all workers killed", side: workers, inject: func(s *soak, _ *rand.Rand, _ string, _ *process) func() {
+		for _, w := range s.workers {
+			w.kill()
+		}
+		s.startWorkers(s.T, 2)
+		return nil
+	}},
+	{name: "worker stopped beyond its lease", side: workers, inject: func(s *soak, r *rand.Rand, _ string, _ *process) func() {
+		return s.pause(s.someWorker(r), 12*time.Second)
+	}},
+	{name: "worker stopped for 3 s", side: workers, inject: func(s *soak, r *rand.Rand, _ string, _ *process) func() {
+		return s.pause(s.someWorker(r), 3*time.Second)
+	}},
+	{name: "worker terminated", side: workers, inject: func(s *soak, r *rand.Rand, _ string, _ *process) func() {
+		s.terminate(s.someWorker(r))
+		s.startWorkers(s.T, 1)
+		return nil
+	}},
+	{name: "cancelled", side: client, cancels: true, inject: func(s *soak, _ *rand.Rand, run string, _ *process) func() {
+		// Before the submit has arrived there is nothing to cancel, and the status says so.
+		start(s.T, "cancel", "cancel", run, "--coordinator", s.urls()).wait(s.T, roundLimit)
+		return nil
+	}},
+	{name: "submitter interrupted", side: client, cancels: true, inject: func(s *soak, _ *rand.Rand, _ string, submitter *process) func() {
+		submitter.signal(syscall.SIGINT)
+		return nil
+	}},
+	{name: "submitter killed", side: client, inject: func(s *soak, _ *rand.Rand, _ string, submitter *process) func() {
+		submitter.kill()
+		return nil
+	}},
+}
+
+// pause stops a process, and lets it go on after a while. The returned function waits for that.
+func (s *soak) pause(p *process, d time.Duration) func() {
+	p.signal(syscall.SIGSTOP)
+	resumed := make(chan struct{})
+	time.AfterFunc(d, func() {
+		p.signal(syscall.SIGCONT)
+		close(resumed)
+	})
+	return func() { <-resumed }
+}
+
+// someWorker is one that lives.
+func (s *soak) someWorker(r *rand.Rand) *process {
+	living := slices.DeleteFunc(slices.Clone(s.workers), func(p *process) bool { return !p.alive() })
+	return living[r.IntN(len(living))]
+}
+
+func (s *soak) follower(r *rand.Rand) *process {
+	leader := s.waitLeader(s.T)
+	others := slices.DeleteFunc(slices.Clone(s.addresses), func(a string) bool { return a == leader })
+	return s.coordinators[others[r.IntN(len(others))]]
+}
+
+// terminate asks a process to end, which it must do soon and in good order.
+func (s *soak) terminate(p *process) {
+	begin := time.Now()
+	p.signal(syscall.SIGTERM)
+	if status := p.wait(s.T, 10*time.Second); status != 0 {
+		s.Errorf("%s ended with status %d after SIGTERM:\n%s", p.name, status, p.log)
+	}
+	if took := time.Since(begin); took > 3*time.Second {
+		s.Errorf("%s took %v to end after SIGTERM", p.name, took)
+	}
+}
+
+// round runs the job, breaks something meanwhile, and checks everything.
+func (s *soak) round(seed uint64, only string) {
+	r := rand.New(rand.NewPCG(seed, 0))
+	f := faults[r.IntN(len(faults))]
+	if i := slices.IndexFunc(faults, func(f fault) bool { return f.name == only }); i >= 0 {
+		f = faults[i]
+	}
+	// Half of the faults come after a while, the other half when so many tasks are done, which is surely in mid-run.
+	after, tasks := time.Duration(r.Float64()*1.2*float64(s.quiet)), r.IntN(2*11)
+	run := fmt.Sprintf("soak-%d-%d", seed, s.seen[""])
+	s.seen[""]++
+	dir := s.TempDir()
+	submit := []string{"submit", s.job, "-p", "ds=2001-01-10", "-q", "-o", "json", "--wait", "--run-id", run, "--coordinator", s.urls()}
+	begin := time.Now()
+	submitter := startIn(s.T, dir, "submit", submit...)
+	moment := fmt.Sprintf("after %v", after.Round(time.Millisecond))
+	if tasks < 11 {
+		moment = fmt.Sprintf("with %d of 11 tasks done", tasks)
+		poll(roundLimit, func() bool { return s.done(run) >= tasks || !submitter.alive() })
+	} else {
+		<-time.After(after)
+	}
+	mends := []func(){f.inject(s, r, run, submitter)}
+	if second, pause := faults[r.IntN(len(faults))], time.Duration(r.IntN(1000))*time.Millisecond; r.IntN(3) == 0 && only == "" && second.side != f.side {
+		select {
+		case <-time.After(pause):
+			mends = append(mends, second.inject(s, r, run, submitter))
+			f.name, f.cancels = f.name+" and "+second.name, f.cancels || second.cancels
+		case <-submitter.done: // there is nothing left to break
+		}
+	}
+	if !submitter.alive() && submitter.cmd.ProcessState.ExitCode() < 0 {
+		submitter = startIn(s.T, dir, "submit", submit...) // whoever asks again attaches to the run
+	}
+	status := s.outlast(submitter)
+	took := time.Since(begin)
+	s.check(f, run, dir, submitter, status)
+	for _, mend := range mends {
+		if mend != nil {
+			mend()
+		}
+	}
+	s.heal()
+	s.nothingLeft(dir, run)
+	s.seen[fmt.Sprintf("%s: status %d", f.name, status)]++
+	s.Logf("seed %d: %s %s: status %d, %v", seed, f.name, moment, status, took.Round(time.Millisecond))
+	if s.Failed() {
+		s.Logf("repeat with QUERN_SOAK=1 QUERN_SOAK_SEED=%d", seed)
+	}
+}
+
+// done is how many tasks of a run have finished; -1 if it is not known yet.
+func (s *soak) done(run string) int {
+	status, known := s.status(run)
+	if !known {
+		return -1
+	}
+	n := 0
+	for _, stage := range status.Stages {
+		n += stage.Done
+	}
+	return n
+}
+
+// outlast waits for the submitter. If it hangs, every process is made to show its goroutines.
+func (s *soak) outlast(p *process) int {
+	select {
+	case <-p.done:
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(roundLimit):
+	}
+	s.Errorf("the run has not ended after %v", roundLimit)
+	hung := append(slices.Clone(s.workers), p)
+	for _, c := range s.coordinators {
+		hung = append(hung, c)
+	}
+	for _, p := range hung {
+		p.signal(syscall.SIGCONT)
+		p.signal(syscall.SIGQUIT)
+	}
+	return p.wait(s.T, 10*time.Second)
+}
+
+func (s *soak) check(f fault, run, dir string, submitter *process, status int) {
+	switch {
+	case status == 0:
+		var r result
+		if err := json.Unmarshal([]byte(submitter.out.String()), &r); err != nil {
+			s.Errorf("submit printed %q: %v", submitter.out, err)
+			return
+		}
+		sameBytes(s.T, r, s.want)
+	case f.cancels && (status == 130 || (status == -1 && submitter.out.String() == "")):
+		// -1: interrupted so early that nothing listened to signals yet.
+	default:
+		s.Errorf("the run ended with status %d:\n%s%s", status, submitter.out, submitter.log)
+	}
+}
+
+// heal brings the cluster back to three coordinators and two workers, and looks at those that ended.
+func (s *soak) heal() {
+	for _, a := range s.addresses {
+		if p := s.coordinators[a]; !p.alive() {
+			s.inspect(p)
+			s.startCoordinator(s.T, a)
+		}
+	}
+	s.waitLeader(s.T)
+	s.workers = slices.DeleteFunc(s.workers, func(p *process) bool {
+		if !p.alive() {
+			s.inspect(p)
+		}
+		return !p.alive()
+	})
+	for len(s.workers) > 2 {
+		s.terminate(s.workers[0])
+		s.workers = s.workers[1:]
+	}
+	s.startWorkers(s.T, 2-len(s.workers))
+	for _, p := range s.processes() {
+		s.inspect(p)
+	}
+}
+
+func (s *soak) processes() []*process {
+	list := slices.Clone(s.workers)
+	for _, a := range s.addresses {
+		list = append(list, s.coordinators[a])
+	}
+	return list
+}
+
+// inspect looks for what a process must never say, and for one that ended by itself.
+func (s *soak) inspect(p *process) {
+	text := p.log.String()
+	for _, bad := range []string{"panic:", "fatal error:", "DATA RACE", "level=ERROR"} {
+		if i := strings.Index(text, bad); i >= 0 {
+			s.Errorf("%s said: %.2000s", p.name, text[max(0, i-200):])
+		}
+	}
+	if !p.alive() && p.cmd.ProcessState.ExitCode() > 0 {
+		s.Errorf("%s ended with status %d:\n%s", p.name, p.cmd.ProcessState.ExitCode(), text)
+	}
+}
+
+// nothingLeft checks that a version folder has what its manifest names and nothing else, or is not there at all; that
+// no plugin has lost its worker; and that scratch folders belong to workers that live.
+func (s *soak) nothingLeft(dir, run string) {
+	var problem string
+	ok := poll(20*time.Second, func() bool {
+		problem = s.leftovers(dir, run)
+		return problem == ""
+	})
+	if !ok {
+		s.Errorf("%s", problem)
+	}
+}
+
+func (s *soak) leftovers(dir, run string) string {
+	dataset := filepath.Join(dir, "out", "flight_delay", "examples")
+	version := filepath.Join(dataset, run)
+	status, known := s.status(run)
+	if known && !status.State.Terminal() {
+		return "the run is still " + string(status.State)
+	}
+	published := known && status.State == api.RunSucceeded
+	var want []string
+	if published {
+		want = append(s.shards(filepath.Join(version, "manifest.json")), "_SUCCESS", "manifest.json")
+		slices.Sort(want)
+	}
+	if have := names(version); !slices.Equal(have, want) {
+		return fmt.Sprintf("%s has %v, not %v", version, have, want)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "out")); !published && err == nil {
+		return fmt.Sprintf("a run that published nothing has left folders in %s", dir)
+	}
+	if _, err := os.Stat(filepath.Join(dataset, "_LATEST")); published && err != nil {
+		return err.Error()
+	}
+	if problem := s.orphans(); problem != "" {
+		return problem
+	}
+	if locks, _ := filepath.Glob(filepath.Join(s.scratch, "*.lock")); len(locks) > len(s.workers) {
+		// A killed worker's folder stays until the next worker starts.
+		return fmt.Sprintf("%d workers live, but the scratch folder has %v", len(s.workers), locks)
+	}
+	return ""
+}
+
+func (s *soak) shards(path string) []string {
+	var manifest struct{ Shards []struct{ Key string } }
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(data, &manifest)
+	}
+	if err != nil {
+		s.Error(err)
+	}
+	var keys []string
+	for _, shard := range manifest.Shards {
+		keys = append(keys, shard.Key)
+	}
+	return keys
+}
+
+// names lists a folder, hidden files included; one that is not there is empty.
+func names(dir string) []string {
+	entries, _ := os.ReadDir(dir)
+	var list []string
+	for _, e := range entries {
+		list = append(list, e.Name())
+	}
+	return list
+}
+
+// orphans looks for plugin processes, whose executables are in a scratch folder, that are not a living worker's.
+func (s *soak) orphans() string {
+	parents := map[string]bool{}
+	for _, w := range s.workers {
+		parents[strconv.Itoa(w.cmd.Process.Pid)] = true
+	}
+	executables, _ := filepath.Glob("/proc/[0-9]*/exe")
+	for _, link := range executables {
+		exe, err := os.Readlink(link)
+		if err != nil || !strings.HasPrefix(exe, s.scratch) {
+			continue
+		}
+		stat, err := os.ReadFile(filepath.Join(filepath.Dir(link), "stat"))
+		if err != nil {
+			continue
+		}
+		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+		if !parents[fields[1]] {
+			return fmt.Sprintf("plugin process %s (%s) has outlived its worker", filepath.Base(filepath.Dir(link)), exe)
+		}
+	}
+	return ""
+}
+
+// report sums up, with what the processes hold after it all.
+func (s *soak) report() {
+	var lines []string
+	for what, n := range s.seen {
+		if what != "" {
+			lines = append(lines, fmt.Sprintf("%3d × %s", n, what))
+		}
+	}
+	slices.Sort(lines)
+	for _, p := range s.processes() {
+		dir := fmt.Sprintf("/proc/%d", p.cmd.Process.Pid)
+		memory, threads := "", ""
+		data, _ := os.ReadFile(dir + "/status")
+		for _, line := range strings.Split(string(data), "\n") {
+			if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+				memory = strings.TrimSpace(v)
+			}
+			if v, ok := strings.CutPrefix(line, "Threads:"); ok {
+				threads = strings.TrimSpace(v)
+			}
+		}
+		lines = append(lines, fmt.Sprintf("%s: %s, %s threads, %d files", p.name, memory, threads, len(names(dir+"/fd"))))
+	}
+	s.Logf("%d rounds in %v\n%s", s.seen[""], time.Since(s.begun).Round(time.Second), strings.Join(lines, "\n"))
+}

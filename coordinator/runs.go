@@ -3,6 +3,7 @@ package coordinator
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/coordinator/state"
@@ -23,7 +24,12 @@ func (c *Coordinator) runs(w http.ResponseWriter, r *http.Request, _ *term) erro
 	return nil
 }
 
-// status answers at once, or when the version of the run is above since, or when wait is over.
+// progressPause is how long a caller who waits for changes waits at least, unless the run ends: a run of many short tasks
+// changes faster than anybody reads, and every answer costs the leader time that the tasks could use.
+const progressPause = 50 * time.Millisecond
+
+// status answers at once when wait is zero. Otherwise it answers when the run has ended, or when its version is above
+// since, though not before progressPause, or when wait is over.
 func (c *Coordinator) status(w http.ResponseWriter, r *http.Request, _ *term) error {
 	since, err := numberParameter("since", r.FormValue("since"))
 	if err != nil {
@@ -37,10 +43,14 @@ func (c *Coordinator) status(w http.ResponseWriter, r *http.Request, _ *term) er
 		return err
 	}
 	id := r.PathValue("run")
-	err = c.await(r.Context(), wait, func(m *state.Machine) bool {
-		version, known := m.RunVersion(id)
-		return !known || version > since
-	})
+	pause := min(wait, progressPause)
+	err = c.await(r.Context(), pause, func(m *state.Machine) bool { return m.RunEnded(id) })
+	if err == nil {
+		err = c.await(r.Context(), wait-pause, func(m *state.Machine) bool {
+			version, known := m.RunVersion(id)
+			return !known || version > since
+		})
+	}
 	if err != nil {
 		return err
 	}

@@ -511,6 +511,71 @@ func TestWriterIsDeterministic(t *testing.T) {
 	}
 }
 
+// TestSmallSegments: a store that keeps small segments gives the same rows, small ones from memory and large ones from
+// files, and forgets both.
+func TestSmallSegments(t *testing.T) {
+	dir := t.TempDir()
+	store, err := NewStore(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	store.KeepSmall()
+	files := func() int {
+		found, err := filepath.Glob(filepath.Join(dir, storeFolder, "*", "*.seg"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	write := func(task, rows int) plan.AttemptID {
+		id := plan.AttemptID{TaskID: plan.TaskID{Run: "r", Task: task}}
+		w, err := NewWriter(store, id, sink(3), schema, WriterOptions{Plain: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Write(t.Context(), batch(memory.DefaultAllocator, 0, rows, 10)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	ids := []plan.AttemptID{write(0, 10), write(1, 100_000)}
+	if n := files(); n != 1 {
+		t.Fatalf("%d segment files, want that of the large segment alone", n)
+	}
+	for i, rows := range []int64{10, 100_000} {
+		r, err := store.Open(ids[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Rows(0) + r.Rows(1) + r.Rows(2); got != rows || r.Attempt() != ids[i] {
+			t.Errorf("segment %v has %d rows, want %d", r.Attempt(), got, rows)
+		}
+		r.Close()
+	}
+	discarded, err := NewWriter(store, plan.AttemptID{TaskID: plan.TaskID{Run: "r", Task: 2}}, sink(1), schema, WriterOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := discarded.Discard(); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Forget("r"); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range append(ids, plan.AttemptID{TaskID: plan.TaskID{Run: "r", Task: 2}}) {
+		if _, err := store.Open(id); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("segment %v: %v, want none", id, err)
+		}
+	}
+	if store.small.total != 0 || files() != 0 {
+		t.Errorf("%d bytes and %d files left", store.small.total, files())
+	}
+}
+
 func TestStore(t *testing.T) {
 	dir := t.TempDir()
 	store, err := NewStore(dir)

@@ -1,6 +1,7 @@
 package shuffle
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,7 +19,8 @@ const storeFolder = "shuffle"
 // network: the store validates them, and os.Root holds it inside its folder whatever they say. It is safe for
 // concurrent use.
 type Store struct {
-	root *os.Root
+	root  *os.Root
+	small *small // nil: every segment has a file
 }
 
 // NewStore opens the store below a scratch folder, which is made if need be. What an earlier process left is still
@@ -35,24 +37,29 @@ func NewStore(scratch string) (*Store, error) {
 	return &Store{root: root}, nil
 }
 
+// KeepSmall has the store hold small segments in memory, without a file.
+func (s *Store) KeepSmall() { s.small = &small{byKey: map[string][]byte{}} }
+
 // Create starts the segment of an attempt. It is not readable before Commit.
 func (s *Store) Create(id plan.AttemptID, partitions int, opts segment.Options) (*segment.Writer, error) {
 	name, err := segmentName(id)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.root.Mkdir(id.Run, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("create shuffle segment: %w", err)
-	}
-	f, err := s.root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("create shuffle segment: %w", err)
+	f := &lateFile{store: s, name: name}
+	if s.small == nil {
+		if err := f.open(); err != nil {
+			return nil, err
+		}
 	}
 	return segment.NewWriter(f, func() error { return s.remove(name) }, id, partitions, opts)
 }
 
 // remove deletes a segment; one that Forget has taken already is no error.
 func (s *Store) remove(name string) error {
+	if s.small != nil && s.small.drop(name) {
+		return nil
+	}
 	if err := s.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -65,11 +72,11 @@ func (s *Store) Open(id plan.AttemptID) (*segment.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.root.Open(name)
+	src, err := s.source(name)
 	if err != nil {
 		return nil, fmt.Errorf("open shuffle segment: %w", err)
 	}
-	r, err := segment.NewReader(f)
+	r, err := segment.NewReader(src)
 	if err != nil {
 		return nil, err
 	}
@@ -80,10 +87,26 @@ func (s *Store) Open(id plan.AttemptID) (*segment.Reader, error) {
 	return r, nil
 }
 
+func (s *Store) source(name string) (segment.Source, error) {
+	if s.small != nil {
+		if content, ok := s.small.get(name); ok {
+			return smallSource{bytes.NewReader(content), name}, nil
+		}
+	}
+	f, err := s.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return segment.FileSource(f)
+}
+
 // Forget deletes all segments of a run. Readers that have one open can finish.
 func (s *Store) Forget(run string) error {
 	if err := plan.ValidateID("run id", run); err != nil {
 		return err
+	}
+	if s.small != nil {
+		s.small.drop(run + "/")
 	}
 	if err := s.root.RemoveAll(run); err != nil {
 		return fmt.Errorf("forget shuffle data of run %s: %w", run, err)
@@ -93,6 +116,9 @@ func (s *Store) Forget(run string) error {
 
 // Clean deletes everything in the store.
 func (s *Store) Clean() error {
+	if s.small != nil {
+		s.small.drop("")
+	}
 	dir, err := s.root.Open(".")
 	if err != nil {
 		return fmt.Errorf("clean shuffle store: %w", err)

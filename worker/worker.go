@@ -96,6 +96,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("make segment store: %w", err)
 	}
+	w.segments.KeepSmall()
 	defer also(&err, "close segment store", w.segments.Close)
 	defer w.peers.CloseIdleConnections()
 	defer w.client.Close()

@@ -17,6 +17,7 @@ import (
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/shuffle/segment"
 	"github.com/quern-engine/quern/storage"
 )
 
@@ -132,14 +133,23 @@ func TestWorkerForgetsRun(t *testing.T) {
 	a := f.hangingTask("r1")
 	f.grant(a)
 	f.wait("the attempt to hang", func() bool { return f.hanging == 1 })
-	segments := filepath.Join(w.scratch, "shuffle", "r1")
-	if _, err := os.Stat(segments); err != nil {
-		t.Fatalf("the attempt's segment: %v", err)
+	earlier := attemptID("r1", 7, 0, 0) // the output of an attempt that ended before
+	sw, err := w.segments.Create(earlier, 1, segment.Options{})
+	if err != nil {
+		t.Fatal(err)
 	}
+	if _, err := sw.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := w.segments.Open(earlier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
 	f.change(func() { f.forget = []string{"r1", "other"} })
 	f.await(a.AttemptID)
 	f.wait("the freed slot to be offered", func() bool { return len(f.leases) == 2 })
-	if _, err := os.Stat(segments); !errors.Is(err, os.ErrNotExist) {
+	if _, err := w.segments.Open(earlier); !errors.Is(err, os.ErrNotExist) {
 		t.Fatalf("segments of a forgotten run: %v", err)
 	}
 }

@@ -38,6 +38,12 @@ func (m *Machine) RunVersion(id string) (uint64, bool) {
 	return r.Version, true
 }
 
+// RunEnded reports a run that will not change any more, or that is not known.
+func (m *Machine) RunEnded(id string) bool {
+	r := m.runs[id]
+	return r == nil || r.State.Terminal()
+}
+
 func (m *Machine) status(r *run) api.RunStatus {
 	st := api.RunStatus{
 		RunID: r.ID, Name: r.Name, State: r.State, Reason: m.reason(r), Submitted: r.Submitted, Finished: r.Finished,

@@ -13,7 +13,7 @@ import (
 
 // Reader reads a finished segment. It is safe for concurrent use until Close.
 type Reader struct {
-	f     *os.File
+	f     Source
 	id    plan.AttemptID
 	parts []partitionIndex
 }
@@ -24,11 +24,40 @@ func Open(path string) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open shuffle segment: %w", err)
 	}
-	return NewReader(f)
+	src, err := FileSource(f)
+	if err != nil {
+		return nil, err
+	}
+	return NewReader(src)
 }
 
-// NewReader reads header, index and footer of a segment file, which the reader owns from now on, error or not.
-func NewReader(f *os.File) (*Reader, error) {
+// Source is where a segment is read from. It is safe for concurrent use until Close.
+type Source interface {
+	io.ReaderAt
+	io.Closer
+	Size() int64
+	Name() string // for messages
+}
+
+// FileSource reads a file, which it owns from now on, error or not.
+func FileSource(f *os.File) (Source, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return fileSource{f, info.Size()}, nil
+}
+
+type fileSource struct {
+	*os.File
+	size int64
+}
+
+// Size is the file's when it was opened.
+func (f fileSource) Size() int64 { return f.size }
+
+// NewReader reads header, index and footer of a segment, whose source the reader owns from now on, error or not.
+func NewReader(f Source) (*Reader, error) {
 	r := &Reader{f: f}
 	if err := r.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open shuffle segment %s: %w", f.Name(), err), f.Close())
@@ -37,11 +66,7 @@ func NewReader(f *os.File) (*Reader, error) {
 }
 
 func (r *Reader) load() error {
-	info, err := r.f.Stat()
-	if err != nil {
-		return err
-	}
-	size := info.Size()
+	size := r.f.Size()
 	head := make([]byte, min(size, fixedHeader+1<<16+4))
 	if _, err := r.f.ReadAt(head[:min(len(head), fixedHeader)], 0); err != nil {
 		return err

@@ -3,6 +3,7 @@ package segment
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -32,7 +33,7 @@ func (o *Options) ensureDefaults() {
 
 // Writer writes a segment. It ends with Commit or Discard, and is not safe for concurrent use.
 type Writer struct {
-	f      *os.File
+	f      Target
 	remove func() error
 	enc    encoder
 	parts  []partitionIndex
@@ -50,8 +51,14 @@ func Create(path string, id plan.AttemptID, partitions int, opts Options) (*Writ
 	return NewWriter(f, func() error { return os.Remove(path) }, id, partitions, opts)
 }
 
-// NewWriter starts a segment in an empty file, which the writer owns from now on; remove deletes it.
-func NewWriter(f *os.File, remove func() error, id plan.AttemptID, partitions int, opts Options) (*Writer, error) {
+// Target is where a segment is written. Its content counts from Close on.
+type Target interface {
+	io.WriteCloser
+	Name() string // for messages
+}
+
+// NewWriter starts a segment in an empty target, which the writer owns from now on; remove deletes it.
+func NewWriter(f Target, remove func() error, id plan.AttemptID, partitions int, opts Options) (*Writer, error) {
 	opts.ensureDefaults()
 	w := &Writer{f: f, remove: remove, parts: make([]partitionIndex, partitions)}
 	w.enc = encoder{mem: opts.Mem, codec: CodecLZ4, limit: opts.MaxPayload}
@@ -114,7 +121,7 @@ func (w *Writer) split(partition int, rec arrow.Record) error {
 	return nil
 }
 
-// append writes at the end of the file. os.File makes a short write an error (ENOSPC, mostly) that names the path.
+// append writes at the end of the file. A target makes a short write an error (ENOSPC, mostly) that names the path.
 func (w *Writer) append(b []byte) error {
 	n, err := w.f.Write(b)
 	w.at += int64(n)

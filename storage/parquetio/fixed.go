@@ -2,7 +2,10 @@ package parquetio
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -87,24 +90,17 @@ func gather[T any](dst, dict []T, codes []int32) error {
 	return nil
 }
 
-// checkCodes refuses codes beyond a dictionary of n values. It looks for the largest first, without a branch per code.
+// checkCodes refuses codes beyond a dictionary of n values. It looks at all of them first, without a branch for each.
 func checkCodes(codes []int32, n int) error {
-	var m [4]uint32 // several at once, so that one comparison need not wait for the one before
-	rest := codes
-	for ; len(rest) >= 4; rest = rest[4:] {
-		m[0] = max(m[0], uint32(rest[0]))
-		m[1] = max(m[1], uint32(rest[1]))
-		m[2] = max(m[2], uint32(rest[2]))
-		m[3] = max(m[3], uint32(rest[3]))
+	last := int32(min(n, math.MaxInt32)) - 1
+	var sign int32 // negative once a code is, or is beyond the last
+	for _, c := range codes {
+		sign |= c | (last - c)
 	}
-	for _, c := range rest {
-		m[0] = max(m[0], uint32(c))
-	}
-	most := max(m[0], m[1], m[2], m[3])
-	if len(codes) == 0 || uint64(most) < uint64(n) {
+	if sign >= 0 {
 		return nil
 	}
-	return badCode(int32(most), n)
+	return badCode(slices.MaxFunc(codes, func(a, b int32) int { return cmp.Compare(uint32(a), uint32(b)) }), n)
 }
 
 func badCode(code int32, n int) error {

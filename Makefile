@@ -66,6 +66,9 @@ cover: ## Write a coverage report to cover.html
 	$(GO) test -coverprofile=cover.out -coverpkg=./... ./...
 	$(GO) tool cover -html=cover.out -o cover.html
 
+generate: ## Make the plugin protocol's Go code again (needs buf, protoc-gen-go and protoc-gen-go-grpc)
+	$(GO) generate ./udf/udfpb
+
 tidy-tree: ## Fail if the working tree differs from the last commit
 	@test -z "$$(git status --porcelain)" || { echo "the tree is not clean:"; git status --short; exit 1; }
 

@@ -1,33 +1,15 @@
 package compute
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
+
+	"github.com/quern-engine/quern/internal/testutil/golden"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write the function table into docs/functions.md")
-
 // TestDocs keeps the page about functions in step with the table.
-func TestDocs(t *testing.T) {
-	const page = "../docs/functions.md"
-	want := functionsPage(t)
-	if *rewrite {
-		if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	got, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Errorf("%s is not what the function table says: run go test ./compute -run TestDocs -rewrite", page)
-	}
-}
+func TestDocs(t *testing.T) { golden.Check(t, "../docs/functions.md", functionsPage(t)) }
 
 // functionsPage is the function table in Markdown, by family.
 func functionsPage(t *testing.T) string {

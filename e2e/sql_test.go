@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -21,9 +20,8 @@ import (
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/cmd/quern/assembly"
 	"github.com/quern-engine/quern/compute/vector"
+	"github.com/quern-engine/quern/internal/testutil/golden"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the statements of testdata/sql give as their expected results; read the diff before you commit it")
 
 // TestSQL runs every statement of testdata/sql through the whole engine, on a cluster where nothing happens at the same
 // time and on one where much does; both must give the rows that are written there.
@@ -102,13 +100,13 @@ func (w *world) runFile(t *testing.T, file string) {
 		if got[i] == b.want {
 			continue
 		}
-		if *rewrite {
+		if golden.Rewriting() {
 			b.want = got[i]
 			continue
 		}
 		t.Errorf("%s:%d\n%s\n got:\n%s\nwant:\n%s", file, b.line, b.statement, indent(got[i]), indent(b.want))
 	}
-	if *rewrite {
+	if golden.Rewriting() {
 		var out strings.Builder
 		for _, b := range blocks {
 			fmt.Fprintf(&out, "%s%s\n%s\n----\n%s\n", b.comment, b.header, b.statement, b.want)

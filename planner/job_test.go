@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/quern-engine/quern/internal/source"
+	"github.com/quern-engine/quern/internal/testutil/golden"
 	"github.com/quern-engine/quern/plan"
 )
 
@@ -30,20 +31,8 @@ func TestJobFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			cat := parseCatalog(t, string(catalog))
-			got := jobText(jobRequest(filepath.Base(path), string(text)), cat) + "\n"
-			out := strings.TrimSuffix(path, ".yaml") + ".out"
-			if *rewrite {
-				if err := os.WriteFile(out, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(out)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("got:\n%s\nwant:\n%s", got, want)
-			}
+			made := jobText(jobRequest(filepath.Base(path), string(text)), cat) + "\n"
+			golden.Check(t, strings.TrimSuffix(path, ".yaml")+".out", made)
 		})
 	}
 }

@@ -2,18 +2,16 @@ package planner
 
 import (
 	"context"
-	"flag"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/quern-engine/quern/internal/testutil/golden"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/optimize"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write what the planner says into the files under testdata")
 
 // golden is a file of cases:
 //
@@ -22,7 +20,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the planner says into the 
 //	SELECT …
 //	---
 //	what planning says, at each level, or the error
-type golden struct {
+type goldenFile struct {
 	path    string
 	catalog string
 	cases   []goldenCase
@@ -30,14 +28,14 @@ type golden struct {
 
 type goldenCase struct{ title, sql, want string }
 
-func readGolden(t testing.TB, path string) golden {
+func readGolden(t testing.TB, path string) goldenFile {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	parts := strings.Split("\n"+string(data), "\n=== ")
-	g := golden{path: path, catalog: strings.TrimPrefix(parts[0], "\n")}
+	g := goldenFile{path: path, catalog: strings.TrimPrefix(parts[0], "\n")}
 	for _, part := range parts[1:] {
 		title, rest, _ := strings.Cut(part, "\n")
 		sql, want, _ := strings.Cut(rest, "\n---\n")
@@ -46,7 +44,7 @@ func readGolden(t testing.TB, path string) golden {
 	return g
 }
 
-func (g golden) write(t testing.TB) {
+func (g goldenFile) write(t testing.TB) {
 	t.Helper()
 	var b strings.Builder
 	b.WriteString(g.catalog)
@@ -58,13 +56,13 @@ func (g golden) write(t testing.TB) {
 	}
 }
 
-func goldenFiles(t testing.TB) []golden {
+func goldenFiles(t testing.TB) []goldenFile {
 	t.Helper()
 	paths, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no golden files: %v", err)
 	}
-	var out []golden
+	var out []goldenFile
 	for _, p := range paths {
 		out = append(out, readGolden(t, p))
 	}
@@ -93,13 +91,13 @@ func TestGolden(t *testing.T) {
 			for i, c := range g.cases {
 				cat := parseCatalog(t, g.catalog)
 				got := explainText(queryRequest(cat, c.sql), cat)
-				if *rewrite {
+				if golden.Rewriting() {
 					g.cases[i].want = got
 				} else if got != c.want {
 					t.Errorf("%s\n%s\ngot:\n%s\nwant:\n%s", c.title, c.sql, got, c.want)
 				}
 			}
-			if *rewrite {
+			if golden.Rewriting() {
 				g.write(t)
 			}
 		})

@@ -23,10 +23,11 @@ type progress interface {
 
 // newProgress is a bar per stage on a terminal, a line per finished stage otherwise, and nothing when quiet.
 func newProgress(w *os.File, quiet bool) progress {
+	width, _, err := term.GetSize(int(w.Fd()))
 	switch {
 	case quiet:
 		return noProgress{}
-	case term.IsTerminal(int(w.Fd())):
+	case err == nil && width > 0: // a terminal, and one that has room for bars
 		return &barProgress{container: mpb.New(mpb.WithOutput(w), mpb.WithWidth(40)), bars: map[int]*mpb.Bar{}, last: map[int]api.StageStatus{}}
 	}
 	return &lineProgress{w: w, finished: map[int]bool{}}

@@ -2,20 +2,16 @@ package state
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/internal/testutil/golden"
 	"github.com/quern-engine/quern/plan"
 )
-
-var rewrite = flag.Bool("rewrite", false, "rewrite the expected output of testdata/*.txt; read the diff before you commit it")
 
 // TestScripts replays histories: blocks of commands, a line of ----, and what came of them.
 //
@@ -29,46 +25,24 @@ var rewrite = flag.Bool("rewrite", false, "rewrite the expected output of testda
 //	missing WORKER RUN/STAGE/TASK.ATTEMPT …
 //	cancel RUN · commit RUN · published RUN · cleaned RUN · release RUN · giveup RUN
 //	runs · ready N · due · where RUN STAGE · assignment RUN/STAGE/TASK.ATTEMPT@WORKER
-func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("scripts: %v, %v", files, err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { runScript(t, file) })
-	}
-}
+func TestScripts(t *testing.T) { golden.Files(t, "testdata/*.txt", runScript) }
 
-func runScript(t *testing.T, file string) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+func runScript(t *testing.T, text string) string {
 	s := &script{t: t, machine: New()}
 	var out strings.Builder
-	for i, block := range strings.Split(strings.TrimRight(string(data), "\n"), "\n\n") {
+	for i, block := range strings.Split(strings.TrimRight(text, "\n"), "\n\n") {
 		if i > 0 {
 			out.WriteString("\n")
 		}
-		input, want, _ := strings.Cut(block, "----\n")
-		want = strings.TrimRight(want, "\n")
-		if strings.HasSuffix(input, "----") { // nothing is expected
-			input, want = strings.TrimSuffix(input, "----"), ""
-		}
+		input, _, _ := strings.Cut(block, "----\n")
+		input = strings.TrimSuffix(input, "----") // nothing is expected
 		got := strings.TrimRight(s.block(input), "\n")
-		if got != want && !*rewrite {
-			t.Errorf("%s:\n%sgot\n%s\nwant\n%s", file, input, got, want)
-		}
 		out.WriteString(strings.TrimRight(input, "\n") + "\n----\n")
 		if got != "" {
 			out.WriteString(got + "\n")
 		}
 	}
-	if *rewrite {
-		if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	return out.String()
 }
 
 type script struct {

@@ -1,59 +1,35 @@
 package jobfile
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/quern-engine/quern/internal/source"
+	"github.com/quern-engine/quern/internal/testutil/golden"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the results into the files of testdata")
 
 // TestGolden reads testdata/*.txt: job files, each between a line "==== title" and a line "----", and what comes of
 // them: the parts read, or the error. A title may end in "-p name=value …", the parameters given.
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no test files: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { runGolden(t, file) })
-	}
-}
-
-func runGolden(t *testing.T, file string) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out strings.Builder
-	for _, block := range strings.Split(string(data), "==== ")[1:] {
-		head, want, found := strings.Cut(block, "\n----\n")
-		if !found {
-			head = strings.TrimSuffix(head, "\n----")
+	golden.Files(t, "testdata/*.txt", func(t *testing.T, text string) string {
+		var out strings.Builder
+		for _, block := range strings.Split(text, "==== ")[1:] {
+			head, _, found := strings.Cut(block, "\n----\n")
+			if !found {
+				head = strings.TrimSuffix(head, "\n----")
+			}
+			title, body, _ := strings.Cut(head, "\n")
+			_, flags, _ := strings.Cut(title, " -p ")
+			given := map[string]string{}
+			for _, f := range strings.Fields(flags) {
+				name, value, _ := strings.Cut(f, "=")
+				given[name] = value
+			}
+			fmt.Fprintf(&out, "==== %s\n----\n%s\n\n", head, strings.TrimRight(describeFile(body, given), "\n"))
 		}
-		title, body, _ := strings.Cut(head, "\n")
-		_, flags, _ := strings.Cut(title, " -p ")
-		given := map[string]string{}
-		for _, f := range strings.Fields(flags) {
-			name, value, _ := strings.Cut(f, "=")
-			given[name] = value
-		}
-		got := strings.TrimRight(describeFile(body, given), "\n")
-		if want = strings.TrimRight(want, "\n"); got != want && !*rewrite {
-			t.Errorf("%s\n%s\ngot:\n%s\nwant:\n%s", title, body, got, want)
-		}
-		fmt.Fprintf(&out, "==== %s\n----\n%s\n\n", head, got)
-	}
-	if *rewrite {
-		if err := os.WriteFile(file, []byte(strings.TrimRight(out.String(), "\n")+"\n"), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
+		return strings.TrimRight(out.String(), "\n") + "\n"
+	})
 }
 
 // describeFile is what a test sees of a job: its parts, its parameters' values, and for each step an error at the last

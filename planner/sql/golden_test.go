@@ -1,53 +1,28 @@
 package sql
 
 import (
-	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/quern-engine/quern/internal/source"
+	"github.com/quern-engine/quern/internal/testutil/golden"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the results into the files of testdata")
 
 // TestGolden reads testdata/*.txt: blocks of a directive line ("query", "expr" or "name"), the SQL, a line "----" and
 // what comes of it: the canonical SQL and the tree, the column's name, or the error.
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no test files: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { runGolden(t, file) })
-	}
-}
-
-func runGolden(t *testing.T, file string) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []string
-	for _, block := range strings.Split(strings.TrimSpace(string(data)), "\n\n") {
-		if strings.HasPrefix(block, "#") {
+	golden.Files(t, "testdata/*.txt", func(t *testing.T, text string) string {
+		var out []string
+		for _, block := range strings.Split(strings.TrimSpace(text), "\n\n") {
+			if !strings.HasPrefix(block, "#") {
+				head, _, _ := strings.Cut(block, "\n----")
+				directive, body, _ := strings.Cut(head, "\n")
+				block = head + "\n----\n" + strings.TrimRight(runDirective(t, directive, body), "\n")
+			}
 			out = append(out, block)
-			continue
 		}
-		head, want, _ := strings.Cut(block, "\n----")
-		directive, body, _ := strings.Cut(head, "\n")
-		got := strings.TrimRight(runDirective(t, directive, body), "\n")
-		if want = strings.TrimPrefix(want, "\n"); got != want && !*rewrite {
-			t.Errorf("%s\n%s\ngot:\n%s\nwant:\n%s", directive, body, got, want)
-		}
-		out = append(out, head+"\n----\n"+got)
-	}
-	if *rewrite {
-		if err := os.WriteFile(file, []byte(strings.Join(out, "\n\n")+"\n"), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
+		return strings.Join(out, "\n\n") + "\n"
+	})
 }
 
 func runDirective(t *testing.T, directive, body string) string {

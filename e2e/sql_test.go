@@ -20,6 +20,7 @@ import (
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/cmd/quern/assembly"
 	"github.com/quern-engine/quern/compute/vector"
+	"github.com/quern-engine/quern/internal/recycle"
 	"github.com/quern-engine/quern/internal/testutil/golden"
 )
 
@@ -55,7 +56,13 @@ type world struct {
 
 func startWorld(t *testing.T, tables map[string]string, workers, slots int) *world {
 	t.Helper()
-	e, err := assembly.StartEmbedded(assembly.Options{Workers: workers, Slots: slots, Memory: 1 << 30})
+	opts := assembly.Options{Workers: workers, Slots: slots, Memory: 1 << 30}
+	if workers > 1 {
+		// Every row group is a task, so that there is something to exchange, and buffers turn to nonsense when freed.
+		opts.Planner.Stage.MinSplit = 1
+		opts.Allocator = recycle.Poison()
+	}
+	e, err := assembly.StartEmbedded(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +104,7 @@ func (w *world) runFile(t *testing.T, file string) {
 	_ = group.Wait() // outcomes are text, errors included
 	for i := range blocks {
 		b := &blocks[i]
-		if got[i] == b.want {
+		if got[i] == b.want || w.atOnce > 1 && anyRow(got[i]) == anyRow(b.want) {
 			continue
 		}
 		if golden.Rewriting() {
@@ -118,6 +125,15 @@ func (w *world) runFile(t *testing.T, file string) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// anyRow leaves an error's class alone, without the value that it is about: of several tasks with a bad row, whichever
+// comes to it first ends the run.
+func anyRow(outcome string) string {
+	if class, _, found := strings.Cut(outcome, "]"); found && strings.HasPrefix(outcome, "error: [") {
+		return class
+	}
+	return outcome
 }
 
 func indent(s string) string { return "\t" + strings.ReplaceAll(s, "\n", "\n\t") }

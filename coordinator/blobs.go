@@ -271,6 +271,9 @@ func (c *Coordinator) putBlob(w http.ResponseWriter, r *http.Request) error {
 		return api.Errorf(api.CodeInvalid, "%q is not a hex SHA-256", digest)
 	}
 	if err := c.blobs.put(digest, r.Body); err != nil {
+		if gone := r.Context().Err(); gone != nil {
+			return gone // the caller broke off: nothing of ours failed
+		}
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
-	"sort"
+	"slices"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -97,15 +98,12 @@ func printSummary(w io.Writer, status *api.RunStatus, took time.Duration) {
 		read += s.Counts.RowsRead
 		kept += s.Counts.RowsKept
 	}
-	names := make([]string, 0, len(status.Outputs))
-	for name, o := range status.Outputs {
-		names = append(names, name)
+	for _, o := range status.Outputs {
 		written += o.Rows
 	}
-	sort.Strings(names)
 	fmt.Fprintf(w, "run %s succeeded in %s\n", status.RunID, took.Round(time.Millisecond))
 	fmt.Fprintf(w, "rows  read %s, kept %s, written %s\n", humanize.Comma(read), humanize.Comma(kept), humanize.Comma(written))
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(status.Outputs)) {
 		o := status.Outputs[name]
 		fmt.Fprintf(w, "%s: %s rows in %d shards\n  %s\n", name, humanize.Comma(o.Rows), o.Shards, storage.Display(o.VersionPath))
 	}

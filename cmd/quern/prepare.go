@@ -141,7 +141,7 @@ func pluginCache() (string, error) {
 	return dir, nil
 }
 
-// submit uploads the executables and submits.
+// submit uploads the executables and submits. A run whose submission is interrupted is cancelled.
 func (p *prepared) submit(ctx context.Context, c *client.Client) (*api.RunStatus, error) {
 	for digest, path := range p.executables {
 		f, err := os.Open(path)
@@ -154,5 +154,14 @@ func (p *prepared) submit(ctx context.Context, c *client.Client) (*api.RunStatus
 			return nil, fmt.Errorf("upload plugin %s: %w", path, err)
 		}
 	}
-	return c.Submit(ctx, p.request)
+	status, err := c.Submit(ctx, p.request)
+	if err != nil && ctx.Err() != nil {
+		// Interrupted without an answer: the run may exist all the same.
+		last, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelPatience)
+		defer stop()
+		if _, cancelling := c.Cancel(last, p.request.RunID); cancelling == nil {
+			return nil, fmt.Errorf("run %s was cancelled: %w", p.request.RunID, err)
+		}
+	}
+	return status, err
 }

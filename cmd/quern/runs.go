@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -97,7 +99,8 @@ func printStatus(w io.Writer, s *api.RunStatus) {
 	for _, stage := range s.Stages {
 		fmt.Fprintln(w, stageLine(stage))
 	}
-	for name, o := range s.Outputs {
+	for _, name := range slices.Sorted(maps.Keys(s.Outputs)) {
+		o := s.Outputs[name]
 		fmt.Fprintf(w, "output %s: %d rows in %d shards, %s\n", name, o.Rows, o.Shards, storage.Display(o.VersionPath))
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -67,6 +68,12 @@ func New(opts Options) (*Host, error) {
 	if opts.CacheDir == "" {
 		return nil, errors.New("plugin host: no cache folder")
 	}
+	// Plugins run in a folder of their own, where a relative path to their executable would lead elsewhere.
+	dir, err := filepath.Abs(opts.CacheDir)
+	if err != nil {
+		return nil, fmt.Errorf("plugin host: %w", err)
+	}
+	opts.CacheDir = dir
 	return &Host{opts: opts, plugins: map[string]*plugin{}}, nil
 }
 

@@ -150,6 +150,19 @@ func gone(t *testing.T, pid int) {
 	t.Errorf("process %d still exists", pid)
 }
 
+// A plugin runs in a folder of its own; that the host was given a relative one must not matter.
+func TestRelativeCacheFolder(t *testing.T) {
+	t.Chdir(t.TempDir())
+	h, err := New(Options{CacheDir: "plugins"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	if !filepath.IsAbs(h.opts.CacheDir) {
+		t.Errorf("the cache folder is %s", h.opts.CacheDir)
+	}
+}
+
 func TestDescribeAndCall(t *testing.T) {
 	h, f, fns := open(t, built.distance, nil)
 	if len(fns) != 1 || fns[0].Name != "distance_bucket" || signature(fns[0]) != "(bigint) string, nullable false" {

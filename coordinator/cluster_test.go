@@ -382,3 +382,16 @@ func waitState(ctx context.Context, t *testing.T, cl *client.Client, id string) 
 		version = s.Version
 	}
 }
+
+// holding is a worker's way to run attempts: they succeed, but those of one stage only once hold is closed.
+func holding(stage int, hold <-chan struct{}) func(context.Context, api.Assignment) *api.Report {
+	return func(ctx context.Context, a api.Assignment) *api.Report {
+		if a.Stage == stage {
+			select {
+			case <-hold:
+			case <-ctx.Done():
+			}
+		}
+		return success(a)
+	}
+}

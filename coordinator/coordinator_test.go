@@ -424,15 +424,7 @@ func TestSingleNodeResumesFromItsState(t *testing.T) {
 	cl := c.client()
 	url, _ := outputURL(t)
 	hold := make(chan struct{})
-	w := startWorker(c, "w1", 2, func(ctx context.Context, a api.Assignment) *api.Report {
-		if a.Stage == 1 {
-			select {
-			case <-hold:
-			case <-ctx.Done():
-			}
-		}
-		return success(a)
-	})
+	w := startWorker(c, "w1", 2, holding(1, hold))
 	submit(ctx, t, cl, jobRequest("r1", url))
 	eventually(t, "the second stage", func() bool { return len(w.attempts()) == 4 })
 	c.kill("c1")

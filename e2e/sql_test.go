@@ -208,12 +208,12 @@ func (w *world) run(ctx context.Context, statement string) (types string, lines 
 	for _, f := range status.ResultSchema.Fields {
 		names = append(names, f.Type.String())
 	}
-	lines, err = resultLines(ctx, status)
+	lines, err = w.lines(ctx, status)
 	return strings.Join(names, ", "), lines, err
 }
 
-func resultLines(ctx context.Context, status *api.RunStatus) (lines []string, err error) {
-	rows := assembly.Rows(status)
+func (w *world) lines(ctx context.Context, status *api.RunStatus) (lines []string, err error) {
+	rows := w.cluster.Rows(status)
 	defer rows.Close()
 	for {
 		rec, err := rows.Next(ctx)

@@ -257,7 +257,7 @@ func queryQuern(e *assembly.Embedded, data, text string) ([]string, error) {
 	if status.Failure != nil {
 		return nil, status.Failure
 	}
-	rows := assembly.Rows(status)
+	rows := e.Rows(status)
 	defer rows.Close()
 	var out []string
 	for {

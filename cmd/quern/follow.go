@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +16,6 @@ import (
 	"github.com/quern-engine/quern/api/client"
 	"github.com/quern-engine/quern/cmd/quern/assembly"
 	"github.com/quern-engine/quern/plan"
-	"github.com/quern-engine/quern/storage"
 )
 
 // cancelPatience bounds how long an interrupted caller waits for the run to end.
@@ -28,13 +26,14 @@ func follow(ctx context.Context, c *client.Client, id string, show progress) (*a
 	defer show.done()
 	status, err := assembly.Wait(ctx, c, id, show.update)
 	if err != nil && ctx.Err() != nil {
-		return cancelAndWait(context.WithoutCancel(ctx), c, id, show)
+		return cancelAndWait(ctx, c, id, show)
 	}
 	return status, err
 }
 
+// cancelAndWait cancels a run for a caller who was interrupted, and waits for its end.
 func cancelAndWait(ctx context.Context, c *client.Client, id string, show progress) (*api.RunStatus, error) {
-	ctx, stop := context.WithTimeout(ctx, cancelPatience)
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelPatience)
 	defer stop()
 	_, err := c.Cancel(ctx, id)
 	if err != nil {
@@ -59,15 +58,12 @@ type runResult struct {
 // finish prints how a run ended and gives the error that carries its exit status.
 func finish(w io.Writer, status *api.RunStatus, took time.Duration, asJSON bool) error {
 	if asJSON {
-		result := runResult{RunID: status.RunID, State: status.State, Seconds: took.Seconds(), Outputs: map[string]api.OutputStatus{}, Failure: status.Failure}
-		for name, o := range status.Outputs {
-			o.Path, o.VersionPath, o.Manifest = storage.Display(o.Path), storage.Display(o.VersionPath), storage.Display(o.Manifest)
-			result.Outputs[name] = o
+		result := runResult{RunID: status.RunID, State: status.State, Seconds: took.Seconds(), Outputs: status.Outputs, Failure: status.Failure}
+		if result.Outputs == nil {
+			result.Outputs = map[string]api.OutputStatus{} // an object, also when there are none
 		}
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(result); err != nil {
-			return fmt.Errorf("print result: %w", err)
+		if err := printJSON(w, result); err != nil {
+			return err
 		}
 	} else if status.State == api.RunSucceeded {
 		printSummary(w, status, took)
@@ -105,6 +101,6 @@ func printSummary(w io.Writer, status *api.RunStatus, took time.Duration) {
 	fmt.Fprintf(w, "rows  read %s, kept %s, written %s\n", humanize.Comma(read), humanize.Comma(kept), humanize.Comma(written))
 	for _, name := range slices.Sorted(maps.Keys(status.Outputs)) {
 		o := status.Outputs[name]
-		fmt.Fprintf(w, "%s: %s rows in %d shards\n  %s\n", name, humanize.Comma(o.Rows), o.Shards, storage.Display(o.VersionPath))
+		fmt.Fprintf(w, "%s: %s rows in %d shards\n  %s\n", name, humanize.Comma(o.Rows), o.Shards, o.VersionPath)
 	}
 }

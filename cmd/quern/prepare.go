@@ -157,9 +157,7 @@ func (p *prepared) submit(ctx context.Context, c *client.Client) (*api.RunStatus
 	status, err := c.Submit(ctx, p.request)
 	if err != nil && ctx.Err() != nil {
 		// Interrupted without an answer: the run may exist all the same.
-		last, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelPatience)
-		defer stop()
-		if _, cancelling := c.Cancel(last, p.request.RunID); cancelling == nil {
+		if _, cancelling := cancelAndWait(ctx, c, p.request.RunID, noProgress{}); cancelling == nil {
 			return nil, fmt.Errorf("run %s was cancelled: %w", p.request.RunID, err)
 		}
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/api/client"
-	"github.com/quern-engine/quern/storage"
 )
 
 func newRunsCommand() *cobra.Command {
@@ -101,11 +100,11 @@ func printStatus(w io.Writer, s *api.RunStatus) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Outputs)) {
 		o := s.Outputs[name]
-		fmt.Fprintf(w, "output %s: %d rows in %d shards, %s\n", name, o.Rows, o.Shards, storage.Display(o.VersionPath))
+		fmt.Fprintf(w, "output %s: %d rows in %d shards, %s\n", name, o.Rows, o.Shards, o.VersionPath)
 	}
 }
 
-// printJSON prints what the API answered, indented.
+// printJSON prints an object, indented.
 func printJSON(w io.Writer, v any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")

@@ -63,7 +63,7 @@ func runQuery(ctx context.Context, e *assembly.Embedded, q *api.Query, encode re
 	if err := outcome(status); err != nil {
 		return err
 	}
-	rows := assembly.Rows(status)
+	rows := e.Rows(status)
 	defer rows.Close()
 	return writeResult(ctx, out, stdout, func(w io.Writer) error {
 		return encode(ctx, w, status.ResultSchema, rows)

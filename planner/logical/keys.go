@@ -22,15 +22,16 @@ func equiKey(p *plan.Expr, isLeft, isRight func(int) bool) (JoinKey, bool) {
 	switch {
 	case HasUDF(p), !l.Type.Equal(r.Type):
 		return JoinKey{}, false
-	case readsOnly(l, isLeft) && readsOnly(r, isRight):
+	case ReadsOnly(l, isLeft) && ReadsOnly(r, isRight):
 		return JoinKey{l, r, p.Name == "<=>"}, true
-	case readsOnly(r, isLeft) && readsOnly(l, isRight):
+	case ReadsOnly(r, isLeft) && ReadsOnly(l, isRight):
 		return JoinKey{r, l, p.Name == "<=>"}, true
 	}
 	return JoinKey{}, false
 }
 
-func readsOnly(e *plan.Expr, ok func(int) bool) bool {
+// ReadsOnly reports whether an expression reads columns, all of them accepted by ok.
+func ReadsOnly(e *plan.Expr, ok func(int) bool) bool {
 	cols := map[int]bool{}
 	e.Columns(cols)
 	for c := range cols {

@@ -16,7 +16,7 @@ func prunePartitions(r *rewriter, n logical.Node) logical.Node {
 		partition := partitionColumns(scan)
 		var onPartition, others []*plan.Expr
 		for _, p := range plan.Conjuncts(filter.Predicate) {
-			if reads(p, func(c int) bool { _, ok := partition[c]; return ok }) && !logical.HasUDF(p) {
+			if logical.ReadsOnly(p, func(c int) bool { _, ok := partition[c]; return ok }) && !logical.HasUDF(p) {
 				onPartition = append(onPartition, p)
 			} else {
 				others = append(others, p)

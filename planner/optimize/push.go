@@ -68,7 +68,7 @@ func pushProject(n *logical.Project, preds []*plan.Expr) logical.Node {
 func pushAggregate(n *logical.Aggregate, preds []*plan.Expr) logical.Node {
 	keys := definitions(n.Keys)
 	moving, staying := split(preds, func(p *plan.Expr) bool {
-		return len(keys) > 0 && reads(p, func(c int) bool { return keys[c] != nil }) && !logical.HasUDF(logical.Substitute(p, keys))
+		return len(keys) > 0 && logical.ReadsOnly(p, func(c int) bool { return keys[c] != nil }) && !logical.HasUDF(logical.Substitute(p, keys))
 	})
 	for i, p := range moving {
 		moving[i] = logical.Substitute(p, keys)
@@ -82,18 +82,6 @@ func definitions(defs []logical.Definition) map[int]*plan.Expr {
 		m[d.ID] = d.Expr
 	}
 	return m
-}
-
-// reads reports whether an expression reads columns, all of them accepted by ok.
-func reads(e *plan.Expr, ok func(int) bool) bool {
-	cols := map[int]bool{}
-	e.Columns(cols)
-	for c := range cols {
-		if !ok(c) {
-			return false
-		}
-	}
-	return len(cols) > 0
 }
 
 func anyColumn(int) bool { return true }
@@ -117,19 +105,19 @@ func pushJoin(n *logical.Join, preds []*plan.Expr) logical.Node {
 	isLeft, isRight := side(n.Left), side(n.Right)
 	calm := func(p *plan.Expr) bool { return !canFail(p) && !logical.HasUDF(p) }
 
-	left, above := split(preds, func(p *plan.Expr) bool { return !full && calm(p) && reads(p, isLeft) })
+	left, above := split(preds, func(p *plan.Expr) bool { return !full && calm(p) && logical.ReadsOnly(p, isLeft) })
 	var right, toOn []*plan.Expr
 	on := plan.Conjuncts(n.On)
 	if inner {
-		right, above = split(above, func(p *plan.Expr) bool { return calm(p) && reads(p, isRight) })
+		right, above = split(above, func(p *plan.Expr) bool { return calm(p) && logical.ReadsOnly(p, isRight) })
 		toOn, above = split(above, func(p *plan.Expr) bool {
-			return calm(p) && reads(p, anyColumn) || logical.IsEquiKey(p, isLeft, isRight)
+			return calm(p) && logical.ReadsOnly(p, anyColumn) || logical.IsEquiKey(p, isLeft, isRight)
 		})
 		on = append(on, toOn...)
 	}
-	moving, on := split(on, func(p *plan.Expr) bool { return (inner || semi) && calm(p) && reads(p, isLeft) })
+	moving, on := split(on, func(p *plan.Expr) bool { return (inner || semi) && calm(p) && logical.ReadsOnly(p, isLeft) })
 	left = append(left, moving...)
-	moving, on = split(on, func(p *plan.Expr) bool { return !full && calm(p) && reads(p, isRight) })
+	moving, on = split(on, func(p *plan.Expr) bool { return !full && calm(p) && logical.ReadsOnly(p, isRight) })
 	right = append(right, moving...)
 
 	out := *n
@@ -201,7 +189,7 @@ func rejectsNull(p *plan.Expr, in logical.Node) bool {
 		nulls[c.ID] = plan.NullLiteral(c.Type)
 	}
 	for _, conjunct := range plan.Conjuncts(p) {
-		if !reads(conjunct, anyColumn) || canFail(conjunct) || logical.HasUDF(conjunct) {
+		if !logical.ReadsOnly(conjunct, anyColumn) || canFail(conjunct) || logical.HasUDF(conjunct) {
 			continue
 		}
 		v := simplify(logical.Substitute(conjunct, nulls))

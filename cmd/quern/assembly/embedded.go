@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -16,6 +17,7 @@ import (
 	"github.com/quern-engine/quern/api/client"
 	"github.com/quern-engine/quern/coordinator"
 	"github.com/quern-engine/quern/planner"
+	"github.com/quern-engine/quern/shuffle"
 	"github.com/quern-engine/quern/storage"
 	"github.com/quern-engine/quern/worker"
 )
@@ -40,6 +42,7 @@ type Embedded struct {
 	store   *storage.Store
 	node    *coordinator.Coordinator
 	workers errgroup.Group
+	peers   *http.Client // for results
 	stop    context.CancelFunc
 	cleanup func() error
 }
@@ -52,7 +55,7 @@ func StartEmbedded(opts Options) (*Embedded, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	e := &Embedded{store: storage.New(), stop: stop, cleanup: cleanup}
+	e := &Embedded{peers: &http.Client{Transport: shuffle.NewTransport()}, store: storage.New(), stop: stop, cleanup: cleanup}
 	if err := e.start(ctx, state, opts); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -89,6 +92,7 @@ func (e *Embedded) start(ctx context.Context, state string, opts Options) (err e
 // Close stops the workers first, so that their last words find a coordinator, then the coordinator, then removes the
 // temporary state.
 func (e *Embedded) Close() error {
+	e.peers.CloseIdleConnections()
 	e.stop()
 	err := e.workers.Wait()
 	if errors.Is(err, context.Canceled) {

@@ -2,7 +2,6 @@ package assembly
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/quern-engine/quern/api"
@@ -29,6 +28,6 @@ func Wait(ctx context.Context, c *client.Client, id string, update func(*api.Run
 }
 
 // Rows streams the result of a query that succeeded; Close it when done.
-func Rows(status *api.RunStatus) *shuffle.Stream {
-	return shuffle.NewClient(&http.Client{Transport: shuffle.NewTransport()}, shuffle.ClientOptions{}).Fetch(*status.Result, 0, status.ResultSchema, "", nil)
+func (e *Embedded) Rows(status *api.RunStatus) *shuffle.Stream {
+	return shuffle.NewClient(e.peers, shuffle.ClientOptions{}).Fetch(*status.Result, 0, status.ResultSchema, "", nil)
 }

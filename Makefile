@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 # everywhere lets all builds share one cache.
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build run test check fmt vet lint race e2e soak bench verify fuzz cover generate tidy-tree clean
+.PHONY: help build run test check fmt vet lint race e2e soak bench bench-tpch verify fuzz cover generate tidy-tree clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -54,6 +54,18 @@ verify: ## Compare the main job's output with DuckDB's answer to the same SQL (n
 
 bench: build ## Time queries side by side with DuckDB on the full flights file (needs a C compiler, and DATA)
 	cd bench && CGO_ENABLED=1 $(GO) run ./compare -data $(abspath $(DATA))/flights-3m.parquet -quern $(abspath $(BIN))/quern
+
+SF   ?= 1
+RUNS ?= 5
+TPCH := bench/data/sf$(SF)
+bench-tpch: $(TPCH) ## Time the 22 queries of TPC-H at scale SF (default 1), then single operators, side by side with DuckDB
+	cd bench && CGO_ENABLED=1 $(GO) run ./compare -suite tpch -data data/sf$(SF) -runs $(RUNS)
+	cd bench && CGO_ENABLED=1 $(GO) run ./compare -suite micro -data data/sf$(SF) -runs $(RUNS)
+
+$(TPCH): # the tables of TPC-H, made by tpchgen-cli (needs Python)
+	python3 -m venv bench/data/venv
+	bench/data/venv/bin/pip install --quiet tpchgen-cli==4.0.0
+	bench/data/venv/bin/tpchgen-cli parquet -s $(SF) -o $@
 
 FUZZTIME ?= 30s
 fuzz: ## Run each fuzz target for FUZZTIME

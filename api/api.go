@@ -4,6 +4,7 @@ package api
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/quern-engine/quern/plan"
@@ -30,15 +31,43 @@ type Job struct {
 
 // Query is one SQL statement; its rows come back as the run's result.
 type Query struct {
-	File   string  `json:"file,omitempty"` // name, for messages
-	SQL    string  `json:"sql"`
-	Tables []Table `json:"tables,omitempty"`
+	File string `json:"file,omitempty"` // name, for messages
+	Line int    `json:"line,omitempty"` // lines of the file before the statement, for messages
+	SQL  string `json:"sql"`
+
+	Tables  []Table      `json:"tables,omitempty"`
+	Views   []View       `json:"views,omitempty"` // each sees the tables and the views before it
+	Session plan.Session `json:"session,omitzero"`
+	// Into writes the rows to a dataset instead of handing them to the caller.
+	Into *Into `json:"into,omitempty"`
 }
 
 // Table binds a name to files.
 type Table struct {
-	Name string `json:"name"`
-	Path string `json:"path"` // absolute, or a URL
+	Name    string            `json:"name"`
+	Path    string            `json:"path"`              // absolute, or a URL
+	Format  string            `json:"format,omitempty"`  // "" goes by the files' names
+	Options map[string]string `json:"options,omitempty"` // of the format
+	// Schema is the columns as DDL, "a INT NOT NULL, b STRING"; "" takes them from the files. With it there may be no file.
+	Schema string `json:"schema,omitempty"`
+}
+
+// View binds a name to a query.
+type View struct {
+	Name    string   `json:"name"`
+	Columns []string `json:"columns,omitempty"` // other names for the query's columns
+	File    string   `json:"file,omitempty"`
+	Line    int      `json:"line,omitempty"`
+	SQL     string   `json:"sql"`
+}
+
+// Into says where the rows of a query go.
+type Into struct {
+	URL string `json:"url"` // base of a dataset
+	// Schema is the columns of the table that is written, as DDL; "" takes the query's. The query's columns go by
+	// position, or by name where Columns lists names, and are cast as an assignment: losslessly, or with an error.
+	Schema  string   `json:"schema,omitempty"`
+	Columns []string `json:"columns,omitempty"`
 }
 
 // RunState is where a run is. Later states have larger numbers; a terminal state never changes.
@@ -96,6 +125,17 @@ type Counts struct {
 	RowsOut      int64 `json:"rows_out"`
 	BytesOut     int64 `json:"bytes_out"`
 	GroupsPruned int64 `json:"row_groups_pruned,omitempty"`
+	// Operators is what each operator of the stage did, by its place in the tree, parents first.
+	Operators []OperatorCounts `json:"operators,omitempty"`
+}
+
+// OperatorCounts is what one operator did, in one attempt or in all of a stage's.
+type OperatorCounts struct {
+	Rows    int64 `json:"rows"` // put out
+	Batches int64 `json:"batches"`
+	Nanos   int64 `json:"nanos"`             // inside the operator and its inputs
+	Spilled int64 `json:"spilled,omitempty"` // bytes written to scratch files
+	Peak    int64 `json:"peak,omitempty"`    // most bytes of memory held at once by one task
 }
 
 // Add sums counts.
@@ -107,6 +147,14 @@ func (c *Counts) Add(o Counts) {
 	c.RowsOut += o.RowsOut
 	c.BytesOut += o.BytesOut
 	c.GroupsPruned += o.GroupsPruned
+	if n := len(o.Operators); n > len(c.Operators) {
+		c.Operators = append(slices.Clip(c.Operators), make([]OperatorCounts, n-len(c.Operators))...)
+	}
+	for i, p := range o.Operators {
+		q := &c.Operators[i]
+		q.Rows, q.Batches, q.Nanos, q.Spilled = q.Rows+p.Rows, q.Batches+p.Batches, q.Nanos+p.Nanos, q.Spilled+p.Spilled
+		q.Peak = max(q.Peak, p.Peak)
+	}
 }
 
 // OutputStatus is a published output.

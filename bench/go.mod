@@ -6,6 +6,7 @@ replace github.com/quern-engine/quern => ../
 
 require (
 	github.com/duckdb/duckdb-go/v2 v2.10506.0
+	github.com/dustin/go-humanize v1.1.0
 	github.com/quern-engine/quern v0.0.0-00010101000000-000000000000
 	gopkg.in/yaml.v3 v3.0.1
 )

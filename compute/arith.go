@@ -21,14 +21,51 @@ func tryName(op string) string {
 // buildArithmetic builds a binary operator; with try set, NULL takes the place of errors.
 func buildArithmetic(op string, try bool) builder {
 	return func(b *binding) (node, error) {
-		k, mayFail := arithmeticKernel(op, b, try)
-		return strict(mayFail && !try, k)(b)
+		if err := readTimes(b); err != nil {
+			return nil, err
+		}
+		quiet := try
+		if b.legacy && !isTemporal(b.arg(0)) && !isTemporal(b.arg(1)) {
+			if k := wrappingKernel(op, b.arg(0)); k != nil && !try {
+				return total(k)(b)
+			}
+			quiet = true
+		}
+		k, mayFail := arithmeticKernel(op, b, quiet)
+		return strict(mayFail && !quiet, k)(b)
 	}
 }
 
+// wrappingKernel is what sums, differences and products of integers are outside of ANSI mode; else nil.
+func wrappingKernel(op string, t plan.Type) kernel {
+	switch t.Kind {
+	case plan.KindInt8:
+		return wrapping[int8](op)
+	case plan.KindInt16:
+		return wrapping[int16](op)
+	case plan.KindInt32:
+		return wrapping[int32](op)
+	case plan.KindInt64:
+		return wrapping[int64](op)
+	}
+	return nil
+}
+
+func wrapping[T integer](op string) kernel {
+	switch op {
+	case "+":
+		return map2(func(a, b T) T { return a + b })
+	case "-":
+		return map2(func(a, b T) T { return a - b })
+	case "*":
+		return map2(func(a, b T) T { return a * b })
+	}
+	return nil
+}
+
 func arithmeticKernel(op string, b *binding, try bool) (k kernel, mayFail bool) {
-	if b.t.Kind == plan.KindDate {
-		return dateArithmeticKernel(op, b, try), true
+	if make := temporalKernel(op, b); make != nil {
+		return make(try), true
 	}
 	switch b.arg(0).Kind {
 	case plan.KindInt8:
@@ -45,18 +82,6 @@ func arithmeticKernel(op string, b *binding, try bool) (k kernel, mayFail bool) 
 		return floatKernel[float64](op, try)
 	}
 	return decimalKernel(op, b.arg(0), b.arg(1), b.t, try), decimalFails(op, b.arg(0), b.arg(1))
-}
-
-func dateArithmeticKernel(op string, b *binding, try bool) kernel {
-	f := addDays
-	if op == "-" {
-		f = subtractDays
-	}
-	if b.arg(0).Kind != plan.KindDate {
-		g := f
-		f = func(days, date int32) (int32, bool, error) { return g(date, days) }
-	}
-	return mapSome2(orNull2(f, try))
 }
 
 // orNull2 turns a function's errors into NULLs, if asked to.
@@ -262,26 +287,46 @@ func floatDivision[T float](op string) func(a, b T) (T, bool, error) {
 func buildNegative(b *binding) (node, error) {
 	switch b.t.Kind {
 	case plan.KindInt8:
-		return partial(mapSome1(negateInt[int8](b.t)))(b)
+		return partial(mapSome1(negateInt[int8](b.t, b.legacy)))(b)
 	case plan.KindInt16:
-		return partial(mapSome1(negateInt[int16](b.t)))(b)
+		return partial(mapSome1(negateInt[int16](b.t, b.legacy)))(b)
 	case plan.KindInt32:
-		return partial(mapSome1(negateInt[int32](b.t)))(b)
+		return partial(mapSome1(negateInt[int32](b.t, b.legacy)))(b)
 	case plan.KindInt64:
-		return partial(mapSome1(negateInt[int64](b.t)))(b)
+		return partial(mapSome1(negateInt[int64](b.t, b.legacy)))(b)
 	case plan.KindFloat32:
 		return total(map1(func(v float32) float32 { return -v }))(b)
 	case plan.KindFloat64:
 		return total(map1(func(v float64) float64 { return -v }))(b)
+	case plan.KindYearMonthInterval:
+		return partial(mapSome1(negateSpan[int32]))(b)
+	case plan.KindDayTimeInterval:
+		return partial(mapSome1(negateSpan[int64]))(b)
+	case plan.KindInterval:
+		return partial(mapSome1(negateInterval))(b)
 	}
 	return total(map1(negateDecimal))(b)
 }
 
-func negateInt[T integer](t plan.Type) func(T) (T, bool, error) {
+func negateInt[T integer](t plan.Type, wrap bool) func(T) (T, bool, error) {
 	return func(v T) (T, bool, error) {
-		if v != 0 && v == -v {
+		if !wrap && v != 0 && v == -v {
 			return 0, false, arithmeticOverflow(t, "")
 		}
 		return -v, true, nil
 	}
+}
+
+func negateSpan[T int32 | int64](v T) (T, bool, error) {
+	if v != 0 && v == -v {
+		return 0, false, intervalOverflow("")
+	}
+	return -v, true, nil
+}
+
+func negateInterval(v interval) (interval, bool, error) {
+	if v.Months == math.MinInt32 || v.Days == math.MinInt32 || v.Nanoseconds == math.MinInt64 {
+		return v, false, intervalOverflow("")
+	}
+	return interval{Months: -v.Months, Days: -v.Days, Nanoseconds: -v.Nanoseconds}, true, nil
 }

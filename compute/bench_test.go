@@ -59,7 +59,7 @@ func BenchmarkEval(b *testing.B) {
 		{"year of date", call("year", col(7)), false},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			prog, err := Compile(c.e, propertySchema)
+			prog, err := Compile(c.e, propertySchema, plan.Session{})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -49,62 +49,80 @@ func castFunction(t plan.Type, example, res string) Function {
 	return Function{
 		Name: name, Usage: name + "(value)", Summary: "The value cast to " + t.String() + ".", Example: example,
 		ExampleResult: res, resolve: takes(returns(t), accept),
-		build: func(b *binding) (node, error) { return castNode(b.args[0], t, false) },
+		build: func(b *binding) (node, error) { return castNode(b.session, b.args[0], t, false) },
 	}
 }
 
-// castKernel converts columns; with try set, NULL takes the place of errors. It covers what [CanCast] allows.
-func castKernel(from, to plan.Type, try bool) (k kernel, mayFail bool) {
+// caster is how to convert: with try set, NULL takes the place of errors; with wrap set, whole numbers that do not fit
+// lose their high bits, as they do outside of ANSI mode.
+type caster struct {
+	session
+	try, wrap bool
+}
+
+// kernel converts columns. It covers what [CanCast] allows.
+func (c caster) kernel(from, to plan.Type) (k kernel, mayFail bool) {
+	switch {
+	case from.IsNested():
+		return castNested(from, to, c)
+	case from.IsInterval():
+		return castInterval(from, to, c)
+	case to.IsInterval() && from.IsNumeric():
+		return numberToInterval(from, to, c)
+	}
 	switch from.Kind {
 	case plan.KindInt8:
-		return castInt[int8](from, to, try)
+		return castInt[int8](from, to, c)
 	case plan.KindInt16:
-		return castInt[int16](from, to, try)
+		return castInt[int16](from, to, c)
 	case plan.KindInt32:
-		return castInt[int32](from, to, try)
+		return castInt[int32](from, to, c)
 	case plan.KindInt64:
-		return castInt[int64](from, to, try)
+		return castInt[int64](from, to, c)
 	case plan.KindFloat32:
-		return castFloat[float32](from, to, try)
+		return castFloat[float32](from, to, c)
 	case plan.KindFloat64:
-		return castFloat[float64](from, to, try)
+		return castFloat[float64](from, to, c)
 	case plan.KindDecimal:
-		return castDecimal(from, to, try)
+		return castDecimal(from, to, c)
 	case plan.KindBoolean:
-		return castBoolean(to, try)
+		return castBoolean(to, c)
 	case plan.KindDate:
-		return castDate(to, try)
+		return castDate(to, c)
 	case plan.KindTimestamp:
-		return castTimestamp(from, to, try)
+		return castTimestamp(from, to, c)
+	case plan.KindTimestampNTZ:
+		return castNTZ(to, c)
 	}
-	return castString(from, to, try)
+	return castString(from, to, c)
 }
 
-// always makes a kernel of a conversion that has a result for every value, sometimes of one that may fail.
+// always makes a kernel of a conversion that has a result for every value, attempt of one that may fail: fail says how,
+// for a value that it fails for.
 func always[A, R any](f func(A) R) (kernel, bool) { return map1(f), false }
 
-func sometimes[A, R any](try bool, f func(A) (R, error)) (kernel, bool) {
+func attempt[A, R any](c caster, f func(A) (R, bool), fail func(A) error) (kernel, bool) {
 	return mapSome1(func(a A) (R, bool, error) {
-		v, err := f(a)
-		if err != nil && try {
-			return v, false, nil
+		v, ok := f(a)
+		if !ok && !c.try {
+			return v, false, fail(a)
 		}
-		return v, err == nil, err
-	}), true
+		return v, ok, nil
+	}), !c.try
 }
 
 func written[A any](f func(dst []byte, a A) []byte) (kernel, bool) { return text1(f), false }
 
-func castInt[A integer](from, to plan.Type, try bool) (kernel, bool) {
+func castInt[A integer](from, to plan.Type, c caster) (kernel, bool) {
 	switch to.Kind {
 	case plan.KindInt8:
-		return narrowInt[A, int8](from, to, try)
+		return narrowInt[A, int8](from, to, c)
 	case plan.KindInt16:
-		return narrowInt[A, int16](from, to, try)
+		return narrowInt[A, int16](from, to, c)
 	case plan.KindInt32:
-		return narrowInt[A, int32](from, to, try)
+		return narrowInt[A, int32](from, to, c)
 	case plan.KindInt64:
-		return narrowInt[A, int64](from, to, try)
+		return narrowInt[A, int64](from, to, c)
 	case plan.KindFloat32:
 		return always(func(v A) float32 { return float32(v) })
 	case plan.KindFloat64:
@@ -116,25 +134,16 @@ func castInt[A integer](from, to plan.Type, try bool) (kernel, bool) {
 	case plan.KindString:
 		return written(func(dst []byte, v A) []byte { return strconv.AppendInt(dst, int64(v), 10) })
 	}
-	return sometimes(try, func(v A) (decimal128.Num, error) {
-		d, ok := rescale(decimal128.FromI64(int64(v)), 0, to)
-		if !ok {
-			return d, decimalOutOfRange(strconv.FormatInt(int64(v), 10), to)
-		}
-		return d, nil
-	})
+	return attempt(c, func(v A) (decimal128.Num, bool) { return rescale(decimal128.FromI64(int64(v)), 0, to) },
+		func(v A) error { return decimalOutOfRange(strconv.FormatInt(int64(v), 10), to) })
 }
 
-func narrowInt[A, R integer](from, to plan.Type, try bool) (kernel, bool) {
-	if from.Kind < to.Kind {
+func narrowInt[A, R integer](from, to plan.Type, c caster) (kernel, bool) {
+	if from.Kind < to.Kind || c.wrap {
 		return always(func(v A) R { return R(v) })
 	}
-	return sometimes(try, func(v A) (R, error) {
-		if r := R(v); A(r) == v {
-			return r, nil
-		}
-		return 0, castOverflow(sqlInt(from, int64(v)), from, to)
-	})
+	return attempt(c, func(v A) (R, bool) { r := R(v); return r, A(r) == v },
+		func(v A) error { return castOverflow(sqlInt(from, int64(v)), from, to) })
 }
 
 // saturatingSeconds turns seconds into microseconds, as Java's TimeUnit does.
@@ -148,20 +157,20 @@ func saturatingSeconds(s int64) int64 {
 	return math.MaxInt64
 }
 
-func castFloat[A float](from, to plan.Type, try bool) (kernel, bool) {
+func castFloat[A float](from, to plan.Type, c caster) (kernel, bool) {
 	bits := 64
 	if from.Kind == plan.KindFloat32 {
 		bits = 32
 	}
 	switch to.Kind {
 	case plan.KindInt8:
-		return floatToInt[A, int8](from, to, try)
+		return floatToInt[A, int8](from, to, c)
 	case plan.KindInt16:
-		return floatToInt[A, int16](from, to, try)
+		return floatToInt[A, int16](from, to, c)
 	case plan.KindInt32:
-		return floatToInt[A, int32](from, to, try)
+		return floatToInt[A, int32](from, to, c)
 	case plan.KindInt64:
-		return floatToInt[A, int64](from, to, try)
+		return floatToInt[A, int64](from, to, c)
 	case plan.KindFloat32:
 		return always(func(v A) float32 { return float32(v) })
 	case plan.KindFloat64:
@@ -171,20 +180,30 @@ func castFloat[A float](from, to plan.Type, try bool) (kernel, bool) {
 	case plan.KindString:
 		return written(func(dst []byte, v A) []byte { return append(dst, vector.FormatFloat(float64(v), bits)...) })
 	case plan.KindTimestamp:
-		return sometimes(try, func(v A) (int64, error) { return floatToMicros(float64(v), from, to) })
+		return attempt(c, func(v A) (int64, bool) { return floatToMicros(float64(v)) },
+			func(v A) error { return castInvalid(sqlFloat(from, float64(v)), from, to) })
 	}
-	return sometimes(try, func(v A) (decimal128.Num, error) { return floatToDecimal(float64(v), bits, from, to) })
+	return attempt(c, func(v A) (decimal128.Num, bool) { return floatToDecimal(float64(v), bits, to) },
+		func(v A) error { return floatDecimalError(float64(v), bits, from, to) })
 }
 
-func floatToInt[A float, R integer](from, to plan.Type, try bool) (kernel, bool) {
+func floatToInt[A float, R integer](from, to plan.Type, c caster) (kernel, bool) {
 	low, high := intBounds(to.Kind)
-	return sometimes(try, func(v A) (R, error) {
+	if c.wrap {
+		return always(func(v A) R {
+			if to.Kind == plan.KindInt64 {
+				return R(saturate(float64(v)))
+			}
+			return R(min(max(saturate(float64(v)), math.MinInt32), math.MaxInt32))
+		})
+	}
+	return attempt(c, func(v A) (R, bool) {
 		t := math.Trunc(float64(v))
 		if !(t >= low && t < high) {
-			return 0, castOverflow(sqlFloat(from, float64(v)), from, to)
+			return 0, false
 		}
-		return R(t), nil
-	})
+		return R(t), true
+	}, func(v A) error { return castOverflow(sqlFloat(from, float64(v)), from, to) })
 }
 
 // intBounds is the least value of an integer type, and the least one beyond it.
@@ -193,38 +212,37 @@ func intBounds(k plan.Kind) (low, high float64) {
 	return -high, high
 }
 
-func floatToMicros(v float64, from, to plan.Type) (int64, error) {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return 0, castInvalid(sqlFloat(from, v), from, to)
-	}
-	switch us := v * 1e6; {
-	case us >= math.MaxInt64:
-		return math.MaxInt64, nil
-	case us <= math.MinInt64:
-		return math.MinInt64, nil
-	default:
-		return int64(us), nil
-	}
+func floatToMicros(v float64) (int64, bool) {
+	return saturate(v * 1e6), !math.IsNaN(v) && !math.IsInf(v, 0)
 }
 
 // floatToDecimal goes through the number's shortest decimal form, as Spark does: 0.1 is 0.1 and not 0.1000000000000000055.
-func floatToDecimal(v float64, bits int, from, to plan.Type) (decimal128.Num, error) {
+func floatToDecimal(v float64, bits int, to plan.Type) (decimal128.Num, bool) {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return decimal128.Num{}, castOverflow(sqlFloat(from, v), from, to)
+		return decimal128.Num{}, false
 	}
-	return parseDecimal(strconv.FormatFloat(v, 'e', -1, bits), to)
+	d, err := parseDecimal(strconv.FormatFloat(v, 'e', -1, bits), to)
+	return d, err == nil
 }
 
-func castDecimal(from, to plan.Type, try bool) (kernel, bool) {
+func floatDecimalError(v float64, bits int, from, to plan.Type) error {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return castOverflow(sqlFloat(from, v), from, to)
+	}
+	_, err := parseDecimal(strconv.FormatFloat(v, 'e', -1, bits), to)
+	return err
+}
+
+func castDecimal(from, to plan.Type, c caster) (kernel, bool) {
 	switch to.Kind {
 	case plan.KindInt8:
-		return decimalToInt[int8](from, to, try)
+		return decimalToInt[int8](from, to, c)
 	case plan.KindInt16:
-		return decimalToInt[int16](from, to, try)
+		return decimalToInt[int16](from, to, c)
 	case plan.KindInt32:
-		return decimalToInt[int32](from, to, try)
+		return decimalToInt[int32](from, to, c)
 	case plan.KindInt64:
-		return decimalToInt[int64](from, to, try)
+		return decimalToInt[int64](from, to, c)
 	case plan.KindFloat32:
 		return always(func(v decimal128.Num) float32 { return float32(decimalToFloat(v, from.Scale)) })
 	case plan.KindFloat64:
@@ -234,28 +252,35 @@ func castDecimal(from, to plan.Type, try bool) (kernel, bool) {
 	case plan.KindString:
 		return written(func(dst []byte, v decimal128.Num) []byte { return append(dst, formatDecimal(v, from.Scale)...) })
 	case plan.KindTimestamp:
-		return sometimes(try, func(v decimal128.Num) (int64, error) { return decimalToMicros(v, from, to) })
+		return attempt(c, func(v decimal128.Num) (int64, bool) { return decimalToMicros(v, from) },
+			func(v decimal128.Num) error { return castOverflow(formatDecimal(v, from.Scale)+"BD", from, to) })
 	}
-	return sometimes(try, func(v decimal128.Num) (decimal128.Num, error) {
-		d, ok := rescale(v, from.Scale, to)
-		if !ok {
-			return d, decimalOutOfRange(formatDecimal(v, from.Scale), to)
-		}
-		return d, nil
-	})
+	return attempt(c, func(v decimal128.Num) (decimal128.Num, bool) { return rescale(v, from.Scale, to) },
+		func(v decimal128.Num) error { return decimalOutOfRange(formatDecimal(v, from.Scale), to) })
 }
 
-func decimalToInt[R integer](from, to plan.Type, try bool) (kernel, bool) {
-	unit := bigPow10(from.Scale)
+func decimalToInt[R integer](from, to plan.Type, c caster) (kernel, bool) {
 	low, high := intRange(to.Kind)
-	return sometimes(try, func(v decimal128.Num) (R, error) {
-		whole := v.BigInt()
-		whole.Quo(whole, unit)
-		if !whole.IsInt64() || whole.Int64() < low || whole.Int64() > high {
-			return 0, castOverflow(formatDecimal(v, from.Scale)+"BD", from, to)
-		}
-		return R(whole.Int64()), nil
-	})
+	if c.wrap {
+		return always(func(v decimal128.Num) R { return R(wholePart(v, from.Scale).LowBits()) })
+	}
+	return attempt(c, func(v decimal128.Num) (R, bool) {
+		whole := wholePart(v, from.Scale)
+		n := int64(whole.LowBits())
+		return R(n), isInt64(whole) && n >= low && n <= high
+	}, func(v decimal128.Num) error { return castOverflow(formatDecimal(v, from.Scale)+"BD", from, to) })
+}
+
+// wholePart is a decimal without its fraction.
+func wholePart(v decimal128.Num, scale int32) decimal128.Num {
+	switch {
+	case scale == 0:
+		return v
+	case scale <= 18 && isInt64(v):
+		return decimal128.FromI64(int64(v.LowBits()) / int64(pow10(scale).LowBits()))
+	}
+	q, _ := v.Div(pow10(scale))
+	return q
 }
 
 func intRange(k plan.Kind) (low, high int64) {
@@ -264,13 +289,10 @@ func intRange(k plan.Kind) (low, high int64) {
 	return -high - 1, high
 }
 
-func decimalToMicros(v decimal128.Num, from, to plan.Type) (int64, error) {
+func decimalToMicros(v decimal128.Num, from plan.Type) (int64, bool) {
 	us := v.BigInt()
 	us.Mul(us, bigPow10(6)).Quo(us, bigPow10(from.Scale))
-	if !us.IsInt64() {
-		return 0, castOverflow(formatDecimal(v, from.Scale)+"BD", from, to)
-	}
-	return us.Int64(), nil
+	return us.Int64(), us.IsInt64()
 }
 
 func formatDecimal(v decimal128.Num, scale int32) string {
@@ -280,7 +302,7 @@ func formatDecimal(v decimal128.Num, scale int32) string {
 	return vector.FormatDecimal(v.BigInt().String(), scale)
 }
 
-func castBoolean(to plan.Type, try bool) (kernel, bool) {
+func castBoolean(to plan.Type, c caster) (kernel, bool) {
 	switch to.Kind {
 	case plan.KindInt8:
 		return always(func(v bool) int8 { return int8(bit(v)) })
@@ -297,13 +319,8 @@ func castBoolean(to plan.Type, try bool) (kernel, bool) {
 	case plan.KindString:
 		return written(func(dst []byte, v bool) []byte { return strconv.AppendBool(dst, v) })
 	}
-	return sometimes(try, func(v bool) (decimal128.Num, error) {
-		d, ok := rescale(decimal128.FromI64(int64(bit(v))), 0, to)
-		if !ok {
-			return d, decimalOutOfRange(strconv.Itoa(int(bit(v))), to)
-		}
-		return d, nil
-	})
+	return attempt(c, func(v bool) (decimal128.Num, bool) { return rescale(decimal128.FromI64(int64(bit(v))), 0, to) },
+		func(v bool) error { return decimalOutOfRange(strconv.Itoa(int(bit(v))), to) })
 }
 
 // sqlInt and sqlFloat show a number as error messages do, with the suffix of its type.

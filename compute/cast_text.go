@@ -7,58 +7,48 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
 
-	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
 )
 
 // castString reads text; from is string or binary.
-func castString(from, to plan.Type, try bool) (kernel, bool) {
+func castString(from, to plan.Type, c caster) (kernel, bool) {
 	invalid := func(s string) error { return castInvalid(sqlString(s), from, to) }
 	switch to.Kind {
 	case plan.KindString, plan.KindBinary:
 		return written(func(dst []byte, s string) []byte { return append(dst, s...) })
 	case plan.KindInt8:
-		return stringToInt[int8](8, try, invalid)
+		return stringToInt[int8](8, c, invalid)
 	case plan.KindInt16:
-		return stringToInt[int16](16, try, invalid)
+		return stringToInt[int16](16, c, invalid)
 	case plan.KindInt32:
-		return stringToInt[int32](32, try, invalid)
+		return stringToInt[int32](32, c, invalid)
 	case plan.KindInt64:
-		return stringToInt[int64](64, try, invalid)
+		return stringToInt[int64](64, c, invalid)
 	case plan.KindFloat32:
-		return sometimes(try, func(s string) (float32, error) {
+		return attempt(c, func(s string) (float32, bool) {
 			v, ok := parseFloat(s, 32)
-			return float32(v), unless(ok, invalid, s)
-		})
+			return float32(v), ok
+		}, invalid)
 	case plan.KindFloat64:
-		return sometimes(try, func(s string) (float64, error) {
-			v, ok := parseFloat(s, 64)
-			return v, unless(ok, invalid, s)
-		})
+		return attempt(c, func(s string) (float64, bool) { return parseFloat(s, 64) }, invalid)
 	case plan.KindDecimal:
-		return sometimes(try, func(s string) (decimal128.Num, error) { return parseDecimal(s, to) })
+		return attempt(c, func(s string) (decimal128.Num, bool) {
+			d, err := parseDecimal(s, to)
+			return d, err == nil
+		}, func(s string) error {
+			_, err := parseDecimal(s, to)
+			return err
+		})
 	case plan.KindBoolean:
-		return sometimes(try, func(s string) (bool, error) {
-			v, ok := parseBoolean(s)
-			return v, unless(ok, invalid, s)
-		})
+		return attempt(c, parseBoolean, invalid)
 	case plan.KindDate:
-		return sometimes(try, func(s string) (int32, error) {
-			v, ok := parseDate(s)
-			return v, unless(ok, invalid, s)
-		})
+		return attempt(c, parseDate, invalid)
+	case plan.KindTimestamp:
+		return attempt(c, c.parseTimestamp, invalid)
+	case plan.KindTimestampNTZ:
+		return attempt(c, c.parseNTZ, invalid)
 	}
-	return sometimes(try, func(s string) (int64, error) {
-		v, ok := parseTimestamp(s)
-		return v, unless(ok, invalid, s)
-	})
-}
-
-func unless(ok bool, invalid func(string) error, s string) error {
-	if ok {
-		return nil
-	}
-	return invalid(s)
+	return stringToInterval(to, c)
 }
 
 // trimSpace strips what Spark strips before it reads a value: blanks and control characters.
@@ -72,13 +62,18 @@ func trimSpace(s string) string {
 	return s
 }
 
-func stringToInt[R integer](bits int, try bool, invalid func(string) error) (kernel, bool) {
-	return sometimes(try, func(s string) (R, error) {
-		v, err := strconv.ParseInt(trimSpace(s), 10, bits)
-		return R(v), unless(err == nil, invalid, s)
-	})
+func stringToInt[R integer](bits int, c caster, invalid func(string) error) (kernel, bool) {
+	return attempt(c, func(s string) (R, bool) {
+		s = trimSpace(s)
+		if c.wrap { // outside of ANSI mode a fraction is cut off
+			if whole, fraction, ok := strings.Cut(s, "."); ok && strings.Trim(fraction, "0123456789") == "" {
+				s = whole
+			}
+		}
+		v, err := strconv.ParseInt(s, 10, bits)
+		return R(v), err == nil
+	}, invalid)
 }
-
 func parseFloat(s string, bits int) (float64, bool) {
 	s = trimSpace(s)
 	if s == "" {
@@ -170,49 +165,4 @@ func scanDecimal(s string) (digits string, scale int, ok bool) {
 		return "", 0, false
 	}
 	return sign + digits, len(fraction) - exponent, true
-}
-
-func castDate(to plan.Type, try bool) (kernel, bool) {
-	if to.Kind == plan.KindString {
-		return written(func(dst []byte, v int32) []byte { return append(dst, vector.FormatDate(v)...) })
-	}
-	return sometimes(try, dateToMicros)
-}
-
-func castTimestamp(from, to plan.Type, try bool) (kernel, bool) {
-	switch to.Kind {
-	case plan.KindString:
-		return written(func(dst []byte, v int64) []byte { return append(dst, vector.FormatTimestamp(v)...) })
-	case plan.KindDate:
-		return always(func(v int64) int32 { return int32(floorDiv(v, microsPerDay)) })
-	case plan.KindInt8:
-		return secondsAs[int8](from, to, try)
-	case plan.KindInt16:
-		return secondsAs[int16](from, to, try)
-	case plan.KindInt32:
-		return secondsAs[int32](from, to, try)
-	case plan.KindInt64:
-		return secondsAs[int64](from, to, try)
-	case plan.KindFloat32:
-		return always(func(v int64) float32 { return float32(float64(v) / 1e6) })
-	case plan.KindFloat64:
-		return always(func(v int64) float64 { return float64(v) / 1e6 })
-	}
-	return sometimes(try, func(v int64) (decimal128.Num, error) {
-		d, ok := rescale(decimal128.FromI64(v), 6, to)
-		if !ok {
-			return d, decimalOutOfRange(vector.FormatDecimal(strconv.FormatInt(v, 10), 6), to)
-		}
-		return d, nil
-	})
-}
-
-func secondsAs[R integer](from, to plan.Type, try bool) (kernel, bool) {
-	return sometimes(try, func(v int64) (R, error) {
-		s := floorDiv(v, 1e6)
-		if r := R(s); int64(r) == s {
-			return r, nil
-		}
-		return 0, castOverflow("TIMESTAMP '"+vector.FormatTimestamp(v)+"'", from, to)
-	})
 }

@@ -35,9 +35,9 @@ func newChooser(c *caseNode) chooser {
 		return choose(c.t, literals, func(l plan.Literal) int8 { return int8(integer(l)) })
 	case plan.KindInt16:
 		return choose(c.t, literals, func(l plan.Literal) int16 { return int16(integer(l)) })
-	case plan.KindInt32, plan.KindDate:
+	case plan.KindInt32, plan.KindDate, plan.KindYearMonthInterval:
 		return choose(c.t, literals, func(l plan.Literal) int32 { return int32(integer(l)) })
-	case plan.KindInt64, plan.KindTimestamp:
+	case plan.KindInt64, plan.KindTimestamp, plan.KindTimestampNTZ, plan.KindDayTimeInterval:
 		return choose(c.t, literals, integer)
 	case plan.KindFloat32:
 		return choose(c.t, literals, func(l plan.Literal) float32 { return float32(l.Float()) })

@@ -1,6 +1,10 @@
 package compute
 
-import "github.com/quern-engine/quern/plan"
+import (
+	"strings"
+
+	"github.com/quern-engine/quern/plan"
+)
 
 // decimalOf is the decimal that holds every value of an integer type.
 func decimalOf(t plan.Type) (plan.Type, bool) {
@@ -21,7 +25,8 @@ func decimalOf(t plan.Type) (plan.Type, bool) {
 
 // CommonType is the least common type of two types, which comparisons, CASE, IN, UNION and the like cast both sides
 // to: Spark's rules in ANSI mode, with strings giving way to the other side (to bigint beside an integer, double beside
-// other numbers, else its type).
+// other numbers, else its type). Arrays, maps and structs meet part by part, structs if their fields have the same
+// names; intervals in the type with the fields of both.
 func CommonType(a, b plan.Type) (plan.Type, bool) {
 	switch {
 	case a.Equal(b) || b.Kind == plan.KindNull:
@@ -29,28 +34,81 @@ func CommonType(a, b plan.Type) (plan.Type, bool) {
 	case a.Kind == plan.KindNull:
 		return b, true
 	case a.Kind == plan.KindString:
-		return besideString(b), true
+		return besideString(b)
 	case b.Kind == plan.KindString:
-		return besideString(a), true
+		return besideString(a)
 	case a.IsNumeric() && b.IsNumeric():
 		return commonNumber(a, b), true
 	case isTime(a) && isTime(b):
-		return plan.Timestamp, true
+		return commonTime(a, b), true
+	case a.Kind != b.Kind:
+		return plan.Type{}, false
+	case a.IsNested():
+		return commonNested(a, b)
+	case a.IsInterval():
+		return plan.Type{Kind: a.Kind, Precision: min(a.Precision, b.Precision), Scale: max(a.Scale, b.Scale)}, true
 	}
 	return plan.Type{}, false
 }
 
-func isTime(t plan.Type) bool { return t.Kind == plan.KindDate || t.Kind == plan.KindTimestamp }
+func isTime(t plan.Type) bool {
+	return t.Kind == plan.KindDate || t.Kind == plan.KindTimestamp || t.Kind == plan.KindTimestampNTZ
+}
+
+// isAnsiInterval reports the two kinds of interval that have an order.
+func isAnsiInterval(t plan.Type) bool {
+	return t.Kind == plan.KindYearMonthInterval || t.Kind == plan.KindDayTimeInterval
+}
+
+// commonTime is the common type of two different types of dates and timestamps.
+func commonTime(a, b plan.Type) plan.Type {
+	if a.Kind == plan.KindTimestamp || b.Kind == plan.KindTimestamp {
+		return plan.Timestamp
+	}
+	return plan.TimestampNTZ
+}
+
+func commonNested(a, b plan.Type) (plan.Type, bool) {
+	if len(a.Children) != len(b.Children) {
+		return plan.Type{}, false
+	}
+	out := plan.Type{Kind: a.Kind, Children: make([]plan.Field, len(a.Children))}
+	for i, x := range a.Children {
+		y := b.Children[i]
+		t, ok := CommonType(x.Type, y.Type)
+		if !ok || a.Kind == plan.KindStruct && !strings.EqualFold(x.Name, y.Name) {
+			return plan.Type{}, false
+		}
+		out.Children[i] = plan.Field{Name: x.Name, Type: t, Nullable: x.Nullable || y.Nullable}
+	}
+	return out, true
+}
+
+// sameShape reports types that differ in the names and nullability of their parts at most.
+func sameShape(a, b plan.Type) bool {
+	if a.Kind != b.Kind || len(a.Children) != len(b.Children) {
+		return false
+	}
+	if !a.IsNested() {
+		return a.Equal(b)
+	}
+	for i, c := range a.Children {
+		if !sameShape(c.Type, b.Children[i].Type) {
+			return false
+		}
+	}
+	return true
+}
 
 // besideString is what a string is cast to when it meets a value of type t.
-func besideString(t plan.Type) plan.Type {
+func besideString(t plan.Type) (plan.Type, bool) {
 	switch {
 	case t.IsInteger():
-		return plan.Int64
+		return plan.Int64, true
 	case t.IsNumeric():
-		return plan.Float64
+		return plan.Float64, true
 	}
-	return t
+	return t, !t.IsInterval() && !t.IsNested()
 }
 
 func commonNumber(a, b plan.Type) plan.Type {
@@ -94,34 +152,91 @@ func adjustedDecimal(precision, scale int32) plan.Type {
 // CanCast reports whether an explicit cast between the types exists.
 func CanCast(from, to plan.Type) bool {
 	switch {
-	case from.Equal(to) || from.Kind == plan.KindNull:
-		return to.Kind != plan.KindInvalid
-	case to.Kind == plan.KindString:
-		return from.Kind >= plan.KindBoolean && from.Kind <= plan.KindTimestamp
+	case to.Kind == plan.KindInvalid:
+		return false
+	case from.Equal(to) || from.Kind == plan.KindNull || to.Kind == plan.KindString:
+		return true
+	case to.Kind == plan.KindNull || from.Kind == plan.KindBinary:
+		return false
+	case from.IsNested() || to.IsNested():
+		return canCastNested(from, to)
 	case from.Kind == plan.KindString:
-		return to.Kind >= plan.KindBoolean && to.Kind <= plan.KindTimestamp
+		return true
 	case from.IsNumeric():
-		return to.IsNumeric() || to.Kind == plan.KindBoolean || to.Kind == plan.KindTimestamp
+		return to.IsNumeric() || to.Kind == plan.KindBoolean || to.Kind == plan.KindTimestamp ||
+			isAnsiInterval(to) && !from.IsFloat()
 	case from.Kind == plan.KindBoolean:
 		return to.IsNumeric()
-	case from.Kind == plan.KindDate:
-		return to.Kind == plan.KindTimestamp
-	case from.Kind == plan.KindTimestamp:
-		return to.Kind == plan.KindDate || to.IsNumeric()
+	case isTime(from):
+		return isTime(to) || from.Kind == plan.KindTimestamp && to.IsNumeric()
+	case isAnsiInterval(from):
+		return to.Kind == from.Kind || to.IsInteger() || to.Kind == plan.KindDecimal
 	}
 	return false
 }
 
+// CastRefusal is the error of a cast that [CanCast] refuses, with Spark's advice in its class.
+func CastRefusal(from, to plan.Type) error {
+	class := "CAST_WITHOUT_SUGGESTION"
+	f, t := from, to
+	for f.Kind == plan.KindArray && t.Kind == plan.KindArray {
+		f, t = f.Element().Type, t.Element().Type
+	}
+	nested := f.Kind != from.Kind
+	switch {
+	case f.IsNumeric() && !nested && t.Kind == plan.KindDate && f.IsInteger(), !nested && f.Kind == plan.KindDate && t.IsNumeric():
+		class = "CAST_WITH_FUNC_SUGGESTION"
+	case f.IsInteger() && t.Kind == plan.KindBinary, f.Kind == plan.KindBoolean && t.Kind == plan.KindTimestamp,
+		isTime(f) && f.Kind != plan.KindTimestampNTZ && t.Kind == plan.KindBoolean:
+		class = "CAST_WITH_CONF_SUGGESTION"
+		if nested {
+			class = "CAST_WITH_FUNC_SUGGESTION"
+		}
+	}
+	return userError("DATATYPE_MISMATCH."+class, "Cannot resolve \"CAST\" due to data type mismatch: cannot cast %s to %s.",
+		sqlType(from), sqlType(to))
+}
+
+func canCastNested(from, to plan.Type) bool {
+	if from.Kind != to.Kind || len(from.Children) != len(to.Children) {
+		return false
+	}
+	for i, c := range from.Children {
+		if !CanCast(c.Type, to.Children[i].Type) || c.Nullable && !to.Children[i].Nullable {
+			return false
+		}
+	}
+	return true
+}
+
 // canCoerce reports whether a function argument may be cast without being asked to: what ANSI store assignment
-// allows, and strings to anything.
+// allows, and strings to anything that is not nested.
 func canCoerce(from, to plan.Type) bool {
 	switch {
-	case from.Equal(to), from.Kind == plan.KindNull, from.Kind == plan.KindString:
+	case from.Equal(to), from.Kind == plan.KindNull:
 		return true
+	case from.Kind == plan.KindString:
+		return !to.IsNested()
 	case to.Kind == plan.KindString:
-		return CanCast(from, to)
+		return !from.IsNested()
+	case from.IsNested() && from.Kind == to.Kind:
+		return canCoerceNested(from, to)
+	case isAnsiInterval(from):
+		return from.Kind == to.Kind
 	}
 	return (from.IsNumeric() && to.IsNumeric()) || (isTime(from) && isTime(to))
+}
+
+func canCoerceNested(from, to plan.Type) bool {
+	if len(from.Children) != len(to.Children) {
+		return false
+	}
+	for i, c := range from.Children {
+		if !canCoerce(c.Type, to.Children[i].Type) || c.Nullable && !to.Children[i].Nullable {
+			return false
+		}
+	}
+	return true
 }
 
 // Cast adds a cast to a type, unless the expression has it already. It does not ask [CanCast]; [Compile] does. A cast

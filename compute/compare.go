@@ -57,9 +57,9 @@ func comparisonKernel(name string, t plan.Type) kernel {
 		return compareWith(r, orderedLoop[int8])
 	case plan.KindInt16:
 		return compareWith(r, orderedLoop[int16])
-	case plan.KindInt32, plan.KindDate:
+	case plan.KindInt32, plan.KindDate, plan.KindYearMonthInterval:
 		return compareWith(r, orderedLoop[int32])
-	case plan.KindInt64, plan.KindTimestamp:
+	case plan.KindInt64, plan.KindTimestamp, plan.KindTimestampNTZ, plan.KindDayTimeInterval:
 		return compareWith(r, orderedLoop[int64])
 	case plan.KindFloat32:
 		return compareWith(r, floatLoop[float32])
@@ -69,6 +69,8 @@ func comparisonKernel(name string, t plan.Type) kernel {
 		return compareWith(r, decimalLoop)
 	case plan.KindBoolean:
 		return compareWith(r, boolLoop)
+	case plan.KindArray, plan.KindStruct, plan.KindMap, plan.KindInterval:
+		return compareNested(r)
 	}
 	return compareWith(r, orderedLoop[string])
 }
@@ -91,6 +93,48 @@ func compareWith[T any](r relation, loop func(out []bool, a, b vec[T], op byte))
 		}
 		return finish(arrow.FixedWidthTypes.Boolean, c.n, both(c.mem, c.n, args...), buf), nil
 	}
+}
+
+// compareNested compares values of several parts one by one; NULLs inside are equal to each other, and come first.
+func compareNested(r relation) kernel {
+	return func(c *context, args []value) (arrow.Array, error) {
+		a, b := args[0], args[1]
+		if r.swap {
+			a, b = b, a
+		}
+		valid, out := both(c.mem, c.n, args...), grow(&c.scratch.out, c.n)
+		stepA, stepB := stepOf(a), stepOf(b)
+		for i := range out {
+			out[i] = false
+			if valid.has(i) {
+				out[i] = r.holds(vector.CompareAt(a.arr, i*stepA, b.arr, i*stepB))
+			}
+		}
+		buf := packBools(c.mem, out)
+		if r.negate {
+			flip(buf.Bytes())
+		}
+		return finish(arrow.FixedWidthTypes.Boolean, c.n, valid, buf), nil
+	}
+}
+
+// stepOf is how far the row of an argument moves from row to row.
+func stepOf(v value) int {
+	if v.constant {
+		return 0
+	}
+	return 1
+}
+
+// holds says what a three-way comparison means to the relation's loop.
+func (r relation) holds(order int) bool {
+	switch r.loop {
+	case '=':
+		return order == 0
+	case '<':
+		return order < 0
+	}
+	return order <= 0
 }
 
 func flip(bits []byte) {

@@ -20,16 +20,20 @@ type Program struct {
 
 // Compile readies an expression over columns of a schema. Columns are ordinals. Arguments whose types differ from what
 // their function asks for are cast. A defective expression (a column out of range, a type that is not the function's)
-// is a plan.FailureInternal failure.
-func Compile(e *plan.Expr, in plan.Schema) (*Program, error) {
-	root, err := compile(e, in)
+// is a plan.FailureInternal failure. The session says in which time zone and mode the expression is evaluated.
+func Compile(e *plan.Expr, in plan.Schema, s plan.Session) (*Program, error) {
+	comp, err := newCompiler(in, s)
+	if err != nil {
+		return nil, err
+	}
+	root, err := comp.compile(e)
 	if err != nil {
 		return nil, fmt.Errorf("compile %s: %w", e, err)
 	}
 	p := &Program{root: root}
 	if root.typ().Kind == plan.KindBoolean {
 		for _, c := range plan.Conjuncts(e) {
-			n, err := compile(c, in)
+			n, err := comp.compile(c)
 			if err != nil {
 				return nil, fmt.Errorf("compile %s: %w", c, err)
 			}
@@ -57,8 +61,21 @@ func defect(format string, args ...any) error {
 	return plan.Failf(plan.FailureInternal, format, args...)
 }
 
+// compiler makes nodes of expressions over a schema.
+type compiler struct {
+	in        plan.Schema
+	session   session
+	variables map[int]*slotNode // the parameters of the lambdas around the expression
+}
+
+func newCompiler(in plan.Schema, s plan.Session) (*compiler, error) {
+	se, err := newSession(s)
+	return &compiler{in, se, map[int]*slotNode{}}, err
+}
+
 // compile makes the node of an expression, bottom up; constant nodes are computed at once.
-func compile(e *plan.Expr, in plan.Schema) (node, error) {
+func (c *compiler) compile(e *plan.Expr) (node, error) {
+	in := c.in
 	switch e.Op {
 	case plan.OpColumn:
 		if e.Column < 0 || e.Column >= len(in.Fields) {
@@ -74,15 +91,19 @@ func compile(e *plan.Expr, in plan.Schema) (node, error) {
 		}
 		return newConst(e.Type, e.Value), nil
 	case plan.OpCall:
-		return compileCall(e, in)
+		return c.call(e)
+	case plan.OpLambda:
+		return c.lambda(e)
+	case plan.OpVariable:
+		return c.variable(e)
 	}
 	return nil, defect("expression %s cannot be evaluated here", e.Op)
 }
 
-func compileCall(e *plan.Expr, in plan.Schema) (node, error) {
+func (c *compiler) call(e *plan.Expr) (node, error) {
 	args := make([]node, len(e.Args))
 	for i, a := range e.Args {
-		n, err := compile(a, in)
+		n, err := c.compile(a)
 		if err != nil {
 			return nil, err
 		}
@@ -92,7 +113,7 @@ func compileCall(e *plan.Expr, in plan.Schema) (node, error) {
 		if len(args) != 1 {
 			return nil, defect("%s of %d arguments", e.Name, len(args))
 		}
-		return castNode(args[0], e.Type, e.Name == "try_cast")
+		return castNode(c.session, args[0], e.Type, e.Name == "try_cast")
 	}
 	f, ok := Lookup(e.Name)
 	if !ok || f.build == nil {
@@ -102,7 +123,7 @@ func compileCall(e *plan.Expr, in plan.Schema) (node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bind(f, args, sig)
+	return c.bind(f, args, sig)
 }
 
 // signatureOf finds the signature that gives the call its type: planners may or may not have known constants.
@@ -122,44 +143,59 @@ func signatureOf(f *Function, e *plan.Expr) (Signature, error) {
 }
 
 // bind casts the arguments and builds the call's node.
-func bind(f *Function, args []node, sig Signature) (node, error) {
+func (c *compiler) bind(f *Function, args []node, sig Signature) (node, error) {
 	for i := range args {
-		n, err := castNode(args[i], sig.Args[i], false)
+		n, err := castArg(c.session, args[i], sig.Args[i])
 		if err != nil {
 			return nil, err
 		}
 		args[i] = n
 	}
-	if sig.Returns.Kind == plan.KindNull {
+	if sig.Returns.Kind == plan.KindNull && !f.evaluated {
 		return newConst(plan.Null, plan.Literal{Null: true}), nil
 	}
-	n, err := f.build(&binding{f.Name, args, sig.Returns})
+	n, err := f.build(&binding{f.Name, args, sig.Returns, c.session})
 	if err != nil {
 		return nil, err
 	}
 	return precompute(n, args), nil
 }
 
+// castArg casts an argument; of a lambda, the body.
+func castArg(s session, n node, to plan.Type) (node, error) {
+	l, ok := n.(*lambdaNode)
+	if !ok {
+		return castNode(s, n, to, false)
+	}
+	body, err := castNode(s, l.body, to, false)
+	return &lambdaNode{body, l.params, l.closed}, err
+}
+
 // castNode casts a node, unless it has the type already.
-func castNode(n node, to plan.Type, try bool) (node, error) {
+func castNode(s session, n node, to plan.Type, try bool) (node, error) {
 	from := n.typ()
 	if from.Equal(to) {
 		return n, nil
 	}
 	if !CanCast(from, to) {
-		return nil, userError("DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION",
-			"Cannot resolve \"CAST\" due to data type mismatch: cannot cast %s to %s.", sqlType(from), sqlType(to))
+		return nil, CastRefusal(from, to)
 	}
 	if from.Kind == plan.KindNull {
-		return newConst(to, plan.Literal{Null: true}), nil
+		if !n.fails() {
+			return newConst(to, plan.Literal{Null: true}), nil
+		}
+		return &voidNode{n, to}, nil
 	}
-	k, mayFail := castKernel(from, to, try)
-	return precompute(&strictNode{args: []node{n}, t: to, run: k, mayFail: mayFail && !try}, []node{n}), nil
+	k, mayFail := caster{s, try || s.legacy, s.legacy && !try}.kernel(from, to)
+	return precompute(&strictNode{args: []node{n}, t: to, run: k, mayFail: mayFail}, []node{n}), nil
 }
 
 // precompute replaces a node of constants by its value, or by the error that the value is.
 func precompute(n node, args []node) node {
 	for _, a := range args {
+		if l, ok := a.(*lambdaNode); ok && l.closed {
+			continue
+		}
 		if _, ok := a.(*constNode); !ok {
 			return n
 		}
@@ -183,31 +219,30 @@ func evalConstant(n node) (arrow.Array, error) {
 
 // Fold computes the constant parts of an expression. Its error is the one that the expression raises for every row;
 // a part that would raise one stays as it is, since it may lie in a branch that no row takes.
-func Fold(e *plan.Expr) (*plan.Expr, error) {
+func Fold(e *plan.Expr, s plan.Session) (*plan.Expr, error) {
+	c, err := newCompiler(plan.Schema{}, s)
+	if err != nil {
+		return nil, err
+	}
 	folded := e.Transform(func(x *plan.Expr) *plan.Expr {
-		out, err := foldOne(x)
+		out, err := c.foldOne(x)
 		if err != nil {
 			return x
 		}
 		return out
 	})
-	return foldOne(folded)
+	return c.foldOne(folded)
 }
 
 // foldOne computes an expression whose arguments are literals.
-func foldOne(e *plan.Expr) (*plan.Expr, error) {
+func (c *compiler) foldOne(e *plan.Expr) (*plan.Expr, error) {
 	if e.Op != plan.OpCall {
 		return e, nil
 	}
-	constant := true
-	e.Walk(func(x *plan.Expr) bool {
-		constant = constant && (x.Op == plan.OpLiteral || x.Op == plan.OpCall)
-		return constant
-	})
-	if !constant {
+	if !isConstant(e) {
 		return e, nil
 	}
-	n, err := compile(e, plan.Schema{})
+	n, err := c.compile(e)
 	if err != nil {
 		return nil, err
 	}

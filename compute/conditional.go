@@ -38,11 +38,11 @@ func conditionalFunctions() []Function {
 		},
 		{
 			Name: "greatest", Usage: "greatest(a, b, …)", Summary: "The greatest value, NULLs left aside.",
-			Example: "greatest(10, 9, NULL, 4)", ExampleResult: "10", resolve: alikeArgs(2, 0), refine: refineFirst, build: buildExtreme,
+			Example: "greatest(10, 9, NULL, 4)", ExampleResult: "10", resolve: unpromoted(alikeArgs(2, 0)), refine: refineFirst, build: buildExtreme,
 		},
 		{
 			Name: "least", Usage: "least(a, b, …)", Summary: "The least value, NULLs left aside.",
-			Example: "least(10, 9, NULL, 4)", ExampleResult: "4", resolve: alikeArgs(2, 0), refine: refineFirst, build: buildExtreme,
+			Example: "least(10, 9, NULL, 4)", ExampleResult: "4", resolve: unpromoted(alikeArgs(2, 0)), refine: refineFirst, build: buildExtreme,
 		},
 		{
 			Name: "isnan", Usage: "isnan(x)", Summary: "Whether the number is NaN; false for NULL.",

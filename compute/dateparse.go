@@ -6,21 +6,25 @@ import "strings"
 type timeFields struct {
 	year, month, day     int64
 	hour, minute, second int64
-	micros, offset       int64
+	micros               int64
+	zone                 *zone // nil: the session's
 	dayOfYear            int64 // 0: not given
 	half                 int64 // 1 AM, 2 PM, 0 not given
 	hour12               bool
 	weekday              int // 1 Monday …, 0 not given
+	bc                   bool
+	fraction             bool // micros has been read; a second fraction must be the same
+	zones                *zones
 }
 
 // parseTime reads a whole text by a pattern.
-func parseTime(items []patternItem, s string) (int64, bool) {
-	f := timeFields{year: 1970, month: 1, day: 1}
+func parseTime(items []patternItem, s string, in session) (int64, bool) {
+	f := timeFields{year: 1970, month: 1, day: 1, zones: in.zones}
 	rest, ok := f.readAll(items, s)
 	if !ok || rest != "" {
 		return 0, false
 	}
-	return f.time()
+	return f.time(in.zone)
 }
 
 // readAll reads a section; an optional part that does not match reads nothing.
@@ -88,8 +92,12 @@ func (f *timeFields) read(it patternItem, s string, adjacent bool) (string, bool
 		f.second, s, ok = readDigits(s, it, adjacent, 0, 59)
 	case 'S':
 		return f.readFraction(it, s)
-	case 'X', 'x', 'Z', 'z', 'V':
-		f.offset, s, ok = readZone(s)
+	case 'X', 'x', 'Z', 'z', 'V', 'O':
+		f.zone, s, ok = f.readZone(s, it)
+	case 'G':
+		i, rest, ok := readName(s, []string{"AD", "BC"}, false)
+		f.bc = i == 1
+		return rest, ok
 	default:
 		return s, false
 	}
@@ -133,6 +141,13 @@ func readDigits(s string, it patternItem, adjacent bool, low, high int64) (int64
 }
 
 func (f *timeFields) readFraction(it patternItem, s string) (string, bool) {
+	before, again := f.micros, f.fraction
+	f.fraction = true
+	rest, ok := f.readMicros(it, s)
+	return rest, ok && (!again || f.micros == before)
+}
+
+func (f *timeFields) readMicros(it patternItem, s string) (string, bool) {
 	unit := int64(microsPerSecond / 10)
 	f.micros = 0
 	for i := range it.count {
@@ -145,36 +160,43 @@ func (f *timeFields) readFraction(it patternItem, s string) (string, bool) {
 	return s[it.count:], true
 }
 
-// readName reads one of several names, cut to three letters if short; letter case must be the name's.
+// readName reads one of several names, cut to three letters if short, in any letter case.
 func readName(s string, names []string, short bool) (int, string, bool) {
 	for i, name := range names {
 		if short {
 			name = name[:3]
 		}
-		if rest, ok := strings.CutPrefix(s, name); ok {
-			return i, rest, true
+		if len(s) >= len(name) && strings.EqualFold(s[:len(name)], name) {
+			return i, s[len(name):], true
 		}
 	}
 	return 0, s, false
 }
 
-// readZone reads the longest text that can be a zone.
-func readZone(s string) (int64, string, bool) {
-	end := len(s)
-	for i := range len(s) {
-		if strings.IndexByte("ZUTCGM+-:0123456789", s[i]) < 0 {
-			end = i
-			break
+// readZone reads the longest text that is a zone of the letter's kind.
+func (f *timeFields) readZone(s string, it patternItem) (*zone, string, bool) {
+	names := it.letter == 'V' || it.letter == 'z'
+	end := 0
+	for end < len(s) && (strings.IndexByte("+-:0123456789GMTUZ", s[end]) >= 0 || names && isZoneLetter(s[end])) {
+		end++
+	}
+	for ; end > 0; end-- {
+		if z, ok := f.zones.find(s[:end]); ok && (names || z.isFixed()) {
+			return z, s[end:], true
 		}
 	}
-	if end == 0 {
-		return 0, s, false
-	}
-	offset, ok := parseZone(s[:end])
-	return offset, s[end:], ok
+	return nil, s, false
 }
 
-func (f *timeFields) time() (int64, bool) {
+func isZoneLetter(c byte) bool { return c == '/' || c == '_' || c|0x20 >= 'a' && c|0x20 <= 'z' }
+
+func (f *timeFields) time(zone *zone) (int64, bool) {
+	if f.bc {
+		f.year = 1 - f.year
+	}
+	if f.zone != nil {
+		zone = f.zone
+	}
 	days := int64(0)
 	switch {
 	case f.dayOfYear > 0:
@@ -193,6 +215,6 @@ func (f *timeFields) time() (int64, bool) {
 	if f.hour12 && f.half == 2 {
 		f.hour += 12
 	}
-	seconds := days*86400 + f.hour*3600 + f.minute*60 + f.second - f.offset
-	return seconds*microsPerSecond + f.micros, true
+	seconds := days*86400 + f.hour*3600 + f.minute*60 + f.second
+	return zone.instant(seconds*microsPerSecond + f.micros), true
 }

@@ -24,7 +24,6 @@ func dateFunctions() []Function {
 			func(d int32) int32 { return int32(dayOfWeek(int64(d))) }},
 		{"dayofyear", "", "The day of the year.", "dayofyear('2016-04-09')", "100", dayOfYear},
 		{"weekofyear", "", "The week of the year in ISO 8601.", "weekofyear('2008-02-20')", "8", weekOfYear},
-		{"unix_date", "", "The number of days since 1970-01-01.", "unix_date('1970-01-02')", "1", identity[int32]},
 	}
 	var out []Function
 	for _, p := range parts {
@@ -37,6 +36,13 @@ func dateFunctions() []Function {
 		}
 		out = append(out, f)
 	}
+	out = append(out, Function{
+		Name: "unix_date", Usage: "unix_date(date)", Summary: "The number of days since 1970-01-01.",
+		Example: "unix_date(DATE '1970-01-02')", ExampleResult: "1", build: total(map1(identity[int32])),
+		resolve: takes(returns(plan.Int32), param{sqlType(plan.Date), func(a plan.Type) (plan.Type, bool) {
+			return plan.Date, a.Kind == plan.KindDate || a.Kind == plan.KindNull
+		}}),
+	})
 	return append(out, calendarFunctions()...)
 }
 
@@ -99,12 +105,20 @@ func calendarFunctions() []Function {
 		{
 			Name: "next_day", Usage: "next_day(date, day)", Summary: "The first day after the date that is such a day of the week.",
 			Example: "next_day('2015-01-14', 'TU')", ExampleResult: "2015-01-20", resolve: takes(isDate, date, text()),
-			build: partial(mapSome2(nextDay)),
+			build: quietIn2(nextDay),
 		},
 		{
 			Name: "make_date", Usage: "make_date(year, month, day)", Summary: "The date of a year, month and day.",
 			Example: "make_date(2013, 7, 15)", ExampleResult: "2013-07-15", resolve: takes(isDate, i32, i32, i32),
-			build: partial(mapSome3(makeDate)),
+			build: func(b *binding) (node, error) {
+				return partial(mapSome3(func(y, m, d int32) (int32, bool, error) {
+					v, ok, err := makeDate(y, m, d)
+					if b.legacy {
+						err = nil
+					}
+					return v, ok, err
+				}))(b)
+			},
 		},
 		{
 			Name: "date_from_unix_date", Usage: "date_from_unix_date(days)", Summary: "The date so many days after 1970-01-01.",
@@ -118,6 +132,11 @@ func calendarFunctions() []Function {
 		name("dayname", "dayname('2008-02-20')", "Wed", func(d int32) string { return dayNames[dayOfWeek(int64(d))] }),
 		name("monthname", "monthname('2008-02-20')", "Feb", func(d int32) string { return monthNames[monthOf(d)-1] }),
 	}
+}
+
+// quietIn2 is a strict function whose errors are NULL outside of ANSI mode.
+func quietIn2[A, B, R any](f func(A, B) (R, bool, error)) builder {
+	return func(b *binding) (node, error) { return strict(!b.legacy, mapSome2(orNull2(f, b.legacy)))(b) }
 }
 
 // asDate refuses days that a date cannot hold.
@@ -144,25 +163,6 @@ func nextDay(date int32, day string) (int32, bool, error) {
 		return 0, false, userError("ILLEGAL_DAY_OF_WEEK", "Illegal input for day of week: %s.", day)
 	}
 	return asDate(int64(date) + 1 + floorMod(int64(want)-int64(dayOfWeek(int64(date)+1)), 7))
-}
-
-func makeDate(year, month, day int32) (int32, bool, error) {
-	field := ""
-	switch {
-	case year < -999_999 || year > 999_999:
-		return 0, false, userError("DATETIME_FIELD_OUT_OF_BOUNDS",
-			"Invalid value for Year (valid values -999999999 - 999999999): %d.", year)
-	case month < 1 || month > 12:
-		return 0, false, userError("DATETIME_FIELD_OUT_OF_BOUNDS", "Invalid value for MonthOfYear (valid values 1 - 12): %d.", month)
-	case day < 1 || day > 31:
-		return 0, false, userError("DATETIME_FIELD_OUT_OF_BOUNDS", "Invalid value for DayOfMonth (valid values 1 - 28/31): %d.", day)
-	case int(day) > daysInMonth(int64(year), int(month)):
-		field = monthNames[month-1]
-	}
-	if field != "" {
-		return 0, false, userError("DATETIME_FIELD_OUT_OF_BOUNDS", "Invalid date '%s %d' in the year %d.", strings.ToUpper(field), day, year)
-	}
-	return asDate(daysOf(int64(year), int(month), int(day)))
 }
 
 func truncDate(date int32, unit string) (int32, bool, error) {

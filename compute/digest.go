@@ -5,7 +5,6 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
-	"encoding/base64"
 	"encoding/hex"
 	"hash/crc32"
 	"strconv"
@@ -44,8 +43,6 @@ func digestFunctions() []Function {
 			ExampleResult: "11",
 			resolve:       takes(str, oneOf(`("BIGINT" or "STRING" or "BINARY")`, plan.Int64, plan.Binary, plan.String)), build: buildHex,
 		},
-		digest("base64", nil, "The bytes in base 64.", "base64('Spark SQL')", "U3BhcmsgU1FM",
-			func(dst []byte, s string) []byte { return base64.StdEncoding.AppendEncode(dst, []byte(s)) }),
 	}
 }
 

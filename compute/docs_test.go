@@ -13,21 +13,11 @@ func TestDocs(t *testing.T) { golden.Check(t, "../docs/functions.md", functionsP
 
 // functionsPage is the function table in Markdown, by family.
 func functionsPage(t *testing.T) string {
-	families := []struct {
-		title     string
-		functions []Function
-	}{
-		{"Aggregates", aggregateFunctions()}, {"Operators", operatorFunctions()}, {"Logic", logicFunctions()},
-		{"Conditions", conditionalFunctions()}, {"Casts", castFunctions()}, {"Numbers", mathFunctions()},
-		{"Strings: measuring and cutting", stringFunctions()}, {"Strings: making", textFunctions()},
-		{"Patterns", patternFunctions()}, {"Digests", digestFunctions()}, {"Dates", dateFunctions()},
-		{"Timestamps", timestampFunctions()},
-	}
 	var out strings.Builder
 	out.WriteString("# Functions\n\nGenerated from the function table by `go test ./compute -run TestDocs -rewrite`. Every example is a test.\n" +
 		"Names are those of Spark SQL; case does not matter. [sql.md](sql.md) tells of types, NULL and errors.\n")
 	total := 0
-	for _, f := range families {
+	for _, f := range chapters() {
 		fmt.Fprintf(&out, "\n## %s\n\n| usage | what it gives | example | result |\n|---|---|---|---|\n", f.title)
 		for i := range f.functions {
 			out.WriteString(functionRow(&f.functions[i]))

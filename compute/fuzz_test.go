@@ -12,12 +12,19 @@ func FuzzParse(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		in, err := newSession(plan.Session{TimeZone: "Europe/Paris"})
+		if err != nil {
+			t.Fatal(err)
+		}
 		to := plan.Decimal(20, 4)
 		if d, err := parseDecimal(s, to); err == nil && !d.FitsInPrecision(20) {
 			t.Errorf("%q does not fit %s", s, to)
 		}
-		if v, ok := parseTimestamp(s); ok && (v/microsPerDay > maxDay+1 || v/microsPerDay < -maxDay-1) {
+		if v, ok := in.parseTimestamp(s); ok && (v/microsPerDay > maxDay+1 || v/microsPerDay < -maxDay-1) {
 			t.Errorf("%q is %d", s, v)
+		}
+		for _, t := range []plan.Type{plan.Interval, plan.YearMonthInterval, plan.DayTimeInterval} {
+			_, _ = ParseInterval(s, t)
 		}
 		_, _ = parseDate(s)
 		_, _ = parseFloat(s, 64)
@@ -33,9 +40,10 @@ func FuzzPatterns(f *testing.F) {
 		f.Add(s, "2020-01-02")
 	}
 	f.Fuzz(func(t *testing.T, pattern, s string) {
-		if items, err := compilePattern(pattern); err == nil {
-			parseTime(items, s)
-			appendTime(nil, items, 1_600_000_000_123_456)
+		if items, err := compilePattern(pattern, true); err == nil {
+			in, _ := newSession(plan.Session{TimeZone: "Europe/Paris"})
+			parseTime(items, s, in)
+			_, _ = appendTime(nil, items, newStamp(1_600_000_000_123_456, in.zone))
 		}
 		if like, err := compileLike(pattern, `\`, false); err == nil {
 			like.match(s)

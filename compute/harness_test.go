@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -22,13 +23,32 @@ func errorClass(err error) string {
 	if !errors.As(err, &f) || f.Kind != plan.FailureUser {
 		return "not a user error: " + err.Error()
 	}
-	class, _, _ := strings.Cut(err.Error()[strings.Index(err.Error(), "["):], "]")
-	return class + "]"
+	_, rest, ok := strings.Cut(err.Error(), "[")
+	if !ok {
+		return "no class: " + err.Error()
+	}
+	class, _, _ := strings.Cut(rest, "]")
+	return "[" + class + "]"
+}
+
+// atNoon is the session of tests that do not say otherwise: UTC, and a time of the query.
+var atNoon = plan.Session{Now: 1_600_000_000_000_000}
+
+// zoneOf is a session's time zone for writing.
+func zoneOf(in plan.Session) *time.Location {
+	if in.TimeZone == "" {
+		return time.UTC
+	}
+	zone, err := time.LoadLocation(in.TimeZone)
+	if err != nil {
+		panic(err)
+	}
+	return zone
 }
 
 // asConstant folds an expression.
-func asConstant(e *plan.Expr) string {
-	folded, err := Fold(e)
+func asConstant(e *plan.Expr, in plan.Session) string {
+	folded, err := Fold(e, in)
 	if err != nil {
 		return errorClass(err)
 	}
@@ -36,7 +56,7 @@ func asConstant(e *plan.Expr) string {
 		return "not folded: " + folded.String()
 	}
 	arr := vector.FromLiteral(memory.NewGoAllocator(), folded.Type, folded.Value, 1)
-	return vector.Format(arr, 0)
+	return vector.FormatIn(arr, 0, zoneOf(in))
 }
 
 // layout is a way to hold the columns of a batch.
@@ -76,11 +96,30 @@ func columns(e *plan.Expr) (*plan.Expr, []*plan.Expr) {
 		out.Args = nil
 		shaped := (x.Name == "round" || x.Name == "bround") && x.Type.Kind == plan.KindDecimal
 		for i, a := range x.Args {
-			out.Args = append(out.Args, visit(a, keep || shaped && i > 0))
+			out.Args = append(out.Args, visit(a, keep || shaped && i > 0 || shapes(x.Name, i)))
 		}
 		return &out
 	}
 	return visit(e, false), lits
+}
+
+// shapes reports arguments that must be constants.
+func shapes(name string, arg int) bool {
+	f, ok := Lookup(name)
+	if !ok {
+		return false
+	}
+	switch f.Name {
+	case "date_part":
+		return arg == 0
+	case "to_number", "try_to_number", "to_char", "to_binary", "try_to_binary", "ceil", "floor":
+		return arg > 0
+	case "named_struct":
+		return arg%2 == 0
+	case "getfield", "from_json", "from_csv", "to_json", "to_csv", "mask":
+		return arg > 0
+	}
+	return f.resolveExprs != nil
 }
 
 // column makes a literal's column.
@@ -130,7 +169,7 @@ func encode(mem memory.Allocator, value arrow.Array, index []int32) arrow.Array 
 
 // asColumns evaluates an expression whose literals have become columns, in every layout, and gives the first outcome
 // that differs from want, or want.
-func asColumns(t *testing.T, e *plan.Expr, want string) string {
+func asColumns(t *testing.T, e *plan.Expr, want string, in plan.Session) string {
 	t.Helper()
 	mem := memory.NewCheckedAllocator(recycle.Poison())
 	defer mem.AssertSize(t, 0)
@@ -142,7 +181,7 @@ func asColumns(t *testing.T, e *plan.Expr, want string) string {
 	for i, l := range lits {
 		schema.Fields[i].Type = l.Type
 	}
-	prog, err := Compile(over, schema)
+	prog, err := Compile(over, schema, in)
 	if err != nil {
 		if got := errorClass(err); got != want {
 			return "compile: " + got
@@ -152,7 +191,7 @@ func asColumns(t *testing.T, e *plan.Expr, want string) string {
 	branches := takesBranches(e)
 	for _, l := range layouts {
 		for round := range 2 { // the second round finds what the first one kept
-			got := l.run(mem, prog, schema, lits, want)
+			got := l.run(mem, prog, schema, lits, want, in)
 			if l.nulls && strings.HasPrefix(got, "[") && branches {
 				continue // rows with NULLs take other branches, which may raise what the constant does not
 			}
@@ -164,7 +203,7 @@ func asColumns(t *testing.T, e *plan.Expr, want string) string {
 	return want
 }
 
-func (l layout) run(mem memory.Allocator, prog *Program, schema plan.Schema, lits []*plan.Expr, want string) string {
+func (l layout) run(mem memory.Allocator, prog *Program, schema plan.Schema, lits []*plan.Expr, want string, in plan.Session) string {
 	cols := make([]arrow.Array, len(lits))
 	for i, lit := range lits {
 		cols[i] = l.column(mem, lit, i, len(lits))
@@ -180,13 +219,13 @@ func (l layout) run(mem memory.Allocator, prog *Program, schema plan.Schema, lit
 	if arr.Len() != harnessRows {
 		return fmt.Sprintf("%d rows", arr.Len())
 	}
-	if got, _ := plan.TypeOf(arr.DataType()); !got.Equal(prog.Type()) {
+	if got := layoutOf(arr); !arrow.TypeEqual(got, prog.Type().Arrow()) {
 		return fmt.Sprintf("array of %s for %s", got, prog.Type())
 	}
 	_, isStrict := prog.root.(*strictNode)
 	for row := range harnessRows {
 		full := l.fullRow(row, len(lits))
-		if got := vector.Format(arr, row); full && got != want {
+		if got := vector.FormatIn(arr, row, zoneOf(in)); full && got != want {
 			return got
 		} else if got != "NULL" && !full && isStrict && len(lits) == len(prog.root.(*strictNode).args) && allColumns(prog.root) {
 			return "not NULL where an argument is: " + got
@@ -195,11 +234,21 @@ func (l layout) run(mem memory.Allocator, prog *Program, schema plan.Schema, lit
 	return want
 }
 
+// layoutOf is a column's Arrow type, a dictionary taken for its values.
+func layoutOf(arr arrow.Array) arrow.DataType {
+	if d, ok := arr.DataType().(*arrow.DictionaryType); ok {
+		return d.ValueType
+	}
+	return arr.DataType()
+}
+
 func takesBranches(e *plan.Expr) bool {
 	found := false
 	e.Walk(func(x *plan.Expr) bool {
 		switch x.Name {
-		case "case", "if", "coalesce", "nvl", "ifnull", "nvl2", "and", "or", "in":
+		case "case", "if", "coalesce", "nvl", "ifnull", "nvl2", "and", "or", "in", "assert_true":
+			found = true
+		case "map", "map_from_arrays", "map_from_entries", "transform_keys", "array_sort": // a NULL key is an error, or order
 			found = true
 		}
 		return !found
@@ -228,7 +277,11 @@ func TestExpressions(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Run(filepath.Base(file), func(t *testing.T) {
+			in := atNoon
 			for n, line := range strings.Split(string(text), "\n") {
+				if rest, ok := strings.CutPrefix(line, "#session "); ok {
+					in = sessionNamed(rest)
+				}
 				if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
 					continue
 				}
@@ -241,16 +294,29 @@ func TestExpressions(t *testing.T) {
 					t.Errorf("line %d: no =>", n+1)
 					continue
 				}
-				checkLine(t, n+1, expr, strings.Trim(want, "|"))
+				checkLine(t, n+1, expr, strings.Trim(want, "|"), in)
 			}
 		})
 	}
 }
 
+// sessionNamed reads "#session legacy" and "#session America/Los_Angeles"; lines below it run in that session.
+func sessionNamed(text string) plan.Session {
+	in := atNoon
+	for _, word := range strings.Fields(text) {
+		if word == "legacy" {
+			in.Legacy = true
+		} else {
+			in.TimeZone = word
+		}
+	}
+	return in
+}
+
 // checkLine checks one line; a result "type: value" also checks the type.
-func checkLine(t *testing.T, line int, expr, want string) {
+func checkLine(t *testing.T, line int, expr, want string, in plan.Session) {
 	t.Helper()
-	e, err := parseSQL(expr)
+	e, err := parseSQL(expr, in)
 	if err != nil {
 		var s syntaxError
 		if errors.As(err, &s) {
@@ -266,19 +332,20 @@ func checkLine(t *testing.T, line int, expr, want string) {
 		}
 		want = value
 	}
-	if got := asConstant(e); got != want {
+	if got := asConstant(e, in); got != want {
 		t.Errorf("line %d: %s\n got %s\nwant %s", line, expr, got, want)
 		return
 	}
-	if got := asColumns(t, e, want); got != want {
+	if got := asColumns(t, e, want, in); got != want {
 		t.Errorf("line %d: over columns: %s\n got %s\nwant %s", line, expr, got, want)
 	}
 }
 
 func knownType(s string) bool {
 	name, _, _ := strings.Cut(s, "(")
+	name, _, nested := strings.Cut(name, "<")
 	_, ok := plan.ParseTypeName(name)
-	return ok
+	return ok || nested && (name == "array" || name == "map" || name == "struct") || strings.HasPrefix(s, "interval ")
 }
 
 // TestExamples runs the examples of the function table.
@@ -288,13 +355,13 @@ func TestExamples(t *testing.T) {
 			if f.Usage == "" || f.Summary == "" {
 				t.Error("undocumented")
 			}
-			if f.Kind == Aggregate {
+			if f.Kind != Scalar {
 				return
 			}
 			if f.build == nil && f.Name != "cast" && f.Name != "try_cast" {
 				t.Error("has no kernel")
 			}
-			checkLine(t, 0, f.Example, f.ExampleResult)
+			checkLine(t, 0, f.Example, f.ExampleResult, atNoon)
 		})
 	}
 }

@@ -43,6 +43,8 @@ func newOutput[R any](c *context) output[R] {
 		buf, rows = alloc[R, float64](c)
 	case decimal128.Num:
 		buf, rows = alloc[R, decimal128.Num](c)
+	case interval:
+		buf, rows = alloc[R, interval](c)
 	}
 	return output[R]{rows, buf, c}
 }
@@ -189,6 +191,10 @@ func text3[A, B, D any](f func(dst []byte, a A, b B, d D) []byte) kernel {
 	return textSome3(func(dst []byte, a A, b B, d D) ([]byte, bool, error) { return f(dst, a, b, d), true, nil })
 }
 
+func text4[A, B, D, E any](f func(dst []byte, a A, b B, d D, e E) []byte) kernel {
+	return textSome4(func(dst []byte, a A, b B, d D, e E) ([]byte, bool, error) { return f(dst, a, b, d, e), true, nil })
+}
+
 func textSome1[A any](f func(dst []byte, a A) ([]byte, bool, error)) kernel {
 	return func(c *context, args []value) (arrow.Array, error) {
 		a := load[A](c.scratch, args[0], 0)
@@ -208,6 +214,15 @@ func textSome3[A, B, D any](f func(dst []byte, a A, b B, d D) ([]byte, bool, err
 		a, b, d := load[A](c.scratch, args[0], 0), load[B](c.scratch, args[1], 1), load[D](c.scratch, args[2], 2)
 		return fillText(c, args, func(dst []byte, i int) ([]byte, bool, error) {
 			return f(dst, a.at(i), b.at(i), d.at(i))
+		})
+	}
+}
+
+func textSome4[A, B, D, E any](f func(dst []byte, a A, b B, d D, e E) ([]byte, bool, error)) kernel {
+	return func(c *context, args []value) (arrow.Array, error) {
+		a, b, d, e := load[A](c.scratch, args[0], 0), load[B](c.scratch, args[1], 1), load[D](c.scratch, args[2], 2), load[E](c.scratch, args[3], 3)
+		return fillText(c, args, func(dst []byte, i int) ([]byte, bool, error) {
+			return f(dst, a.at(i), b.at(i), d.at(i), e.at(i))
 		})
 	}
 }

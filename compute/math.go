@@ -14,15 +14,17 @@ func mathFunctions() []Function {
 	out := []Function{
 		{
 			Name: "abs", Usage: "abs(x)", Summary: "The number without its sign.", Example: "abs(-1)", ExampleResult: "1",
-			resolve: takes(sameAs(0), number()), build: buildAbs,
+			resolve: takes(sameAs(0), measurable()), build: buildAbs,
 		},
 		{
-			Name: "ceil", Aliases: []string{"ceiling"}, Usage: "ceil(x)", Summary: "The least whole number not below x.",
-			Example: "ceil(-0.1)", ExampleResult: "0", resolve: takes(wholeNumber, number()), build: buildWhole(math.Ceil, 1),
+			Name: "ceil", Aliases: []string{"ceiling"}, Usage: "ceil(x[, digits])", Summary: "The least whole number not below x, or number of so many digits behind the point.",
+			Example: "ceil(-0.1)", ExampleResult: "0", resolve: either(takes(wholeNumber, number()), takes(scaledType, decimalParam(), of(plan.Int32))),
+			refine: refineRound, build: buildWhole(math.Ceil, 1),
 		},
 		{
-			Name: "floor", Usage: "floor(x)", Summary: "The greatest whole number not above x.",
-			Example: "floor(-0.1)", ExampleResult: "-1", resolve: takes(wholeNumber, number()), build: buildWhole(math.Floor, -1),
+			Name: "floor", Usage: "floor(x[, digits])", Summary: "The greatest whole number not above x, or number of so many digits behind the point.",
+			Example: "floor(-0.1)", ExampleResult: "-1", resolve: either(takes(wholeNumber, number()), takes(scaledType, decimalParam(), of(plan.Int32))),
+			refine: refineRound, build: buildWhole(math.Floor, -1),
 		},
 		{
 			Name: "round", Usage: "round(x[, digits])", Summary: "x rounded to digits after the point, halves away from zero.",
@@ -38,8 +40,8 @@ func mathFunctions() []Function {
 		double2("atan2", nil, "The angle of the point (y, x), in radians.", "atan2(0, 1)", "0.0", math.Atan2),
 		double2("hypot", nil, "The length of the vector (x, y).", "hypot(3, 4)", "5.0", math.Hypot),
 		logarithm("ln", 0, math.Log, "The natural logarithm; NULL unless positive.", "ln(1)", "0.0"),
-		logarithm("log10", 0, math.Log10, "The logarithm to base 10; NULL unless positive.", "log10(10)", "1.0"),
-		logarithm("log2", 0, math.Log2, "The logarithm to base 2; NULL unless positive.", "log2(8)", "3.0"),
+		logarithm("log10", 0, logTen, "The logarithm to base 10; NULL unless positive.", "log10(10)", "1.0"),
+		logarithm("log2", 0, func(v float64) float64 { return math.Log(v) / math.Log(2) }, "The logarithm to base 2; NULL unless positive.", "log2(8)", "3.0"),
 		logarithm("log1p", -1, math.Log1p, "The natural logarithm of 1 + x.", "log1p(0)", "0.0"),
 		{
 			Name: "log", Usage: "log([base,] x)", Summary: "The logarithm to a base (e unless given); NULL unless positive.",
@@ -48,8 +50,7 @@ func mathFunctions() []Function {
 		},
 		{
 			Name: "sign", Aliases: []string{"signum"}, Usage: "sign(x)", Summary: "-1.0, 0.0 or 1.0, as x is.",
-			Example: "sign(-40)", ExampleResult: "-1.0", resolve: takes(returns(plan.Float64), of(plan.Float64)),
-			build: total(map1(signum)),
+			Example: "sign(-40)", ExampleResult: "-1.0", resolve: takes(returns(plan.Float64), signParam()), build: buildSign,
 		},
 		constant("pi", math.Pi, "3.141592653589793"), constant("e", math.E, "2.718281828459045"),
 		{
@@ -63,7 +64,7 @@ func mathFunctions() []Function {
 	}{
 		{"sqrt", "The square root.", "sqrt(4)", "2.0", math.Sqrt},
 		{"cbrt", "The cube root.", "cbrt(27)", "3.0", math.Cbrt},
-		{"exp", "e to the power of x.", "exp(0)", "1.0", math.Exp},
+		{"exp", "e to the power of x.", "exp(0)", "1.0", exponential},
 		{"expm1", "e to the power of x, minus 1.", "expm1(0)", "0.0", math.Expm1},
 		{"sin", "The sine of an angle in radians.", "sin(0)", "0.0", math.Sin},
 		{"cos", "The cosine of an angle in radians.", "cos(0)", "1.0", math.Cos},
@@ -74,6 +75,13 @@ func mathFunctions() []Function {
 		{"sinh", "The hyperbolic sine.", "sinh(0)", "0.0", math.Sinh},
 		{"cosh", "The hyperbolic cosine.", "cosh(0)", "1.0", math.Cosh},
 		{"tanh", "The hyperbolic tangent.", "tanh(0)", "0.0", math.Tanh},
+		{"rint", "The nearest whole number, the even one of two.", "rint(12.3456)", "12.0", math.RoundToEven},
+		{"sec", "The secant of an angle in radians.", "sec(0)", "1.0", func(v float64) float64 { return 1 / math.Cos(v) }},
+		{"csc", "The cosecant of an angle in radians.", "csc(0)", "Infinity", func(v float64) float64 { return 1 / math.Sin(v) }},
+		{"cot", "The cotangent of an angle in radians.", "cot(0)", "Infinity", func(v float64) float64 { return 1 / math.Tan(v) }},
+		{"asinh", "The inverse hyperbolic sine.", "asinh(0)", "0.0", inverseSinh},
+		{"acosh", "The inverse hyperbolic cosine.", "acosh(1)", "0.0", func(v float64) float64 { return math.Log(v + math.Sqrt(v*v-1)) }},
+		{"atanh", "The inverse hyperbolic tangent.", "atanh(0)", "0.0", func(v float64) float64 { return 0.5 * (math.Log1p(v) - math.Log1p(-v)) }},
 		{"degrees", "An angle in radians, in degrees.", "degrees(0)", "0.0", func(v float64) float64 { return v * (180 / math.Pi) }},
 		{"radians", "An angle in degrees, in radians.", "radians(0)", "0.0", func(v float64) float64 { return v * (math.Pi / 180) }},
 	} {
@@ -144,24 +152,28 @@ func factorial(n int32) (int64, bool, error) {
 func buildAbs(b *binding) (node, error) {
 	switch b.t.Kind {
 	case plan.KindInt8:
-		return partial(mapSome1(absInt[int8](b.t)))(b)
+		return partial(mapSome1(absInt[int8](b.t, b.legacy)))(b)
 	case plan.KindInt16:
-		return partial(mapSome1(absInt[int16](b.t)))(b)
+		return partial(mapSome1(absInt[int16](b.t, b.legacy)))(b)
 	case plan.KindInt32:
-		return partial(mapSome1(absInt[int32](b.t)))(b)
+		return partial(mapSome1(absInt[int32](b.t, b.legacy)))(b)
 	case plan.KindInt64:
-		return partial(mapSome1(absInt[int64](b.t)))(b)
+		return partial(mapSome1(absInt[int64](b.t, b.legacy)))(b)
 	case plan.KindFloat32:
 		return total(map1(func(v float32) float32 { return float32(math.Abs(float64(v))) }))(b)
 	case plan.KindFloat64:
 		return total(map1(math.Abs))(b)
+	case plan.KindYearMonthInterval:
+		return partial(mapSome1(absInt[int32](plan.Int32, false)))(b)
+	case plan.KindDayTimeInterval:
+		return partial(mapSome1(absInt[int64](plan.Int64, false)))(b)
 	}
 	return total(map1(decimal128.Num.Abs))(b)
 }
 
-func absInt[T integer](t plan.Type) func(T) (T, bool, error) {
+func absInt[T integer](t plan.Type, wrap bool) func(T) (T, bool, error) {
 	return func(v T) (T, bool, error) {
-		if v >= 0 {
+		if v >= 0 || wrap && v == -v {
 			return v, true, nil
 		}
 		if v == -v {
@@ -182,6 +194,9 @@ func wholeNumber(args []plan.Type) plan.Type {
 // buildWhole is ceil (side 1) or floor (side -1).
 func buildWhole(f func(float64) float64, side int) builder {
 	return func(b *binding) (node, error) {
+		if len(b.args) == 2 {
+			return partial(mapSome2(scaleDecimals(b.arg(0), b.t, side)))(b)
+		}
 		switch t := b.arg(0); t.Kind {
 		case plan.KindDecimal:
 			unit := bigPow10(t.Scale)
@@ -191,7 +206,7 @@ func buildWhole(f func(float64) float64, side int) builder {
 		case plan.KindFloat64:
 			return total(map1(func(v float64) int64 { return saturate(f(v)) }))(b)
 		}
-		return castNode(b.args[0], plan.Int64, false)
+		return castNode(b.session, b.args[0], plan.Int64, false)
 	}
 }
 

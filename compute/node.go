@@ -138,6 +138,7 @@ type binding struct {
 	name string
 	args []node
 	t    plan.Type // of the result
+	session
 }
 
 func (b *binding) arg(i int) plan.Type { return b.args[i].typ() }
@@ -201,6 +202,7 @@ type eagerNode struct {
 	args    []node
 	t       plan.Type
 	run     kernel
+	mayFail bool
 	scratch scratch
 }
 
@@ -213,7 +215,7 @@ func (e *eagerNode) eval(f *frame) (value, error) {
 	arr, err := e.run(&context{f.mem, f.n, e.t, &e.scratch}, vals)
 	return value{arr: arr}, err
 }
-func (e *eagerNode) fails() bool    { return anyFails(e.args) }
+func (e *eagerNode) fails() bool    { return e.mayFail || anyFails(e.args) }
 func (e *eagerNode) typ() plan.Type { return e.t }
 
 var (

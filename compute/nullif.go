@@ -19,15 +19,15 @@ func buildNullIf(b *binding) (node, error) {
 	if err != nil {
 		return nil, err
 	}
-	left, err := castNode(slots[0], sig.Args[0], false)
+	left, err := castNode(b.session, slots[0], sig.Args[0], false)
 	if err != nil {
 		return nil, err
 	}
-	right, err := castNode(slots[1], sig.Args[1], false)
+	right, err := castNode(b.session, slots[1], sig.Args[1], false)
 	if err != nil {
 		return nil, err
 	}
-	equal, err := buildComparison(&binding{"=", []node{left, right}, plan.Boolean})
+	equal, err := buildComparison(&binding{"=", []node{left, right}, plan.Boolean, b.session})
 	return &nullIfNode{b.args[0], b.args[1], slots, equal}, err
 }
 

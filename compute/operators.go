@@ -31,11 +31,22 @@ func comparison(name string, aliases []string, summary, example, res string) Fun
 
 // comparable2 casts two operands to their common type; two bare NULLs compare as booleans.
 func comparable2(args []plan.Type) (Signature, error) {
-	sig, err := takesAlike(returns(plan.Boolean), 2, 2)(args)
-	if err == nil && sig.Args[0].Kind == plan.KindNull {
-		sig.Args = alike(plan.Boolean, 2)
+	if len(args) != 2 {
+		return Signature{}, arityError{"2", len(args)}
 	}
-	return sig, err
+	t, ok := CommonType(args[0], args[1])
+	switch {
+	case !ok && sameShape(args[0], args[1]): // structs whose fields have other names
+		t = args[0]
+	case !ok:
+		return Signature{}, mismatchError{args[0], args[1]}
+	case t.Kind == plan.KindNull:
+		t = plan.Boolean
+	}
+	if !hasOrder(t) {
+		return Signature{}, orderError{t}
+	}
+	return Signature{Args: alike(t, 2), Returns: plan.Boolean}, nil
 }
 
 func arithmeticFunctions() []Function {
@@ -64,11 +75,11 @@ func arithmeticFunctions() []Function {
 		mod, pmod,
 		{
 			Name: "negative", Usage: "-a", Summary: "The number with its sign turned.", Example: "negative(1)", ExampleResult: "-1",
-			resolve: takes(sameAs(0), number()), build: buildNegative,
+			resolve: takes(sameAs(0), signed()), build: buildNegative,
 		},
 		{
 			Name: "positive", Usage: "+a", Summary: "The number itself.", Example: "positive(1)", ExampleResult: "1",
-			resolve: takes(sameAs(0), number()), build: func(b *binding) (node, error) { return b.args[0], nil },
+			resolve: takes(sameAs(0), signed()), build: func(b *binding) (node, error) { return b.args[0], nil },
 		},
 		try("try_add", "+", "The sum, or NULL on overflow.", "try_add(2147483647, 1)", "NULL"),
 		try("try_subtract", "-", "The difference, or NULL on overflow.", "try_subtract(3, 1)", "2"),
@@ -78,6 +89,25 @@ func arithmeticFunctions() []Function {
 	}
 }
 
+// arithmeticLabel is what Spark calls the operands of arithmetic.
+const arithmeticLabel = `("NUMERIC" or "INTERVAL DAY TO SECOND" or "INTERVAL YEAR TO MONTH" or "INTERVAL")`
+
+// isOperand reports what arithmetic takes beside dates and intervals.
+func isOperand(t plan.Type) bool {
+	return t.IsNumeric() || t.Kind == plan.KindNull || t.Kind == plan.KindString
+}
+
+// signed takes numbers and intervals.
+func signed() param {
+	n := number()
+	return param{arithmeticLabel, func(t plan.Type) (plan.Type, bool) {
+		if t.IsInterval() {
+			return t, true
+		}
+		return n.accept(t)
+	}}
+}
+
 // arithmetic types an arithmetic operator.
 func arithmetic(op string) resolver {
 	return func(args []plan.Type) (Signature, error) {
@@ -85,17 +115,17 @@ func arithmetic(op string) resolver {
 			return Signature{}, arityError{"2", len(args)}
 		}
 		a, b := args[0], args[1]
-		if sig, ok, err := dateArithmetic(op, a, b); ok || err != nil {
+		if sig, ok, err := temporalArithmetic(op, a, b); ok {
 			return sig, err
 		}
-		for i, t := range args {
-			if !t.IsNumeric() && t.Kind != plan.KindNull && t.Kind != plan.KindString {
-				return Signature{}, argumentError{i, `"NUMERIC"`, t}
-			}
-		}
 		switch {
+		case !isOperand(a) || !isOperand(b):
+			if sameShape(a, b) {
+				return Signature{}, wrongTypeError{arithmeticLabel, a}
+			}
+			return Signature{}, mismatchError{a, b}
 		case a.Kind == plan.KindString && b.Kind == plan.KindString:
-			return Signature{}, argumentError{0, `"NUMERIC"`, a}
+			return Signature{}, wrongTypeError{arithmeticLabel, a}
 		case a.Kind == plan.KindString:
 			a = numberBeside(b)
 		case b.Kind == plan.KindString:
@@ -115,7 +145,8 @@ func numberBeside(t plan.Type) plan.Type {
 	if t.Kind == plan.KindNull {
 		return plan.Float64
 	}
-	return besideString(t)
+	out, _ := besideString(t)
+	return out
 }
 
 func numberOr(t plan.Type) plan.Type {
@@ -123,24 +154,6 @@ func numberOr(t plan.Type) plan.Type {
 		return plan.Float64
 	}
 	return t
-}
-
-// dateArithmetic is date ± days.
-func dateArithmetic(op string, a, b plan.Type) (Signature, bool, error) {
-	if a.Kind != plan.KindDate && b.Kind != plan.KindDate {
-		return Signature{}, false, nil
-	}
-	days := func(t plan.Type) bool { return t.IsInteger() && t.Kind != plan.KindInt64 || t.Kind == plan.KindNull }
-	switch {
-	case (op == "+" || op == "-") && a.Kind == plan.KindDate && days(b):
-		return Signature{Args: []plan.Type{plan.Date, plan.Int32}, Returns: plan.Date}, true, nil
-	case op == "+" && b.Kind == plan.KindDate && days(a):
-		return Signature{Args: []plan.Type{plan.Int32, plan.Date}, Returns: plan.Date}, true, nil
-	}
-	if a.Kind == plan.KindDate {
-		return Signature{}, false, argumentError{1, `("INT" or "SMALLINT" or "TINYINT")`, b}
-	}
-	return Signature{}, false, argumentError{0, `("INT" or "SMALLINT" or "TINYINT")`, a}
 }
 
 // arithmeticSignature types an operator over two numbers.
@@ -158,7 +171,7 @@ func arithmeticSignature(op string, a, b plan.Type) (Signature, error) {
 		return Signature{Args: alike(plan.Float64, 2), Returns: plan.Float64}, nil
 	case "div":
 		if !t.IsInteger() {
-			return Signature{}, argumentError{0, `("BIGINT" or "DECIMAL")`, t}
+			return Signature{}, mismatchError{a, plan.Int64}
 		}
 		return Signature{Args: alike(plan.Int64, 2), Returns: plan.Int64}, nil
 	}

@@ -33,27 +33,20 @@ func patternFunctions() []Function {
 			Summary: "Whether some part of the string matches a regular expression (RE2 syntax).",
 			Example: "'spark' RLIKE 'p.r'", ExampleResult: "true", resolve: takes(boolean, text(), text()), build: buildRLike,
 		},
-		{
-			Name: "regexp_replace", Usage: "regexp_replace(str, pattern, replacement)",
-			Summary: "The string with every match of a regular expression replaced; $1 stands for a group.",
-			Example: `regexp_replace('100-200', '([0-9]+)', 'num')`, ExampleResult: "num-num",
-			resolve: takes(returns(plan.String), text(), text(), text()), build: buildRegexpReplace,
-		},
-		{
-			Name: "regexp_extract", Usage: "regexp_extract(str, pattern[, group])",
-			Summary: "A group (1 unless given) of the first match of a regular expression, or an empty string.",
-			Example: `regexp_extract('100-200', '([0-9]+)-([0-9]+)', 2)`, ExampleResult: "200",
-			resolve: takesOptional(returns(plan.String), 1, text(), text(), of(plan.Int32)), build: buildRegexpExtract,
-		},
 	}
 }
 
 func resolveIn(args []plan.Type) (Signature, error) {
 	sig, err := takesAlike(returns(plan.Boolean), 2, 0)(args)
-	if err == nil && sig.Args[0].Kind == plan.KindNull {
+	switch {
+	case err != nil:
+		return sig, err
+	case sig.Args[0].Kind == plan.KindNull:
 		sig.Args = alike(plan.Boolean, len(args))
+	case !hasOrder(sig.Args[0]):
+		return sig, orderError{sig.Args[0]}
 	}
-	return sig, err
+	return sig, nil
 }
 
 // buildIn makes a set of a constant list, and a chain of comparisons of any other.
@@ -63,7 +56,7 @@ func buildIn(b *binding) (node, error) {
 			return inChain(b)
 		}
 	}
-	set := &binding{b.name, b.args[:1], b.t}
+	set := &binding{b.name, b.args[:1], b.t, b.session}
 	list := b.args[1:]
 	switch b.arg(0).Kind {
 	case plan.KindBoolean:
@@ -72,9 +65,9 @@ func buildIn(b *binding) (node, error) {
 		return total(inSet(list, identity[int8]))(set)
 	case plan.KindInt16:
 		return total(inSet(list, identity[int16]))(set)
-	case plan.KindInt32, plan.KindDate:
+	case plan.KindInt32, plan.KindDate, plan.KindYearMonthInterval:
 		return total(inSet(list, identity[int32]))(set)
-	case plan.KindInt64, plan.KindTimestamp:
+	case plan.KindInt64, plan.KindTimestamp, plan.KindTimestampNTZ, plan.KindDayTimeInterval:
 		return total(inSet(list, identity[int64]))(set)
 	case plan.KindFloat32:
 		return total(inSet(list, func(v float32) uint64 { return floatKey(float64(v)) }))(set)
@@ -82,6 +75,8 @@ func buildIn(b *binding) (node, error) {
 		return total(inSet(list, floatKey))(set)
 	case plan.KindDecimal:
 		return total(inSet(list, identity[decimal128.Num]))(set)
+	case plan.KindArray, plan.KindStruct:
+		return inChain(b)
 	}
 	return total(inSet(list, identity[string]))(set)
 }
@@ -118,7 +113,7 @@ func inChain(b *binding) (node, error) {
 	slot := &slotNode{t: b.arg(0)}
 	var chain node
 	for _, item := range b.args[1:] {
-		equal, err := buildComparison(&binding{"=", []node{slot, item}, plan.Boolean})
+		equal, err := buildComparison(&binding{"=", []node{slot, item}, plan.Boolean, b.session})
 		switch {
 		case err != nil:
 			return nil, err
@@ -334,68 +329,6 @@ func buildRLike(b *binding) (node, error) {
 			return false, false, err
 		}
 		return re.MatchString(s), true, nil
-	}))(b)
-}
-
-func buildRegexpReplace(b *binding) (node, error) {
-	cache := &regexpCache{}
-	return partial(textSome3(func(dst []byte, s, pattern, with string) ([]byte, bool, error) {
-		re, err := cache.get("regexp_replace", pattern)
-		if err != nil {
-			return dst, false, err
-		}
-		return append(dst, re.ReplaceAllString(s, javaReplacement(with))...), true, nil
-	}))(b)
-}
-
-// javaReplacement turns Java's replacement text ($1, \$) into Go's (${1}, $$).
-func javaReplacement(s string) string {
-	if !strings.ContainsAny(s, `$\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '\\' && i+1 < len(s):
-			i++
-			if s[i] == '$' {
-				b.WriteByte('$')
-			}
-			b.WriteByte(s[i])
-		case s[i] == '$' && i+1 < len(s) && s[i+1] >= '0' && s[i+1] <= '9':
-			i++
-			b.WriteString("${" + s[i:i+1] + "}")
-		case s[i] == '$':
-			b.WriteString("$$")
-		default:
-			b.WriteByte(s[i])
-		}
-	}
-	return b.String()
-}
-
-func buildRegexpExtract(b *binding) (node, error) {
-	cache := &regexpCache{}
-	extract := func(dst []byte, s, pattern string, group int32) ([]byte, bool, error) {
-		re, err := cache.get("regexp_extract", pattern)
-		if err != nil {
-			return dst, false, err
-		}
-		if group < 0 || int(group) > re.NumSubexp() {
-			return dst, false, userError("INVALID_PARAMETER_VALUE.REGEX_GROUP_INDEX",
-				"The value of parameter(s) `idx` in `regexp_extract` is invalid: Expects group index between 0 and %d, but got %d.",
-				re.NumSubexp(), group)
-		}
-		if m := re.FindStringSubmatchIndex(s); m != nil && m[2*group] >= 0 {
-			dst = append(dst, s[m[2*group]:m[2*group+1]]...)
-		}
-		return dst, true, nil
-	}
-	if len(b.args) == 3 {
-		return partial(textSome3(extract))(b)
-	}
-	return partial(textSome2(func(dst []byte, s, pattern string) ([]byte, bool, error) {
-		return extract(dst, s, pattern, 1)
 	}))(b)
 }
 

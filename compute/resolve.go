@@ -151,12 +151,31 @@ func commonOf(types []plan.Type) (plan.Type, error) {
 			}
 			c, ok := CommonType(common, t)
 			if !ok {
-				return plan.Type{}, mismatchError{common, t}
+				return plan.Type{}, diffTypesError{types}
 			}
 			common = c
 		}
 	}
 	return common, nil
+}
+
+// unpromoted refuses strings beside other types, as greatest and least do.
+func unpromoted(r resolver) resolver {
+	return func(args []plan.Type) (Signature, error) {
+		strings, others := false, false
+		for _, t := range args {
+			strings = strings || t.Kind == plan.KindString
+			others = others || t.Kind != plan.KindString && t.Kind != plan.KindNull
+		}
+		if strings && others {
+			return Signature{}, diffTypesError{args}
+		}
+		sig, err := r(args)
+		if err == nil && !hasOrder(sig.Returns) {
+			err = orderError{sig.Returns}
+		}
+		return sig, err
+	}
 }
 
 // neverNull marks a function whose result is never NULL.

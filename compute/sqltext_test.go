@@ -13,8 +13,8 @@ import (
 )
 
 // parseSQL reads an expression in SQL for tests. It knows what the test files use and no more.
-func parseSQL(text string) (e *plan.Expr, err error) {
-	list, err := parseList(text)
+func parseSQL(text string, in plan.Session) (e *plan.Expr, err error) {
+	list, err := parseList(text, in)
 	if err != nil {
 		return nil, err
 	}
@@ -25,8 +25,8 @@ func parseSQL(text string) (e *plan.Expr, err error) {
 }
 
 // parseList reads expressions between commas.
-func parseList(text string) (list []*plan.Expr, err error) {
-	p := &reader{}
+func parseList(text string, in plan.Session) (list []*plan.Expr, err error) {
+	p := &reader{session: in}
 	if err := p.scan(text); err != nil {
 		return nil, err
 	}
@@ -57,6 +57,10 @@ func (s syntaxError) Error() string { return "syntax: " + string(s) }
 type reader struct {
 	tokens []string // strings begin with a quote, and are unescaped
 	at     int
+	// variables are the parameters of the lambdas around the expression, by lower-case name.
+	variables    map[string]*plan.Expr
+	lastVariable int
+	session      plan.Session
 }
 
 func (p *reader) scan(s string) error {
@@ -111,7 +115,7 @@ func (p *reader) scan(s string) error {
 			i = j
 		default:
 			n := 1
-			for _, op := range []string{"<=>", "<=", ">=", "<>", "!=", "==", "||"} {
+			for _, op := range []string{">>>", "<=>", "<=", ">=", "<>", "!=", "==", "||", "<<", ">>", "::"} {
 				if strings.HasPrefix(s[i:], op) {
 					n = len(op)
 					break
@@ -196,7 +200,7 @@ func (p *reader) not() (*plan.Expr, error) {
 }
 
 func (p *reader) predicate() (*plan.Expr, error) {
-	left, err := p.binary(p.sum, "=", "==", "<>", "!=", "<", "<=", ">", ">=", "<=>")
+	left, err := p.binary(p.bits, "=", "==", "<>", "!=", "<", "<=", ">", ">=", "<=>")
 	if err != nil {
 		return nil, err
 	}
@@ -279,6 +283,10 @@ func (p *reader) between(left *plan.Expr) (*plan.Expr, error) {
 	return Call("and", a, b)
 }
 
+func (p *reader) bits() (*plan.Expr, error)    { return p.binary(p.bitXor, "|") }
+func (p *reader) bitXor() (*plan.Expr, error)  { return p.binary(p.bitAnd, "^") }
+func (p *reader) bitAnd() (*plan.Expr, error)  { return p.binary(p.shift, "&") }
+func (p *reader) shift() (*plan.Expr, error)   { return p.binary(p.sum, "<<", ">>", ">>>") }
 func (p *reader) sum() (*plan.Expr, error)     { return p.binary(p.product, "+", "-", "||") }
 func (p *reader) product() (*plan.Expr, error) { return p.binary(p.unary, "*", "/", "%", "div") }
 
@@ -289,6 +297,13 @@ func (p *reader) unary() (*plan.Expr, error) {
 			return nil, err
 		}
 		return Call("positive", e)
+	}
+	if p.accept("~") {
+		e, err := p.unary()
+		if err != nil {
+			return nil, err
+		}
+		return Call("~", e)
 	}
 	if !p.accept("-") {
 		return p.primary()
@@ -305,6 +320,14 @@ func (p *reader) unary() (*plan.Expr, error) {
 }
 
 func (p *reader) primary() (*plan.Expr, error) {
+	e, err := p.simple()
+	if err != nil {
+		return nil, err
+	}
+	return p.postfix(e)
+}
+
+func (p *reader) simple() (*plan.Expr, error) {
 	t := p.peek()
 	next := ""
 	if p.at+1 < len(p.tokens) {
@@ -328,25 +351,40 @@ func (p *reader) primary() (*plan.Expr, error) {
 		return plan.NullLiteral(plan.Null), nil
 	case lower == "true" || lower == "false":
 		return plan.BoolLiteral(lower == "true"), nil
-	case (lower == "date" || lower == "timestamp" || lower == "x") && next != "" && next[0] == '\'':
+	case isTypedLiteral(lower) && next != "" && next[0] == '\'':
 		p.at++
-		return typedLiteral(lower, next[1:])
+		return p.typedLiteral(lower, next[1:])
+	case lower == "interval":
+		return p.interval()
+	case lower == "extract" && next == "(":
+		return p.extract()
 	case lower == "cast" || lower == "try_cast":
 		return p.cast(lower)
 	case lower == "case":
 		return p.caseWhen()
 	case next == "(" && isWord(t[0]):
 		p.at++
-		args, err := p.arguments()
+		f, ok := Lookup(lower)
+		if !ok || f.Kind != Scalar {
+			return nil, syntaxError("function " + lower)
+		}
+		args, err := p.callArguments(f)
 		if err != nil {
 			return nil, err
 		}
-		if _, ok := Lookup(lower); !ok {
-			return nil, syntaxError("function " + lower)
-		}
 		return Call(lower, args...)
+	case p.variables[lower] != nil:
+		return p.variables[lower], nil
 	}
 	return nil, syntaxError("unexpected " + t)
+}
+
+func isTypedLiteral(word string) bool {
+	switch word {
+	case "date", "timestamp", "timestamp_ntz", "timestamp_ltz", "x":
+		return true
+	}
+	return false
 }
 
 // arguments reads up to the closing parenthesis.
@@ -380,7 +418,7 @@ func (p *reader) cast(name string) (*plan.Expr, error) {
 		return nil, err
 	}
 	if !CanCast(e.Type, t) {
-		return nil, userError("DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION", "%s to %s", e.Type, t)
+		return nil, CastRefusal(e.Type, t)
 	}
 	if err := p.expect(")"); err != nil {
 		return nil, err
@@ -391,26 +429,7 @@ func (p *reader) cast(name string) (*plan.Expr, error) {
 	return Cast(e, t), nil
 }
 
-func (p *reader) typeName() (plan.Type, error) {
-	t, ok := plan.ParseTypeName(p.peek())
-	if !ok {
-		return t, syntaxError("type " + p.peek())
-	}
-	p.at++
-	if t.Kind == plan.KindDecimal && p.accept("(") {
-		precision, _ := strconv.Atoi(p.peek())
-		p.at++
-		scale := 0
-		if p.accept(",") {
-			scale, _ = strconv.Atoi(p.peek())
-			p.at++
-		}
-		t = plan.Decimal(int32(precision), int32(scale))
-		return t, p.expect(")")
-	}
-	return t, nil
-}
-
+// typeName reads up to the parenthesis that closes the cast.
 func (p *reader) caseWhen() (*plan.Expr, error) {
 	var args []*plan.Expr
 	for p.accept("when") {
@@ -440,7 +459,7 @@ func (p *reader) caseWhen() (*plan.Expr, error) {
 	return Call("case", args...)
 }
 
-func typedLiteral(kind, s string) (*plan.Expr, error) {
+func (p *reader) typedLiteral(kind, s string) (*plan.Expr, error) {
 	switch kind {
 	case "x":
 		b, err := hex.DecodeString(s)
@@ -455,11 +474,19 @@ func typedLiteral(kind, s string) (*plan.Expr, error) {
 		}
 		return plan.LiteralExpr(plan.Date, int64(v))
 	}
-	v, ok := parseTimestamp(s)
+	in, err := newSession(p.session)
+	if err != nil {
+		return nil, err
+	}
+	t, read := plan.Timestamp, in.parseTimestamp
+	if kind == "timestamp_ntz" {
+		t, read = plan.TimestampNTZ, in.parseNTZ
+	}
+	v, ok := read(s)
 	if !ok {
 		return nil, userError("INVALID_TYPED_LITERAL", "%s", s)
 	}
-	return plan.LiteralExpr(plan.Timestamp, v)
+	return plan.LiteralExpr(t, v)
 }
 
 // numberLiteral reads 1, 1L, 1S, 1Y, 1.5 and 1.5BD (decimal), 1e3 and 1.5D (double), 1.5F (float).

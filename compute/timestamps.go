@@ -9,14 +9,32 @@ import (
 	"github.com/quern-engine/quern/plan"
 )
 
-// timestampFunctions work on points in time; clock times are UTC's.
+// anyTimestamp takes timestamps with and without zone as they are, and reads anything else as one with a zone.
+func anyTimestamp() param {
+	return oneOf(timestampLabel, plan.Timestamp, plan.TimestampNTZ)
+}
+
+// clockOf gives local times: the zone of a column's type.
+func (b *binding) clockOf(arg int) *zone {
+	if b.arg(arg).Kind == plan.KindTimestampNTZ {
+		return fixedZone("UTC", 0)
+	}
+	return b.zone
+}
+
+// timestampFunctions work on points in time; clock times are those of the session's zone.
 func timestampFunctions() []Function {
 	ts, i64 := of(plan.Timestamp), of(plan.Int64)
 	clock := func(name, summary, example, res string, unit, most int64) Function {
 		return Function{
 			Name: name, Usage: name + "(timestamp)", Summary: summary, Example: example, ExampleResult: res,
-			resolve: takes(returns(plan.Int32), ts),
-			build:   total(map1(func(v int64) int32 { return int32(floorMod(floorDiv(v, unit*microsPerSecond), most)) })),
+			resolve: takes(returns(plan.Int32), anyTimestamp()),
+			build: func(b *binding) (node, error) {
+				zone := b.clockOf(0)
+				return total(map1(func(v int64) int32 {
+					return int32(floorMod(floorDiv(zone.local(v), unit*microsPerSecond), most))
+				}))(b)
+			},
 		}
 	}
 	since := func(name string, unit int64, example, res string) Function {
@@ -51,7 +69,8 @@ func timestampFunctions() []Function {
 			Name: "date_trunc", Usage: "date_trunc(unit, timestamp)",
 			Summary: "The start of the year, quarter, month, week, day, hour, minute, second, …; NULL for other units.",
 			Example: "date_trunc('HOUR', '2015-03-05 09:32:05')", ExampleResult: "2015-03-05 09:00:00",
-			resolve: nullable(takes(returns(plan.Timestamp), text(), ts)), build: partial(mapSome2(truncTimestamp)),
+			resolve: nullable(takes(returns(plan.Timestamp), text(), ts)),
+			build:   func(b *binding) (node, error) { return partial(mapSome2(b.zone.truncate))(b) },
 		},
 		{
 			Name: "months_between", Usage: "months_between(a, b[, round])", Summary: "The months from b to a; days count as 1/31.",
@@ -61,21 +80,27 @@ func timestampFunctions() []Function {
 		{
 			Name: "timestampadd", Usage: "timestampadd(unit, n, timestamp)", Summary: "The time so many units later.",
 			Example: "timestampadd('HOUR', 8, '2022-02-11 20:30:00')", ExampleResult: "2022-02-12 04:30:00",
-			resolve: takes(returns(plan.Timestamp), text(), i64, ts), build: partial(mapSome3(timestampAdd)),
+			resolve: takes(sameAs(2), text(), i64, anyTimestamp()), build: buildTimestampAdd,
 		},
 		{
 			Name: "timestampdiff", Usage: "timestampdiff(unit, start, end)", Summary: "The number of whole units from start to end.",
 			Example: "timestampdiff('MONTH', '2022-02-11 20:30:00', '2022-04-11 20:30:00')", ExampleResult: "2",
-			resolve: takes(returns(plan.Int64), text(), ts, ts), build: partial(mapSome3(timestampDiff)),
+			resolve: takes(returns(plan.Int64), text(), ts, ts),
+			build:   func(b *binding) (node, error) { return partial(mapSome3(b.zone.difference))(b) },
 		},
 	}, formatFunctions()...)
+}
+
+// datetimeOverflow is what times beyond the range of a timestamp raise.
+func datetimeOverflow() error {
+	return userError("DATETIME_OVERFLOW", "Datetime operation overflow: the outcome is beyond the range of a timestamp.")
 }
 
 // scaled is v·unit.
 func scaled(v, unit int64) (int64, bool, error) {
 	hi, lo := mul64(v, unit)
 	if hi != int64(lo)>>63 {
-		return 0, false, arithmeticOverflow(plan.Int64, "")
+		return 0, false, datetimeOverflow()
 	}
 	return int64(lo), true, nil
 }
@@ -97,12 +122,12 @@ func buildTimestampSeconds(b *binding) (node, error) {
 			return q.Int64(), true, nil
 		}))(b)
 	}
-	seconds, err := castNode(b.args[0], plan.Int64, false)
+	seconds, err := castNode(b.session, b.args[0], plan.Int64, false)
 	if err != nil {
 		return nil, err
 	}
 	return partial(mapSome1(func(v int64) (int64, bool, error) { return scaled(v, microsPerSecond) }))(
-		&binding{b.name, []node{seconds}, b.t})
+		&binding{b.name, []node{seconds}, b.t, b.session})
 }
 
 func floatSeconds(v float64) (int64, bool, error) {
@@ -112,17 +137,18 @@ func floatSeconds(v float64) (int64, bool, error) {
 	return saturate(v * microsPerSecond), true, nil
 }
 
-// splitDay separates a time into its day and the microseconds since midnight.
+// splitDay separates a local time into its day and the microseconds since midnight.
 func splitDay(v int64) (days, micros int64) {
 	days = floorDiv(v, microsPerDay)
 	return days, v - days*microsPerDay
 }
 
-func truncTimestamp(unit string, v int64) (int64, bool, error) {
+// truncate is the start of a unit that an instant lies in.
+func (z *zone) truncate(unit string, v int64) (int64, bool, error) {
 	width := int64(0)
 	switch strings.ToUpper(unit) {
 	case "MICROSECOND":
-		width = 1
+		return v, true, nil
 	case "MILLISECOND":
 		width = 1000
 	case "SECOND":
@@ -132,36 +158,43 @@ func truncTimestamp(unit string, v int64) (int64, bool, error) {
 	case "HOUR":
 		width = 3600 * microsPerSecond
 	case "DAY", "DD":
-		width = microsPerDay
+		return z.midnight(floorDiv(z.local(v), microsPerDay)), true, nil
 	}
 	if width > 0 {
-		return floorDiv(v, width) * width, true, nil
+		offset := z.offsetAt(v) * microsPerSecond
+		start := floorDiv(v+offset, width)*width - offset
+		if z.offsetAt(start) != z.offsetAt(v) {
+			start = z.instant(start + offset)
+		}
+		return start, true, nil
 	}
-	days, ok, err := truncDate(int32(floorDiv(v, microsPerDay)), unit)
+	days, ok, err := truncDate(int32(floorDiv(z.local(v), microsPerDay)), unit)
 	if !ok || err != nil {
 		return 0, ok, err
 	}
-	micros, err := dateToMicros(days)
-	return micros, err == nil, err
+	return z.midnight(int64(days)), true, nil
 }
 
 func buildMonthsBetween(b *binding) (node, error) {
+	zone := b.zone
 	if len(b.args) == 2 {
-		return total(map2(func(a, c int64) float64 { return monthsBetween(a, c, true) }))(b)
+		return total(map2(func(a, c int64) float64 { return zone.monthsBetween(a, c, true) }))(b)
 	}
-	return total(mapSome3(func(a, c int64, round bool) (float64, bool, error) { return monthsBetween(a, c, round), true, nil }))(b)
+	return total(mapSome3(func(a, c int64, round bool) (float64, bool, error) {
+		return zone.monthsBetween(a, c, round), true, nil
+	}))(b)
 }
 
-func monthsBetween(a, b int64, round bool) float64 {
-	daysA, microsA := splitDay(a)
-	daysB, microsB := splitDay(b)
+func (z *zone) monthsBetween(a, b int64, round bool) float64 {
+	daysA, daysB := floorDiv(z.local(a), microsPerDay), floorDiv(z.local(b), microsPerDay)
 	yearA, monthA, dayA := civil(daysA)
 	yearB, monthB, dayB := civil(daysB)
 	months := float64((yearA-yearB)*12 + int64(monthA-monthB))
 	if dayA == dayB || dayA == daysInMonth(yearA, monthA) && dayB == daysInMonth(yearB, monthB) {
 		return months
 	}
-	seconds := int64(dayA-dayB)*86400 + microsA/microsPerSecond - microsB/microsPerSecond
+	// Seconds that have passed since midnight, which the clock need not show on days that it is put forward.
+	seconds := int64(dayA-dayB)*86400 + (a-z.midnight(daysA))/microsPerSecond - (b-z.midnight(daysB))/microsPerSecond
 	out := months + float64(seconds)/float64(31*86400)
 	if round {
 		return math.Floor(out*1e8+0.5) / 1e8
@@ -169,86 +202,76 @@ func monthsBetween(a, b int64, round bool) float64 {
 	return out
 }
 
-// units of fixed length, in microseconds; the others are whole months.
-func unitLength(unit string) (micros, months int64, err error) {
+// timeUnit is what one of a unit moves a time by.
+type timeUnit struct{ months, days, micros int64 }
+
+func unitNamed(unit, function string) (timeUnit, error) {
 	switch strings.ToUpper(unit) {
 	case "MICROSECOND":
-		return 1, 0, nil
+		return timeUnit{micros: 1}, nil
 	case "MILLISECOND":
-		return 1000, 0, nil
+		return timeUnit{micros: 1000}, nil
 	case "SECOND":
-		return microsPerSecond, 0, nil
+		return timeUnit{micros: microsPerSecond}, nil
 	case "MINUTE":
-		return 60 * microsPerSecond, 0, nil
+		return timeUnit{micros: 60 * microsPerSecond}, nil
 	case "HOUR":
-		return 3600 * microsPerSecond, 0, nil
+		return timeUnit{micros: 3600 * microsPerSecond}, nil
 	case "DAY", "DAYOFYEAR":
-		return microsPerDay, 0, nil
+		return timeUnit{days: 1}, nil
 	case "WEEK":
-		return 7 * microsPerDay, 0, nil
+		return timeUnit{days: 7}, nil
 	case "MONTH":
-		return 0, 1, nil
+		return timeUnit{months: 1}, nil
 	case "QUARTER":
-		return 0, 3, nil
+		return timeUnit{months: 3}, nil
 	case "YEAR":
-		return 0, 12, nil
+		return timeUnit{months: 12}, nil
 	}
-	return 0, 0, userError("INVALID_PARAMETER_VALUE.DATETIME_UNIT", "The value of parameter(s) `unit` is invalid: expects one of "+
-		"the units without quotes YEAR, QUARTER, MONTH, WEEK, DAY, DAYOFYEAR, HOUR, MINUTE, SECOND, MILLISECOND, MICROSECOND, "+
-		"but got %s.", sqlString(unit))
+	return timeUnit{}, userError("INVALID_PARAMETER_VALUE.DATETIME_UNIT", "The value of parameter(s) `unit` in `%s` is invalid: "+
+		"expects one of the units without quotes YEAR, QUARTER, MONTH, WEEK, DAY, DAYOFYEAR, HOUR, MINUTE, SECOND, MILLISECOND, "+
+		"MICROSECOND, but got the string literal %s.", function, sqlString(unit))
 }
 
-func timestampAdd(unit string, n, v int64) (int64, bool, error) {
-	micros, months, err := unitLength(unit)
-	if err != nil {
-		return 0, false, err
-	}
-	if months > 0 {
-		days, rest := splitDay(v)
-		m, ok, err := scaled(n, months)
-		if !ok || m > 12_000_000 || m < -12_000_000 {
-			return 0, false, orOverflow(err)
+func buildTimestampAdd(b *binding) (node, error) {
+	zone := b.clockOf(2)
+	return partial(mapSome3(func(unit string, n, v int64) (int64, bool, error) {
+		u, err := unitNamed(unit, "timestampadd")
+		if err != nil {
+			return 0, false, err
 		}
-		days = addMonths(days, m)
-		if days > maxDay-1 || days < 1-maxDay {
-			return 0, false, orOverflow(nil)
+		months, ok1, _ := scaled(n, u.months)
+		days, ok2, _ := scaled(n, u.days)
+		micros, ok3, _ := scaled(n, u.micros)
+		if !ok1 || !ok2 || !ok3 || int64(int32(months)) != months || int64(int32(days)) != days {
+			return 0, false, datetimeOverflow()
 		}
-		return days*microsPerDay + rest, true, nil
-	}
-	d, ok, err := scaled(n, micros)
-	if !ok {
-		return 0, false, err
-	}
-	sum, ok := addOne(v, d)
-	if !ok {
-		return 0, false, orOverflow(nil)
-	}
-	return sum, true, nil
+		out, ok, err := zone.shift(v, months, days, micros)
+		if err != nil {
+			err = datetimeOverflow()
+		}
+		return out, ok, err
+	}))(b)
 }
 
-func orOverflow(err error) error {
-	if err != nil {
-		return err
-	}
-	return arithmeticOverflow(plan.Int64, "")
-}
-
-func timestampDiff(unit string, start, end int64) (int64, bool, error) {
-	micros, months, err := unitLength(unit)
+// difference counts whole units of local time between two instants.
+func (z *zone) difference(unit string, start, end int64) (int64, bool, error) {
+	u, err := unitNamed(unit, "timestampdiff")
 	if err != nil {
 		return 0, false, err
 	}
-	if months > 0 {
-		return wholeMonths(start, end) / months, true, nil
+	start, end = z.local(start), z.local(end)
+	if u.months > 0 {
+		return wholeMonths(start, end) / u.months, true, nil
 	}
 	d, ok := subtractOne(end, start)
 	if !ok {
-		return 0, false, orOverflow(nil)
+		return 0, false, datetimeOverflow()
 	}
-	return d / micros, true, nil
+	return d / (u.days*microsPerDay + u.micros), true, nil
 }
 
-// wholeMonths counts the months that fit between two times.
+// wholeMonths counts the months that fit between two local times.
 func wholeMonths(start, end int64) int64 {
 	if end < start {
 		return -wholeMonths(end, start)

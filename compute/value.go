@@ -48,7 +48,7 @@ func (v value) spread(mem memory.Allocator, n int) arrow.Array {
 
 // primitive is the Go types of fixed-width columns: dates are int32, timestamps int64.
 type primitive interface {
-	int8 | int16 | int32 | int64 | float32 | float64 | decimal128.Num
+	int8 | int16 | int32 | int64 | float32 | float64 | decimal128.Num | arrow.MonthDayNanoInterval
 }
 
 // vec is a column's values as kernels see them: at(i) is the value of row i, for constants too.

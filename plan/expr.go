@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,13 +21,20 @@ const (
 	OpLiteral ExprOp = "literal" // Value
 	OpCall    ExprOp = "call"    // Name(Args…): a function of package compute
 	OpUDF     ExprOp = "udf"     // Name(Args…): a plugin function; the planner moves it into a NodeUDF
+
+	// OpLambda is an argument of a higher-order function: Args[0] is the body, the rest are its parameters, each an
+	// OpVariable. The body may also read columns.
+	OpLambda ExprOp = "lambda"
+	// OpVariable is a parameter of the lambda around it: Column is an id that is unique in the plan.
+	OpVariable ExprOp = "variable"
 )
 
 // Expr is a bound, typed expression. Treat it as immutable: rewrite with [Expr.Transform].
 //
 // Calls that are not plain functions use these names: "case" with args when1, then1, …, and an optional else; "cast"
 // and "try_cast" to Type; "and", "or", "not"; "=", "<=>", "<>", "<", "<=", ">", ">="; "+", "-", "*", "/", "%", "div",
-// "negative"; "isnull", "isnotnull"; "in" with the value first; "like" with the pattern second and an optional escape.
+// "negative"; "isnull", "isnotnull"; "in" with the value first; "like" with the pattern second and an optional escape;
+// "getfield" with a struct and the field's ordinal as a literal int; "getitem" with an array or map and an index or key.
 type Expr struct {
 	Op       ExprOp  `json:"op"`
 	Type     Type    `json:"type"`
@@ -40,11 +48,21 @@ type Expr struct {
 // Literal is a constant. Which field holds it follows from the expression's type, so that every value, NaN included,
 // survives JSON.
 type Literal struct {
-	Null  bool   `json:"null,omitempty"`
-	Int   int64  `json:"int,omitempty"`   // boolean (0, 1), integers, date (days), timestamp (µs); decimals: low 64 bits
-	High  int64  `json:"high,omitempty"`  // decimals: high 64 bits
+	Null bool `json:"null,omitempty"`
+	// Int: boolean (0, 1), integers, date (days), timestamps and day-time intervals (µs), year-month intervals (months),
+	// intervals (µs); decimals: low 64 bits
+	Int   int64  `json:"int,omitempty"`
+	High  int64  `json:"high,omitempty"`  // decimals: high 64 bits; intervals: months in the high 32 bits, days in the low
 	Bits  uint64 `json:"bits,omitempty"`  // float and double: IEEE 754 bits of the value as a double
 	Bytes []byte `json:"bytes,omitempty"` // string, binary
+	// Items are the elements of an array, the fields of a struct, or the entries of a map: key, value, key, value ….
+	Items []Literal `json:"items,omitempty"`
+}
+
+// Equal reports whether two constants of the same type are the same value, bit by bit.
+func (l Literal) Equal(o Literal) bool {
+	return l.Null == o.Null && l.Int == o.Int && l.High == o.High && l.Bits == o.Bits && string(l.Bytes) == string(o.Bytes) &&
+		slices.EqualFunc(l.Items, o.Items, Literal.Equal)
 }
 
 // ColumnExpr refers to a column.
@@ -159,8 +177,11 @@ func (e *Expr) Columns(set map[int]bool) {
 	})
 }
 
-// Equal reports whether two expressions are the same, names of columns left aside.
-func (e *Expr) Equal(o *Expr) bool {
+// Equal reports whether two expressions are the same, names of columns and of lambdas' parameters left aside.
+func (e *Expr) Equal(o *Expr) bool { return e.equal(o, nil) }
+
+// equal takes parameters that are in pairs as the same.
+func (e *Expr) equal(o *Expr, pairs [][2]int) bool {
 	if e.Op != o.Op || !e.Type.Equal(o.Type) || len(e.Args) != len(o.Args) {
 		return false
 	}
@@ -168,14 +189,28 @@ func (e *Expr) Equal(o *Expr) bool {
 	case OpColumn:
 		return e.Column == o.Column
 	case OpLiteral:
-		return e.Value.Null == o.Value.Null && e.Value.Int == o.Value.Int && e.Value.High == o.Value.High &&
-			e.Value.Bits == o.Value.Bits && string(e.Value.Bytes) == string(o.Value.Bytes)
+		return e.Value.Equal(o.Value)
+	case OpVariable:
+		for i := len(pairs) - 1; i >= 0; i-- {
+			if p := pairs[i]; p[0] == e.Column || p[1] == o.Column {
+				return p == [2]int{e.Column, o.Column}
+			}
+		}
+		return e.Column == o.Column
+	case OpLambda:
+		for i := 1; i < len(e.Args); i++ {
+			if !e.Args[i].Type.Equal(o.Args[i].Type) {
+				return false
+			}
+			pairs = append(pairs[:len(pairs):len(pairs)], [2]int{e.Args[i].Column, o.Args[i].Column})
+		}
+		return e.Args[0].equal(o.Args[0], pairs)
 	}
 	if e.Name != o.Name {
 		return false
 	}
 	for i, a := range e.Args {
-		if !a.Equal(o.Args[i]) {
+		if !a.equal(o.Args[i], pairs) {
 			return false
 		}
 	}
@@ -216,7 +251,7 @@ var infix = map[string]bool{
 // String is the expression in SQL-like form, with each column as name#column.
 func (e *Expr) String() string {
 	switch e.Op {
-	case OpColumn:
+	case OpColumn, OpVariable:
 		return e.Name + "#" + strconv.Itoa(e.Column)
 	case OpLiteral:
 		return FormatLiteral(e.Type, e.Value)
@@ -224,6 +259,9 @@ func (e *Expr) String() string {
 	args := make([]string, len(e.Args))
 	for i, a := range e.Args {
 		args[i] = a.String()
+	}
+	if e.Op == OpLambda {
+		return "(" + strings.Join(args[1:], ", ") + ") -> " + args[0]
 	}
 	switch {
 	case infix[e.Name] && len(args) == 2:
@@ -254,6 +292,32 @@ func FormatLiteral(t Type, v Literal) string {
 		return "DATE '" + time.Unix(v.Int*86400, 0).UTC().Format("2006-01-02") + "'"
 	case KindTimestamp:
 		return "TIMESTAMP '" + time.UnixMicro(v.Int).UTC().Format("2006-01-02 15:04:05.999999") + "'"
+	case KindTimestampNTZ:
+		return "TIMESTAMP_NTZ '" + time.UnixMicro(v.Int).UTC().Format("2006-01-02 15:04:05.999999") + "'"
+	case KindYearMonthInterval:
+		return fmt.Sprintf("INTERVAL '%d' MONTH", v.Int)
+	case KindDayTimeInterval:
+		return fmt.Sprintf("INTERVAL '%d' MICROSECOND", v.Int)
+	case KindInterval:
+		return fmt.Sprintf("INTERVAL '%d' MONTH '%d' DAY '%d' MICROSECOND", v.High>>32, int32(v.High), v.Int)
+	case KindArray, KindMap, KindStruct:
+		return formatNested(t, v)
 	}
 	return strconv.FormatInt(v.Int, 10)
+}
+
+func formatNested(t Type, v Literal) string {
+	items := make([]string, len(v.Items))
+	for i, x := range v.Items {
+		child := t.Children[0].Type
+		switch t.Kind {
+		case KindMap:
+			child = t.Children[i%2].Type
+		case KindStruct:
+			child = t.Children[i].Type
+		}
+		items[i] = FormatLiteral(child, x)
+	}
+	name := map[Kind]string{KindArray: "array", KindMap: "map", KindStruct: "struct"}[t.Kind]
+	return name + "(" + strings.Join(items, ", ") + ")"
 }

@@ -12,11 +12,23 @@ import (
 type Job struct {
 	Version   int        `json:"version"` // of this encoding: 1
 	Name      string     `json:"name"`
+	Session   Session    `json:"session,omitzero"`
 	Stages    []*Stage   `json:"stages"` // a stage's inputs come before it
 	Outputs   []Output   `json:"outputs,omitempty"`
 	Functions []Function `json:"functions,omitempty"`
 	Params    []Param    `json:"params,omitempty"`
 	Inputs    []Input    `json:"inputs,omitempty"`
+}
+
+// Session is the settings that expressions depend on. The zero value is UTC and ANSI mode.
+type Session struct {
+	// TimeZone is an IANA name, or an offset such as +02:00; empty for UTC.
+	TimeZone string `json:"time_zone,omitempty"`
+	// Legacy turns Spark's ANSI mode off: overflow wraps or gives NULL, division by zero and malformed casts give NULL.
+	Legacy bool `json:"legacy,omitempty"`
+	// Now is what current_timestamp and its kin say, in microseconds since the epoch; 0 refuses them. It comes from the
+	// caller, so that a plan stays a function of its input.
+	Now int64 `json:"now,omitempty"`
 }
 
 // JobVersion is the version of the encoding that this code writes and reads.

@@ -15,6 +15,11 @@ const (
 	NodeJoin        NodeOp = "join" // Inputs: probe (left), build (right)
 	NodeSort        NodeOp = "sort"
 	NodeLimit       NodeOp = "limit"
+	NodeUnion       NodeOp = "union"    // any number of inputs, one after the other; only columns by position
+	NodeExpand      NodeOp = "expand"   // several rows for each, for grouping sets
+	NodeGenerate    NodeOp = "generate" // a row for each element of a collection
+	NodeWindow      NodeOp = "window"
+	NodeAsofJoin    NodeOp = "asof_join" // Inputs: left, right, both sorted
 )
 
 // Node is a physical operator and, below it, its inputs. Schema is what it puts out; expressions in a payload refer to
@@ -34,13 +39,21 @@ type Node struct {
 	Join        *Join        `json:"join,omitempty"`
 	Sort        *Sort        `json:"sort,omitempty"`
 	Limit       *Limit       `json:"limit,omitempty"`
+	Expand      *Expand      `json:"expand,omitempty"`
+	Generate    *Generate    `json:"generate,omitempty"`
+	Window      *Window      `json:"window,omitempty"`
+	AsofJoin    *AsofJoin    `json:"asof_join,omitempty"`
 }
 
 // Scan reads files. Columns go with Schema, index by index.
 type Scan struct {
 	Source  string       `json:"source"` // name for people
-	Format  string       `json:"format"` // "parquet"
+	Format  string       `json:"format"` // "parquet", "csv", "json", "arrow"
 	Columns []ScanColumn `json:"columns"`
+	// Options of the format, such as "header" and "sep" of CSV, by Spark's names in lower case.
+	Options map[string]string `json:"options,omitempty"`
+	// RuntimeFilters narrow the scan by what a join's build side turned out to hold; see RuntimeFilter.
+	RuntimeFilters []RuntimeFilter `json:"runtime_filters,omitempty"`
 	// Prune holds conjuncts over the scan's output that the reader may use to skip row groups and pages. It need not
 	// apply them: a NodeFilter above always does.
 	Prune []*Expr `json:"prune,omitempty"`
@@ -50,6 +63,21 @@ type Scan struct {
 type ScanColumn struct {
 	Name      string `json:"name"`                // column in the file
 	Partition int    `json:"partition,omitempty"` // 0: in the file; n: the split's partition value n-1
+	// Virtual columns are made by the reader: VirtualFile and VirtualRow. Empty for others.
+	Virtual string `json:"virtual,omitempty"`
+}
+
+// The virtual columns of a scan, which together identify a row.
+const (
+	VirtualFile = "file_path" // string: the file's URL
+	VirtualRow  = "row_index" // bigint: the row's number in its file, from 0
+)
+
+// RuntimeFilter tells a scan to read what a NodeJoin above it publishes when its build side is complete: rows whose
+// Column lies outside the published range, or surely not in the published set, may be left out.
+type RuntimeFilter struct {
+	ID     int `json:"id"`     // of Join.Publishes
+	Column int `json:"column"` // output ordinal of the scan
 }
 
 // Values is a constant table: Rows[i][j] is a literal of column j. No columns and one row is SELECT without FROM.
@@ -107,11 +135,19 @@ type Aggregate struct {
 
 // Agg is one aggregate function call.
 type Agg struct {
-	Func     string `json:"func"` // "count", "sum", "avg", "min", "max"
+	Func     string `json:"func"` // name in package compute's function table
 	Args     []int  `json:"args"` // input ordinals; none for count(*)
 	ArgTypes []Type `json:"arg_types"`
 	Distinct bool   `json:"distinct,omitempty"` // Complete only
 	Type     Type   `json:"type"`               // of the result
+	// Params are constant arguments, which have no column: the percentages of percentile, the accuracy of
+	// approx_count_distinct, true for ignore-nulls of first and last. In the function's order of parameters.
+	Params []*Expr `json:"params,omitempty"`
+	// OrderBy sorts a group's rows before they are folded in, for listagg(…) WITHIN GROUP (ORDER BY …) and mode: the
+	// keys' columns are the arguments after the first len(Args)-len(OrderBy). Complete only.
+	OrderBy []SortKey `json:"order_by,omitempty"` // Column: place in Args
+	// Filter is 1 + the ordinal of a boolean input column: rows for which it is not true are not seen. 0: no filter.
+	Filter int `json:"filter,omitempty"`
 }
 
 // JoinType is the SQL join type.
@@ -125,17 +161,27 @@ const (
 	JoinLeftSemi JoinType = "left_semi"
 	JoinLeftAnti JoinType = "left_anti"
 	JoinCross    JoinType = "cross"
+	// JoinMark puts out each left row once, with one more boolean column: whether it has a partner.
+	JoinMark JoinType = "mark"
+	// JoinSingle is a left join that fails with SCALAR_SUBQUERY_TOO_MANY_ROWS when a left row has two partners.
+	JoinSingle JoinType = "single"
 )
 
 // Join is a hash join: the right input is the build side, read whole; the left streams through. Rows come out in left
 // order, and matches of one left row in right order. NULL keys match nothing, unless NullSafe says so for that key.
-// Output: left columns then right columns (left only for semi and anti).
+// Output: left columns then right columns (left only for semi and anti, left and a boolean for mark).
 type Join struct {
 	Type      JoinType `json:"type"`
 	LeftKeys  []int    `json:"left_keys"`
 	RightKeys []int    `json:"right_keys"`
 	NullSafe  []bool   `json:"null_safe,omitempty"` // per key: joined by <=>
 	Condition *Expr    `json:"condition,omitempty"` // over left then right columns, beyond the keys
+	// NullAware gives left_anti and mark the three values of IN: a pair whose comparison (all keys that are not
+	// NullSafe) is NULL makes the mark NULL unless another pair is true, and keeps left_anti from passing the row. The
+	// NullSafe keys and the Condition say which pairs are compared at all.
+	NullAware bool `json:"null_aware,omitempty"`
+	// Publishes are runtime filters that this join fills from its build keys: one id per key, 0 for none.
+	Publishes []int `json:"publishes,omitempty"`
 }
 
 // SortKey orders by an input column.
@@ -155,6 +201,77 @@ type Sort struct {
 type Limit struct {
 	Count  int64 `json:"count"`
 	Offset int64 `json:"offset,omitempty"`
+}
+
+// Expand puts out, for each input row, one row per projection, in that order.
+type Expand struct {
+	Projections [][]*Expr `json:"projections"`
+}
+
+// Generate calls a generator function ("explode", "posexplode", "inline", "stack", "json_tuple" …) for each input row
+// and puts out the input's columns followed by the generator's, a row for each that it gives.
+type Generate struct {
+	Call  *Expr `json:"call"`
+	Outer bool  `json:"outer,omitempty"` // a row for which the generator gives none appears once, with NULLs
+}
+
+// Window computes window functions over input that comes sorted by PartitionBy, then OrderBy. Output: the input's
+// columns, then one for each call.
+type Window struct {
+	PartitionBy []int        `json:"partition_by"`
+	OrderBy     []SortKey    `json:"order_by"`
+	Calls       []WindowCall `json:"calls"`
+}
+
+// WindowCall is a ranking function (row_number, rank, dense_rank, percent_rank, cume_dist, ntile), an offset function
+// (lag, lead, nth_value, first_value, last_value) or any aggregate over a frame.
+type WindowCall struct {
+	Agg
+	IgnoreNulls bool  `json:"ignore_nulls,omitempty"`
+	Frame       Frame `json:"frame"`
+}
+
+// FrameUnit says what the offsets of a frame count.
+type FrameUnit string
+
+// Rows counts rows; Range compares the values of the one sort key.
+const (
+	FrameRows  FrameUnit = "rows"
+	FrameRange FrameUnit = "range"
+)
+
+// Frame is the window frame of a call.
+type Frame struct {
+	Unit  FrameUnit  `json:"unit"`
+	Start FrameBound `json:"start"`
+	End   FrameBound `json:"end"`
+}
+
+// FrameBound is one end of a frame.
+type FrameBound struct {
+	// Kind: "unbounded" (preceding at the start, following at the end), "current", "offset".
+	Kind string `json:"kind"`
+	// Offset is a literal: for rows a bigint, negative when preceding; for range a number or interval that goes with
+	// the sort key, negative when preceding.
+	Offset *Expr `json:"offset,omitempty"`
+}
+
+// AsofJoin gives each left row the one right row of equal keys that is nearest in time by Direction, under the total
+// order (RightTime, then Ties). Both inputs come sorted by their keys, then time; the right one then by its Ties.
+// Output: left columns then right columns, exactly one row per left row when Left, else only rows with a match.
+type AsofJoin struct {
+	LeftKeys  []int  `json:"left_keys"`
+	RightKeys []int  `json:"right_keys"`
+	LeftTime  int    `json:"left_time"`
+	RightTime int    `json:"right_time"`
+	Ties      []int  `json:"ties,omitempty"` // right columns, the greatest wins
+	Direction string `json:"direction"`      // "backward", "forward"
+	Exact     bool   `json:"exact"`          // equal times match
+	// Tolerance bounds |left time - right time|, inclusive; nil for none. A literal that goes with the time's type.
+	Tolerance *Expr `json:"tolerance,omitempty"`
+	// Condition, over left then right columns, must hold of a right row for it to count.
+	Condition *Expr `json:"condition,omitempty"`
+	Left      bool  `json:"left"` // left rows without a match are kept
 }
 
 // Walk calls visit for the node and everything below it, parents first.

@@ -13,6 +13,10 @@ type Field struct {
 	Nullable bool   `json:"nullable"`
 }
 
+func (f Field) arrow() arrow.Field {
+	return arrow.Field{Name: f.Name, Type: f.Type.Arrow(), Nullable: f.Nullable}
+}
+
 // Schema is the ordered columns of a table, a batch or an operator's output. Names need not be unique inside a plan:
 // expressions refer to columns by ordinal.
 type Schema struct {
@@ -23,7 +27,7 @@ type Schema struct {
 func (s Schema) Arrow() *arrow.Schema {
 	fields := make([]arrow.Field, len(s.Fields))
 	for i, f := range s.Fields {
-		fields[i] = arrow.Field{Name: f.Name, Type: f.Type.Arrow(), Nullable: f.Nullable}
+		fields[i] = f.arrow()
 	}
 	return arrow.NewSchema(fields, nil)
 }

@@ -4,7 +4,11 @@ package plan
 type Source struct {
 	Name   string
 	Path   string // file, glob, Hive-partitioned folder, or URL of one of these; absolute or a URL
-	Format string // "parquet"
+	Format string // "parquet", "csv", "json", "arrow"; "" goes by the files' names
+	// Options of the format, by Spark's names in lower case.
+	Options map[string]string
+	// Schema, when not nil, is declared: columns that files do not have are NULL, and there may be no files at all.
+	Schema *Schema
 	// Partitions gives types to partition columns by name; others are inferred (bigint, date, else string).
 	Partitions map[string]Type
 }

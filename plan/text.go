@@ -21,10 +21,20 @@ func (j *Job) Text() string {
 }
 
 // Text is the stage as a heading and, below it, its operators.
-func (s *Stage) Text() string {
+func (s *Stage) Text() string { return s.Annotated(nil) }
+
+// Annotated is Text with a note behind each operator: note gets its place in the tree, parents first. nil adds none.
+func (s *Stage) Annotated(note func(place int, n *Node) string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "stage %d: %d tasks → %s\n", s.ID, s.Tasks, s.Sink.text(s.Root.Schema))
-	s.Root.text(&b, 1)
+	place := 0
+	s.Root.text(&b, 1, func(n *Node) string {
+		place++
+		if note == nil {
+			return ""
+		}
+		return note(place-1, n)
+	})
 	return b.String()
 }
 
@@ -44,21 +54,21 @@ func (s Sink) text(schema Schema) string {
 // Text is the tree of operators, one a line, inputs below.
 func (n *Node) Text() string {
 	var b strings.Builder
-	n.text(&b, 0)
+	n.text(&b, 0, func(*Node) string { return "" })
 	return b.String()
 }
 
-func (n *Node) text(b *strings.Builder, depth int) {
-	b.WriteString(strings.Repeat("  ", depth) + n.describe() + "\n")
+func (n *Node) text(b *strings.Builder, depth int, note func(*Node) string) {
+	b.WriteString(strings.Repeat("  ", depth) + n.describe() + note(n) + "\n")
 	for _, in := range n.Inputs {
-		in.text(b, depth+1)
+		in.text(b, depth+1, note)
 	}
 }
 
 func (n *Node) describe() string {
 	switch n.Op {
 	case NodeScan:
-		return "scan " + n.Scan.Source + " [" + strings.Join(n.Schema.Names(), ", ") + "]" + exprList(" prune=", n.Scan.Prune)
+		return "scan " + n.Scan.Source + " [" + strings.Join(n.Schema.Names(), ", ") + "]" + exprList(" prune=", n.Scan.Prune) + n.runtimeText()
 	case NodeValues:
 		return fmt.Sprintf("values %d rows [%s]", len(n.Values.Rows), strings.Join(n.Schema.Names(), ", "))
 	case NodeShuffleRead:
@@ -80,8 +90,27 @@ func (n *Node) describe() string {
 		return "sort " + n.sortText()
 	case NodeLimit:
 		return fmt.Sprintf("limit %d offset %d", n.Limit.Count, n.Limit.Offset)
+	case NodeExpand:
+		return "expand " + n.expandText()
+	case NodeGenerate:
+		return "generate " + outerText(n.Generate.Outer) + n.Generate.Call.String()
+	case NodeWindow:
+		return "window " + n.windowText()
+	case NodeAsofJoin:
+		return "asof join " + n.asofText()
 	}
 	return string(n.Op)
+}
+
+func (n *Node) runtimeText() string {
+	if len(n.Scan.RuntimeFilters) == 0 {
+		return ""
+	}
+	texts := make([]string, len(n.Scan.RuntimeFilters))
+	for i, f := range n.Scan.RuntimeFilters {
+		texts[i] = fmt.Sprintf("%s by filter %d", columnNames(n.Schema, []int{f.Column}), f.ID)
+	}
+	return " runtime=[" + strings.Join(texts, ", ") + "]"
 }
 
 func (n *Node) projectText() string {
@@ -117,7 +146,10 @@ func (n *Node) aggregateText() string {
 		if g.Distinct {
 			args = "distinct " + args
 		}
-		texts[i] = g.Func + "(" + args + ")"
+		texts[i] = g.Func + "(" + args + ")" + exprList(" params ", g.Params)
+		if g.Filter > 0 && a.Mode != AggregateFinal {
+			texts[i] += " filter " + columnNames(in, []int{g.Filter - 1})
+		}
 	}
 	return fmt.Sprintf("%s keys=[%s] aggs=[%s]", a.Mode, columnNames(in, a.Keys), strings.Join(texts, ", "))
 }
@@ -132,17 +164,34 @@ func (n *Node) joinText() string {
 		}
 		keys[i] = columnNames(n.Inputs[0].Schema, j.LeftKeys[i:i+1]) + op + columnNames(n.Inputs[1].Schema, j.RightKeys[i:i+1])
 	}
-	text := string(j.Type) + " [" + strings.Join(keys, ", ") + "]"
+	text := string(j.Type)
+	if j.NullAware {
+		text += " null-aware"
+	}
+	text += " [" + strings.Join(keys, ", ") + "]"
 	if j.Condition != nil {
 		text += " if " + j.Condition.String()
+	}
+	for i, id := range j.Publishes {
+		if id > 0 {
+			text += fmt.Sprintf(" filter %d from %s", id, columnNames(n.Inputs[1].Schema, j.RightKeys[i:i+1]))
+		}
 	}
 	return text
 }
 
 func (n *Node) sortText() string {
-	keys := make([]string, len(n.Sort.Keys))
-	for i, k := range n.Sort.Keys {
-		keys[i] = columnNames(n.Schema, []int{k.Column})
+	text := "[" + sortKeys(n.Schema, n.Sort.Keys) + "]"
+	if n.Sort.Limit >= 0 {
+		text += fmt.Sprintf(" limit %d", n.Sort.Limit)
+	}
+	return text
+}
+
+func sortKeys(s Schema, list []SortKey) string {
+	keys := make([]string, len(list))
+	for i, k := range list {
+		keys[i] = columnNames(s, []int{k.Column})
 		if k.Descending {
 			keys[i] += " desc"
 		}
@@ -150,11 +199,7 @@ func (n *Node) sortText() string {
 			keys[i] += " nulls last"
 		}
 	}
-	text := "[" + strings.Join(keys, ", ") + "]"
-	if n.Sort.Limit >= 0 {
-		text += fmt.Sprintf(" limit %d", n.Sort.Limit)
-	}
-	return text
+	return strings.Join(keys, ", ")
 }
 
 func columnNames(s Schema, ordinals []int) string {
@@ -177,4 +222,59 @@ func exprList(label string, exprs []*Expr) string {
 		texts[i] = e.String()
 	}
 	return label + "[" + strings.Join(texts, ", ") + "]"
+}
+
+func outerText(outer bool) string {
+	if outer {
+		return "outer "
+	}
+	return ""
+}
+
+func (n *Node) expandText() string {
+	rows := make([]string, len(n.Expand.Projections))
+	for i, p := range n.Expand.Projections {
+		rows[i] = exprList("", p)
+	}
+	return strings.Join(rows, " ")
+}
+
+func (n *Node) windowText() string {
+	in, w := n.Inputs[0].Schema, n.Window
+	calls := make([]string, len(w.Calls))
+	for i, c := range w.Calls {
+		calls[i] = c.Func + "(" + columnNames(in, c.Args) + ") " + c.Frame.String()
+	}
+	return fmt.Sprintf("partition=[%s] order=[%s] [%s]", columnNames(in, w.PartitionBy), sortKeys(in, w.OrderBy), strings.Join(calls, ", "))
+}
+
+// String is the frame as SQL writes it.
+func (f Frame) String() string {
+	return string(f.Unit) + " between " + f.Start.text("preceding") + " and " + f.End.text("following")
+}
+
+func (b FrameBound) text(unbounded string) string {
+	switch b.Kind {
+	case "unbounded":
+		return "unbounded " + unbounded
+	case "current":
+		return "current row"
+	}
+	return "current row + " + b.Offset.String()
+}
+
+func (n *Node) asofText() string {
+	a, left, right := n.AsofJoin, n.Inputs[0].Schema, n.Inputs[1].Schema
+	text := fmt.Sprintf("%s [%s] = [%s], %s to %s", a.Direction, columnNames(left, a.LeftKeys), columnNames(right, a.RightKeys),
+		columnNames(left, []int{a.LeftTime}), columnNames(right, []int{a.RightTime}))
+	if !a.Exact {
+		text += " strictly"
+	}
+	if a.Tolerance != nil {
+		text += " within " + a.Tolerance.String()
+	}
+	if a.Condition != nil {
+		text += " if " + a.Condition.String()
+	}
+	return text
 }

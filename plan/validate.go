@@ -1,6 +1,9 @@
 package plan
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Validate checks everything about a job that later rooms rely on: references between stages, ordinals, counts.
 func (j *Job) Validate() error {
@@ -62,11 +65,14 @@ func (j *Job) validateStage(s *Stage) error {
 // inputCounts says how many inputs each operator takes.
 var inputCounts = map[NodeOp]int{
 	NodeScan: 0, NodeValues: 0, NodeShuffleRead: 0, NodeFilter: 1, NodeProject: 1, NodeUDF: 1, NodeAggregate: 1,
-	NodeJoin: 2, NodeSort: 1, NodeLimit: 1,
+	NodeJoin: 2, NodeSort: 1, NodeLimit: 1, NodeExpand: 1, NodeGenerate: 1, NodeWindow: 1, NodeAsofJoin: 2,
 }
 
 func (n *Node) validate() error {
 	want, known := inputCounts[n.Op]
+	if n.Op == NodeUnion {
+		want, known = max(len(n.Inputs), 1), true
+	}
 	if !known {
 		return fmt.Errorf("unknown operator %q", n.Op)
 	}
@@ -76,6 +82,14 @@ func (n *Node) validate() error {
 	width := 0
 	for _, in := range n.Inputs {
 		width += len(in.Schema.Fields)
+	}
+	if n.Op == NodeUnion {
+		width = len(n.Schema.Fields)
+		for _, in := range n.Inputs {
+			if len(in.Schema.Fields) != width {
+				return fmt.Errorf("union of %d and %d columns", width, len(in.Schema.Fields))
+			}
+		}
 	}
 	for _, e := range n.exprs() {
 		if err := checkExpr(e, width); err != nil {
@@ -96,6 +110,12 @@ func (n *Node) exprs() []*Expr {
 		return n.Project.Exprs
 	case n.Join != nil && n.Join.Condition != nil:
 		return []*Expr{n.Join.Condition}
+	case n.Expand != nil:
+		return slices.Concat(n.Expand.Projections...)
+	case n.Generate != nil:
+		return []*Expr{n.Generate.Call}
+	case n.AsofJoin != nil && n.AsofJoin.Condition != nil:
+		return []*Expr{n.AsofJoin.Condition}
 	}
 	return nil
 }

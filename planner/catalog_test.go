@@ -157,7 +157,7 @@ func parseLiteral(t testing.TB, text string, typ plan.Type) plan.Literal {
 	if text == "NULL" {
 		return plan.Literal{Null: true}
 	}
-	e, err := compute.Fold(compute.Cast(plan.StringLiteral(text), typ))
+	e, err := compute.Fold(compute.Cast(plan.StringLiteral(text), typ), plan.Session{})
 	if err != nil {
 		t.Fatalf("catalog: %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/logical"
 )
 
@@ -39,8 +40,28 @@ func Explain(ctx context.Context, req Request, cat Catalog) (Explanation, error)
 		}
 		out.Levels = append(out.Levels,
 			Level{"Analysed plan of " + t.name, logical.Format(t.analysed)},
-			Level{"Optimised plan of " + t.name, logical.Format(t.optimised) + fired})
+			Level{"Optimised plan of " + t.name, logical.Format(t.optimised) + fired},
+			Level{"Physical plan of " + t.name, physical(p.job, t.last, map[int]bool{}).Text()})
 	}
 	out.Levels = append(out.Levels, Level{"Stages", p.job.Text()})
 	return out, nil
+}
+
+// physical is the operators of a stage with those of the stages that it reads below the reads: the whole plan as one
+// tree. A stage that is read several times is shown once.
+func physical(job *plan.Job, id int, shown map[int]bool) *plan.Node {
+	shown[id] = true
+	var below func(n *plan.Node) *plan.Node
+	below = func(n *plan.Node) *plan.Node {
+		c := *n
+		c.Inputs = nil
+		for _, in := range n.Inputs {
+			c.Inputs = append(c.Inputs, below(in))
+		}
+		if n.Op == plan.NodeShuffleRead && !shown[n.ShuffleRead.Stage] {
+			c.Inputs = []*plan.Node{physical(job, n.ShuffleRead.Stage, shown)}
+		}
+		return &c
+	}
+	return below(job.Stages[id].Root)
 }

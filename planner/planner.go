@@ -23,6 +23,7 @@ type Request struct {
 	Query   *QueryRequest
 	// Functions are the plugin functions that SQL can call, described and pinned by the caller.
 	Functions []plan.Function
+	Session   plan.Session
 	Options   Options
 }
 
@@ -33,13 +34,6 @@ type JobRequest struct {
 	Work   string // absolute folder of the caller; default outputs go to out/ below it
 	Text   string
 	Params map[string]string
-}
-
-// QueryRequest is one SQL statement over named tables.
-type QueryRequest struct {
-	File   string // name, for messages
-	SQL    string
-	Tables []plan.Source
 }
 
 // Options tune planning; the zero value is good.
@@ -79,6 +73,7 @@ type target struct {
 	fired     []string
 	output    *plan.Output // nil for a query's result
 	shardBy   []int
+	last      int // the stage that its rows come out of
 }
 
 func planRequest(ctx context.Context, req Request, cat Catalog) (*planning, error) {
@@ -95,7 +90,7 @@ func planRequest(ctx context.Context, req Request, cat Catalog) (*planning, erro
 	if req.JobFile != nil {
 		load = p.loadJob
 	}
-	p.job = &plan.Job{Version: plan.JobVersion}
+	p.job = &plan.Job{Version: plan.JobVersion, Session: p.req.Session}
 	for _, step := range []func(context.Context) error{load, p.optimise, p.cut} {
 		if err := step(ctx); err != nil {
 			return nil, err
@@ -106,7 +101,7 @@ func planRequest(ctx context.Context, req Request, cat Catalog) (*planning, erro
 
 // environment is what the next statement can name.
 func (p *planning) environment() *logical.Environment {
-	return &logical.Environment{Relations: p.relations, Params: p.params, Functions: p.req.Functions, IDs: p.ids}
+	return &logical.Environment{Relations: p.relations, Params: p.params, Functions: p.req.Functions, IDs: p.ids, Session: p.req.Session}
 }
 
 // addTable looks a source up and makes it a relation.
@@ -125,6 +120,7 @@ func (p *planning) addTable(ctx context.Context, src plan.Source) error {
 // optimise runs both tables of rules, and between them has the catalog look into the files that are left.
 func (p *planning) optimise(ctx context.Context) error {
 	opts := p.req.Options.Optimize
+	opts.Session = p.req.Session
 	for i := range p.targets {
 		t := &p.targets[i]
 		r, err := optimize.Run(optimize.Structure(), t.analysed, p.ids, opts)
@@ -162,6 +158,7 @@ func (p *planning) cut(context.Context) error {
 	}
 	p.job.Name, p.job.Stages = p.name, stages
 	for i, t := range p.targets {
+		p.targets[i].last = last[i]
 		if t.output == nil {
 			continue
 		}

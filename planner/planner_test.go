@@ -109,7 +109,39 @@ func explainText(req Request, cat Catalog) string {
 	if err != nil {
 		return "error: " + strings.TrimRight(err.Error(), "\n")
 	}
+	// The physical plan says what the stages say; TestExplainPhysical looks at one.
+	e.Levels = slices.DeleteFunc(e.Levels, func(l Level) bool { return strings.HasPrefix(l.Title, "Physical") })
 	return strings.TrimRight(e.String(), "\n")
+}
+
+func TestExplainPhysical(t *testing.T) {
+	cat := parseCatalog(t, "table big\n  column k bigint\n  file groups=4 rows=1000000 bytes=90000000 k=1..1000000\ntable small\n  column k bigint\n  file rows=10 bytes=100 k=1..10")
+	e, err := Explain(context.Background(), queryRequest(cat, "SELECT k, count(*) FROM big JOIN small USING (k) GROUP BY k"), cat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var titles []string
+	var physical string
+	for _, l := range e.Levels {
+		titles = append(titles, l.Title)
+		if strings.HasPrefix(l.Title, "Physical") {
+			physical = l.Text
+		}
+	}
+	if got, want := strings.Join(titles, ", "), "Analysed plan of result, Optimised plan of result, Physical plan of result, Stages"; got != want {
+		t.Errorf("levels %s, want %s", got, want)
+	}
+	want := `aggregate final keys=[k#0] aggs=[count(…)]
+  read stage 1
+    aggregate partial keys=[k#0] aggs=[count(*)]
+      join inner [k#0 = k#0] filter 1 from k#0
+        scan big [k] runtime=[k#0 by filter 1]
+        read stage 0 whole
+          scan small [k]
+`
+	if physical != want {
+		t.Errorf("got\n%swant\n%s", physical, want)
+	}
 }
 
 // Every plan must verify, validate and keep its schema whichever single rule, and whichever prefix of the rules, is

@@ -149,6 +149,9 @@ func (w *Writer) drop(p int) {
 	*part = pending{recs: part.recs[:0]}
 }
 
+// Buffered is the bytes of the rows that wait for a block.
+func (w *Writer) Buffered() int64 { return w.bytes }
+
 // Commit writes the rest and finishes the segment: from now on it can be fetched.
 func (w *Writer) Commit() ([]api.PartitionInfo, error) {
 	for p := range w.pending {

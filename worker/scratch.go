@@ -13,6 +13,9 @@ import (
 // lockSuffix ends the name of a lock file: worker w keeps its data in the folder w and holds the lock w.lock beside it.
 const lockSuffix = ".lock"
 
+// spillFolder is the part of a worker's folder where its attempts put what they have no memory for.
+const spillFolder = "spill"
+
 // scratch is a worker's own folder below the scratch folder that it may share with other workers of the machine. A file
 // lock, which the kernel drops however a process ends, tells folders in use from those that a killed worker left.
 type scratch struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -109,6 +110,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 		Worker: w.opts.ID, Address: w.Addr(), Store: w.opts.Store, Segments: w.segments,
 		Fetch: shuffle.NewClient(w.peers, shuffle.ClientOptions{Mem: w.opts.Allocator}), Locator: locator{w},
 		Plugins: plugins, Memory: task.NewBudget(w.opts.Memory, w.opts.Slots), Allocator: w.opts.Allocator,
+		Scratch: filepath.Join(own.dir, spillFolder),
 	}
 	return w.work(ctx)
 }

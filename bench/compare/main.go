@@ -1,146 +1,149 @@
-// Command compare times queries over the flights file on Quern and on DuckDB, side by side in one run: warm, inside one
-// process each, and as whole commands. Both get two threads. It checks that the answers agree before it times anything.
+// Command compare times queries on Quern and on DuckDB, side by side in one run: warm, inside one process each, and as
+// whole commands. Both get two threads. It checks that the answers agree before it times anything.
 package main
 
 import (
-	"context"
 	"database/sql"
 	"flag"
 	"fmt"
-	"io"
-	"math"
 	"os"
 	"os/exec"
 	"runtime"
-	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	_ "github.com/duckdb/duckdb-go/v2"
+	"github.com/dustin/go-humanize"
 
-	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/cmd/quern/assembly"
-	"github.com/quern-engine/quern/compute/vector"
 )
 
 const threads = 2
 
-// queries are the shapes compared; flights stands for the file on both engines.
-var queries = []struct{ name, sql string }{
-	{"group by origin", "SELECT origin, count(*), avg(delay) FROM flights GROUP BY origin"},
-	{"group by route", "SELECT origin, destination, count(*), avg(delay), min(delay), max(delay) FROM flights GROUP BY origin, destination"},
-	{"filter, global aggregate", "SELECT count(*), sum(distance) FROM flights WHERE delay >= 15 AND distance < 1000"},
-	{"group by minute (high cardinality)", "SELECT date, count(*) FROM flights GROUP BY date"},
-	{"share late by origin, sorted", "SELECT origin, avg(CASE WHEN delay >= 15 THEN 1 ELSE 0 END) AS late FROM flights GROUP BY origin ORDER BY late DESC, origin LIMIT 10"},
+// options are the command line.
+type options struct {
+	suite, data string
+	quern       string
+	runs        int
+	memory      int64
+	only        string
+	profile     string
+	once        string
 }
 
 func main() {
-	data := flag.String("data", "", "the flights Parquet file")
-	quern := flag.String("quern", "", "the quern binary, for the whole-command comparison")
-	runs := flag.Int("runs", 15, "timed runs of each query on each engine")
-	profile := flag.String("profile", "", "write a CPU profile of Quern's side alone, running one query, to this file, and end")
-	which := flag.Int("query", 1, "with -profile: which query, from 1")
-	once := flag.String("duckdb", "", "run one statement on DuckDB, print its rows, and end (used by the whole-command comparison)")
+	var o options
+	flag.StringVar(&o.suite, "suite", "flights", "flights, tpch or micro")
+	flag.StringVar(&o.data, "data", "", "the flights Parquet file; for tpch and micro the folder with the tables")
+	flag.StringVar(&o.quern, "quern", "", "the quern binary, for the whole-command comparison")
+	flag.IntVar(&o.runs, "runs", 15, "timed runs of each query on each engine")
+	memory := flag.String("memory", "4GiB", "memory for each engine")
+	flag.StringVar(&o.only, "only", "", "run only the queries whose name contains this")
+	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of Quern's side alone, running the first query chosen, to this file, and end")
+	flag.StringVar(&o.once, "duckdb", "", "run one statement on DuckDB, print its rows, and end (used by the whole-command comparison)")
 	flag.Parse()
-	work := func() error { return run(*data, *quern, *runs, *once) }
-	if *profile != "" {
-		work = func() error { return profileQuern(*data, *profile, queries[*which-1].sql, *runs) }
+	size, err := humanize.ParseBytes(*memory)
+	o.memory = int64(size)
+	if err == nil {
+		err = run(o)
 	}
-	if err := work(); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
 		os.Exit(1)
 	}
 }
 
-func run(data, quern string, runs int, once string) error {
-	if _, err := os.Stat(data); err != nil {
-		fmt.Printf("skipped: the full flights file is not here (%v)\n", err)
+func run(o options) error {
+	if _, err := os.Stat(o.data); err != nil {
+		fmt.Printf("skipped: the data is not here (%v)\n", err)
 		return nil
 	}
-	duck, err := openDuckDB(data)
+	s, err := newSuite(o.suite, o.data, o.only)
+	if err != nil {
+		return err
+	}
+	if o.profile != "" {
+		return profileQuern(s.tables, o.profile, s.queries[0].sql, o.runs)
+	}
+	duck, err := openDuckDB(s.tables)
 	if err != nil {
 		return err
 	}
 	defer duck.Close()
-	if once != "" {
-		rows, err := queryDuckDB(duck, once)
+	if o.once != "" {
+		rows, err := queryDuckDB(duck, o.once)
 		fmt.Println(strings.Join(rows, "\n"))
 		return err
 	}
-	e, err := assembly.StartEmbedded(assembly.Options{Workers: 1, Slots: threads, Memory: 4 << 30})
+	e, err := assembly.StartEmbedded(assembly.Options{Workers: 1, Slots: threads, Memory: o.memory})
 	if err != nil {
 		return err
 	}
 	defer e.Close()
 	runtime.GOMAXPROCS(threads)
-	fmt.Printf("%d runs each, alternating; milliseconds, median (min–max); ratio = DuckDB / Quern, above 1 Quern is faster\n\n", runs)
-	fmt.Println("| query, warm, in process | Quern | DuckDB | ratio |\n|---|---|---|---|")
-	for _, q := range queries {
-		if err := compareWarm(e, duck, data, q.name, q.sql, runs); err != nil {
-			return fmt.Errorf("%s: %w", q.name, err)
-		}
+	fmt.Printf("%d runs each, alternating; milliseconds, median (min–max); ratio = DuckDB / Quern, above 1 Quern is faster\n\n", o.runs)
+	if err := compareAll(e, duck, s, o.runs); err != nil {
+		return err
 	}
-	if quern == "" {
+	if o.quern == "" {
 		return nil
 	}
 	fmt.Println("\n| query, whole command | Quern | DuckDB | ratio |\n|---|---|---|---|")
-	for _, q := range queries {
-		if err := compareCommands(data, quern, q.name, q.sql, runs); err != nil {
+	for _, q := range s.queries {
+		if err := compareCommands(s, o.quern, q, o.runs); err != nil {
 			return fmt.Errorf("%s: %w", q.name, err)
 		}
 	}
 	return nil
 }
 
-// profileQuern runs a query over and over under the CPU profiler.
-func profileQuern(data, path, text string, runs int) error {
-	e, err := assembly.StartEmbedded(assembly.Options{Workers: 1, Slots: threads, Memory: 4 << 30})
-	if err != nil {
-		return err
-	}
-	defer e.Close()
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := pprof.StartCPUProfile(f); err != nil {
-		return err
-	}
-	defer pprof.StopCPUProfile()
-	for range runs {
-		if _, err := queryQuern(e, data, text); err != nil {
-			return err
+// compareAll goes on after a query that fails on one of the engines, and says so in its row and at the end.
+func compareAll(e *assembly.Embedded, duck *sql.DB, s *suite, runs int) error {
+	fmt.Println("| query, warm, in process | Quern | DuckDB | ratio |\n|---|---|---|---|")
+	var ours, theirs time.Duration
+	var failed []string
+	for _, q := range s.queries {
+		a, b, err := compareWarm(e, duck, s, q, runs)
+		if err != nil {
+			line, _, _ := strings.Cut(err.Error(), "\n")
+			fmt.Printf("| %s | failed: %s | | |\n", q.name, line)
+			failed = append(failed, q.name)
+			continue
 		}
+		ours, theirs = ours+a, theirs+b
+	}
+	fmt.Printf("| total of medians | %.1f | %.1f | %.2f |\n", ms(ours), ms(theirs), ms(theirs)/ms(ours))
+	if len(failed) > 0 {
+		return fmt.Errorf("failed: %s", strings.Join(failed, ", "))
 	}
 	return nil
 }
 
-func compareWarm(e *assembly.Embedded, duck *sql.DB, data, name, text string, runs int) error {
-	request := func() ([]string, error) { return queryQuern(e, data, text) }
-	peer := func() ([]string, error) { return queryDuckDB(duck, text) }
+// compareWarm checks that both engines give the same rows, then times them; it returns the medians.
+func compareWarm(e *assembly.Embedded, duck *sql.DB, s *suite, q query, runs int) (ours, theirs time.Duration, err error) {
+	request := func() ([]string, error) { return queryQuern(e, s.tables, q.sql) }
+	peer := func() ([]string, error) { return queryDuckDB(duck, q.sql) }
 	got, err := request()
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	want, err := peer()
 	if err != nil {
-		return err
+		return 0, 0, fmt.Errorf("duckdb: %w", err)
 	}
 	if err := sameRows(got, want); err != nil {
-		return err
+		return 0, 0, err
 	}
-	ours, theirs, err := alternate(runs, request, peer)
+	a, b, err := alternate(runs, request, peer)
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
-	report(name, ours, theirs)
-	return nil
+	report(q.name, a, b)
+	return a[len(a)/2], b[len(b)/2], nil
 }
 
-func compareCommands(data, quern, name, text string, runs int) error {
+func compareCommands(s *suite, quern string, q query, runs int) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -153,13 +156,15 @@ func compareCommands(data, quern, name, text string, runs int) error {
 			return strings.Split(string(out), "\n"), err
 		}
 	}
-	ours, theirs, err := alternate(runs,
-		command(quern, "sql", text, "--table", "flights="+data, "--format", "csv"),
-		command(self, "-data", data, "-duckdb", text))
+	args := []string{quern, "sql", q.sql, "--format", "csv"}
+	for _, t := range s.tables {
+		args = append(args, "--table", t.Name+"="+t.Path)
+	}
+	ours, theirs, err := alternate(runs, command(args...), command(self, "-suite", s.name, "-data", s.data, "-duckdb", q.sql))
 	if err != nil {
 		return err
 	}
-	report(name, ours, theirs)
+	report(q.name, ours, theirs)
 	return nil
 }
 
@@ -191,114 +196,3 @@ func report(name string, ours, theirs []time.Duration) {
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-func openDuckDB(data string) (*sql.DB, error) {
-	db, err := sql.Open("duckdb", "")
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(1)
-	for _, s := range []string{
-		fmt.Sprintf("SET threads = %d", threads),
-		fmt.Sprintf("CREATE VIEW flights AS SELECT * FROM read_parquet('%s')", data),
-	} {
-		if _, err := db.Exec(s); err != nil {
-			return nil, fmt.Errorf("%s: %w", s, err)
-		}
-	}
-	return db, nil
-}
-
-func queryDuckDB(db *sql.DB, text string) ([]string, error) {
-	rows, err := db.Query(text)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	names, err := rows.Columns()
-	if err != nil {
-		return nil, err
-	}
-	values, into := make([]any, len(names)), make([]any, len(names))
-	for i := range values {
-		into[i] = &values[i]
-	}
-	var out []string
-	for rows.Next() {
-		if err := rows.Scan(into...); err != nil {
-			return nil, err
-		}
-		line := make([]string, len(values))
-		for i, v := range values {
-			if t, ok := v.(time.Time); ok {
-				v = t.Format(time.DateTime)
-			}
-			line[i] = fmt.Sprint(v)
-		}
-		out = append(out, strings.Join(line, "\t"))
-	}
-	return out, rows.Err()
-}
-
-var queryNumber int
-
-func queryQuern(e *assembly.Embedded, data, text string) ([]string, error) {
-	ctx := context.Background()
-	queryNumber++
-	id := fmt.Sprintf("q%d", queryNumber)
-	_, err := e.Client.Submit(ctx, api.SubmitRequest{RunID: id, Query: &api.Query{SQL: text, Tables: []api.Table{{Name: "flights", Path: data}}}})
-	if err != nil {
-		return nil, err
-	}
-	status, err := assembly.Wait(ctx, e.Client, id, nil)
-	if err != nil {
-		return nil, err
-	}
-	if status.Failure != nil {
-		return nil, status.Failure
-	}
-	rows := e.Rows(status)
-	defer rows.Close()
-	var out []string
-	for {
-		rec, err := rows.Next(ctx)
-		if err == io.EOF {
-			return out, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		for i := range int(rec.NumRows()) {
-			line := make([]string, rec.NumCols())
-			for c, col := range rec.Columns() {
-				line[c] = vector.Format(col, i)
-			}
-			out = append(out, strings.Join(line, "\t"))
-		}
-		rec.Release()
-	}
-}
-
-// sameRows compares two answers as sets of rows; numbers may differ in their text form but not beyond 1e-12.
-func sameRows(a, b []string) error {
-	if len(a) != len(b) {
-		return fmt.Errorf("%d rows, but %d on DuckDB", len(a), len(b))
-	}
-	a, b = slices.Clone(a), slices.Clone(b)
-	slices.Sort(a)
-	slices.Sort(b)
-	for i := range a {
-		x, y := strings.Split(a[i], "\t"), strings.Split(b[i], "\t")
-		for c := range x {
-			if x[c] == y[c] {
-				continue
-			}
-			f, err1 := strconv.ParseFloat(x[c], 64)
-			g, err2 := strconv.ParseFloat(y[c], 64)
-			if err1 != nil || err2 != nil || math.Abs(f-g) > 1e-12*math.Max(math.Abs(f), 1) {
-				return fmt.Errorf("row %q, but %q on DuckDB", a[i], b[i])
-			}
-		}
-	}
-	return nil
-}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,15 +17,18 @@ import (
 
 func newExplainCommand() *cobra.Command {
 	var (
-		query  queryFlags
-		sql    string
-		params []string
+		query   queryFlags
+		flags   clusterFlags
+		sql     string
+		params  []string
+		analyze bool
 	)
 	cmd := &cobra.Command{
-		Use:     `explain JOB.yaml | explain --sql "SELECT …"`,
-		Short:   "Show how a job or a query would run: each level of its plan",
-		Example: "  quern explain testdata/jobs/flight_delay.yaml -p ds=2001-01-10",
-		Args:    cobra.MaximumNArgs(1),
+		Use:   `explain JOB.yaml | explain --sql "SELECT …"`,
+		Short: "Show how a job or a query would run: each level of its plan",
+		Example: `  quern explain testdata/jobs/flight_delay.yaml -p ds=2001-01-10
+  quern explain --analyze --sql "SELECT origin, count(*) FROM f GROUP BY origin" --table f=testdata/flights`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var request api.SubmitRequest
 			switch {
@@ -42,6 +47,11 @@ func newExplainCommand() *cobra.Command {
 				}
 				request.Query = q
 			}
+			if analyze {
+				return withEmbedded(&flags, func(e *assembly.Embedded) error {
+					return explainRun(cmd.Context(), e, request, cmd.OutOrStdout())
+				})
+			}
 			planned, err := assembly.PlannerRequest(request)
 			if err != nil {
 				return err
@@ -57,7 +67,30 @@ func newExplainCommand() *cobra.Command {
 		},
 	}
 	query.register(cmd)
+	flags.register(cmd)
+	cmd.Flags().BoolVar(&analyze, "analyze", false, "run it, and show what each operator did: rows, batches, time, memory, spilled bytes")
 	cmd.Flags().StringVar(&sql, "sql", "", "the statement to explain")
 	cmd.Flags().StringArrayVarP(&params, "param", "p", nil, "job parameter, name=value; repeatable")
 	return cmd
+}
+
+// explainRun runs a job or a query and shows its plan with what each operator did. A job's outputs are written.
+func explainRun(ctx context.Context, e *assembly.Embedded, request api.SubmitRequest, w io.Writer) error {
+	job, err := e.PlanRequest(ctx, request)
+	if err != nil {
+		return err
+	}
+	request.RunID = newRunID()
+	if _, err := e.Client.Submit(ctx, request); err != nil {
+		return err
+	}
+	status, err := follow(ctx, e.Client, request.RunID, noProgress{})
+	if err != nil {
+		return err
+	}
+	if err := outcome(status); err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(w, assembly.Analyzed(job, status))
+	return err
 }

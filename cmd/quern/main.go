@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // the same time zones on every machine
 
 	"github.com/spf13/cobra"
 
@@ -66,7 +67,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		newRunCommand(), newSQLCommand(), newExplainCommand(),
+		newRunCommand(), newSQLCommand(), newExplainCommand(), newFunctionsCommand(),
 		newSubmitCommand(), newRunsCommand(), newStatusCommand(), newCancelCommand(),
 		newCoordinatorCommand(), newWorkerCommand(), newVersionCommand(),
 	)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -26,7 +27,7 @@ type rowSource interface {
 }
 
 // resultFormat writes all rows of a result.
-type resultFormat func(ctx context.Context, w io.Writer, schema plan.Schema, rows rowSource) error
+type resultFormat func(ctx context.Context, w io.Writer, info resultInfo, rows rowSource) error
 
 var resultFormats = map[string]resultFormat{
 	"table": writeTable, "csv": writeCSV, "json": writeJSON, "parquet": writeParquet,
@@ -53,13 +54,13 @@ func eachBatch(ctx context.Context, rows rowSource, f func(arrow.Record) error) 
 // maxTableRows bounds what a terminal gets; the other formats give everything.
 const maxTableRows = 10_000
 
-func writeTable(ctx context.Context, w io.Writer, schema plan.Schema, rows rowSource) error {
+func writeTable(ctx context.Context, w io.Writer, info resultInfo, rows rowSource) error {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	t.Style().Format.Header = text.FormatDefault
-	header := make(table.Row, len(schema.Fields))
+	header := make(table.Row, len(info.schema.Fields))
 	var configs []table.ColumnConfig
-	for i, f := range schema.Fields {
+	for i, f := range info.schema.Fields {
 		header[i] = f.Name
 		if f.Type.IsNumeric() {
 			configs = append(configs, table.ColumnConfig{Number: i + 1, Align: text.AlignRight, AlignHeader: text.AlignRight})
@@ -75,7 +76,7 @@ func writeTable(ctx context.Context, w io.Writer, schema plan.Schema, rows rowSo
 			}
 			row := make(table.Row, rec.NumCols())
 			for c, col := range rec.Columns() {
-				row[c] = vector.Format(col, i)
+				row[c] = vector.FormatIn(col, i, info.zone)
 			}
 			t.AppendRow(row)
 		}
@@ -95,18 +96,18 @@ func writeTable(ctx context.Context, w io.Writer, schema plan.Schema, rows rowSo
 	return err
 }
 
-func writeCSV(ctx context.Context, w io.Writer, schema plan.Schema, rows rowSource) error {
+func writeCSV(ctx context.Context, w io.Writer, info resultInfo, rows rowSource) error {
 	out := csv.NewWriter(w)
-	if err := out.Write(schema.Names()); err != nil {
+	if err := out.Write(info.schema.Names()); err != nil {
 		return fmt.Errorf("write CSV: %w", err)
 	}
-	line := make([]string, len(schema.Fields))
+	line := make([]string, len(info.schema.Fields))
 	err := eachBatch(ctx, rows, func(rec arrow.Record) error {
 		for i := range int(rec.NumRows()) {
 			for c, col := range rec.Columns() {
 				line[c] = ""
 				if !col.IsNull(i) {
-					line[c] = vector.Format(col, i)
+					line[c] = vector.FormatIn(col, i, info.zone)
 				}
 			}
 			if err := out.Write(line); err != nil {
@@ -121,10 +122,10 @@ func writeCSV(ctx context.Context, w io.Writer, schema plan.Schema, rows rowSour
 
 // writeJSON prints one object a line, keys in column order. Numbers are numbers, except what JSON cannot say (NaN,
 // infinities) and decimals, which are strings so that no reader rounds them.
-func writeJSON(ctx context.Context, w io.Writer, schema plan.Schema, rows rowSource) error {
+func writeJSON(ctx context.Context, w io.Writer, info resultInfo, rows rowSource) error {
 	out := bufio.NewWriter(w)
-	keys := make([][]byte, len(schema.Fields))
-	for i, f := range schema.Fields {
+	keys := make([][]byte, len(info.schema.Fields))
+	for i, f := range info.schema.Fields {
 		key, err := json.Marshal(f.Name)
 		if err != nil {
 			return fmt.Errorf("write JSON: %w", err)
@@ -140,7 +141,7 @@ func writeJSON(ctx context.Context, w io.Writer, schema plan.Schema, rows rowSou
 					line = append(line, ',')
 				}
 				line = append(line, keys[c]...)
-				line = appendJSON(line, schema.Fields[c].Type, col, i)
+				line = appendJSON(line, info.schema.Fields[c].Type, col, i, info.zone)
 			}
 			line = append(line, '}', '\n')
 			if _, err := out.Write(line); err != nil {
@@ -152,7 +153,7 @@ func writeJSON(ctx context.Context, w io.Writer, schema plan.Schema, rows rowSou
 	return errors.Join(err, out.Flush())
 }
 
-func appendJSON(b []byte, t plan.Type, col arrow.Array, i int) []byte {
+func appendJSON(b []byte, t plan.Type, col arrow.Array, i int, zone *time.Location) []byte {
 	if col.IsNull(i) {
 		return append(b, "null"...)
 	}
@@ -168,12 +169,12 @@ func appendJSON(b []byte, t plan.Type, col arrow.Array, i int) []byte {
 			return append(b, number...)
 		}
 	}
-	quoted, _ := json.Marshal(vector.Format(col, i)) // a string always has a JSON form
+	quoted, _ := json.Marshal(vector.FormatIn(col, i, zone)) // a string always has a JSON form
 	return append(b, quoted...)
 }
 
-func writeParquet(ctx context.Context, w io.Writer, schema plan.Schema, rows rowSource) error {
-	out, err := parquetio.NewWriter(w, schema, parquetio.WriterOptions{Compression: "zstd"})
+func writeParquet(ctx context.Context, w io.Writer, info resultInfo, rows rowSource) error {
+	out, err := parquetio.NewWriter(w, info.schema, parquetio.WriterOptions{Compression: "zstd"})
 	if err != nil {
 		return err
 	}

@@ -5,73 +5,191 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/cmd/quern/assembly"
+	"github.com/quern-engine/quern/internal/source"
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/planner/sql"
 )
+
+// sqlOptions say what happens to what the statements give.
+type sqlOptions struct {
+	format string
+	out    string
+	golden bool
+}
 
 func newSQLCommand() *cobra.Command {
 	var (
-		flags  clusterFlags
-		query  queryFlags
-		format string
-		out    string
+		flags clusterFlags
+		query queryFlags
+		opts  sqlOptions
 	)
 	cmd := &cobra.Command{
-		Use:     `sql "SELECT …"`,
-		Short:   "Run one SQL query and print its rows",
-		Example: `  quern sql "SELECT origin, count(*) FROM f GROUP BY origin" --table f=testdata/flights`,
-		Args:    cobra.MaximumNArgs(1),
+		Use:   `sql "SELECT …"`,
+		Short: "Run SQL statements and print their rows",
+		Long: "Run one or more SQL statements, separated by semicolons, and print the rows of those that give some.\n" +
+			"Views, tables and settings last until the command ends.",
+		Example: `  quern sql "SELECT origin, count(*) FROM f GROUP BY origin" --table f=testdata/flights
+  quern sql -f report.sql --table f=testdata/flights --time-zone Europe/Berlin`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q, err := query.request(strings.Join(args, ""))
 			if err != nil {
 				return err
 			}
-			encode, ok := resultFormats[format]
-			if !ok {
-				return usageError{fmt.Errorf("--format %s: use table, csv, json or parquet", format)}
+			if opts.golden && q.Session.TimeZone == "" {
+				q.Session.TimeZone = goldenTimeZone
 			}
-			if format == "parquet" && out == "" {
-				return usageError{fmt.Errorf("--format parquet needs --out FILE")}
+			encode, err := opts.encoder(q)
+			if err != nil {
+				return err
 			}
+			q.Session.Now = time.Now().UnixMicro()
 			return withEmbedded(&flags, func(e *assembly.Embedded) error {
-				return runQuery(cmd.Context(), e, q, encode, out, cmd.OutOrStdout())
+				return withWarehouse(func(warehouse string) error {
+					s := &sqlRun{cluster: e, opts: opts, encode: encode, stdout: cmd.OutOrStdout()}
+					return s.run(cmd.Context(), q, warehouse)
+				})
 			})
 		},
 	}
 	flags.register(cmd)
 	query.register(cmd)
-	cmd.Flags().StringVar(&format, "format", "table", "table, csv, json (one object a line) or parquet")
-	cmd.Flags().StringVar(&out, "out", "", "write the rows to a file")
+	cmd.Flags().StringVar(&opts.format, "format", "table", "table, csv, json (one object a line) or parquet")
+	cmd.Flags().StringVar(&opts.out, "out", "", "write the rows to a file")
+	cmd.Flags().BoolVar(&opts.golden, "golden", false,
+		"print each statement with its schema and its rows or error, as the golden files of Spark's SQL tests do, and go on after an error (time zone "+goldenTimeZone+" unless given)")
 	return cmd
 }
 
-// runQuery submits the query, waits, and streams the result's rows to the encoder.
-func runQuery(ctx context.Context, e *assembly.Embedded, q *api.Query, encode resultFormat, out string, stdout io.Writer) error {
-	request := api.SubmitRequest{RunID: newRunID(), Query: q}
-	if _, err := e.Client.Submit(ctx, request); err != nil {
-		return err
+// goldenTimeZone is the session time zone of Spark's own SQL tests.
+const goldenTimeZone = "America/Los_Angeles"
+
+func (o *sqlOptions) encoder(q *api.Query) (resultFormat, error) {
+	if o.golden && (o.out != "" || o.format != "table") {
+		return nil, usageError{fmt.Errorf("--golden has a format of its own: leave out --format and --out")}
 	}
-	status, err := follow(ctx, e.Client, request.RunID, noProgress{})
+	if o.format == "parquet" && o.out == "" {
+		return nil, usageError{fmt.Errorf("--format parquet needs --out FILE")}
+	}
+	encode, ok := resultFormats[o.format]
+	if !ok {
+		return nil, usageError{fmt.Errorf("--format %s: use table, csv, json or parquet", o.format)}
+	}
+	return encode, nil
+}
+
+// withWarehouse gives f a folder for the tables of a script, which ends with it.
+func withWarehouse(f func(url string) error) error {
+	dir, err := os.MkdirTemp("", "quern-tables-")
+	if err != nil {
+		return fmt.Errorf("make a folder for tables: %w", err)
+	}
+	return errors.Join(f((&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String()), os.RemoveAll(dir))
+}
+
+// sqlRun is the statements of one command.
+type sqlRun struct {
+	cluster *assembly.Embedded
+	opts    sqlOptions
+	encode  resultFormat
+	stdout  io.Writer
+	results int // how many statements gave rows
+}
+
+func (s *sqlRun) run(ctx context.Context, q *api.Query, warehouse string) error {
+	text := &source.Text{File: q.File, Body: q.SQL}
+	session := assembly.NewSession(assembly.SessionOptions{
+		Run: s.query, Plan: s.cluster.Plan, Explain: s.cluster.Explain,
+		Warehouse: warehouse, Tables: q.Tables, Session: q.Session,
+	})
+	statements := sql.SplitStatements(text)
+	if s.opts.golden {
+		return s.golden(ctx, session, text, statements)
+	}
+	for _, span := range statements {
+		result, err := session.Execute(ctx, text, span)
+		if err != nil {
+			return err
+		}
+		if err := s.print(ctx, result, session); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// query runs a query to its end.
+func (s *sqlRun) query(ctx context.Context, q *api.Query) (*api.RunStatus, error) {
+	request := api.SubmitRequest{RunID: newRunID(), Query: q}
+	if _, err := s.cluster.Client.Submit(ctx, request); err != nil {
+		return nil, err
+	}
+	status, err := follow(ctx, s.cluster.Client, request.RunID, noProgress{})
+	if err != nil {
+		return nil, err
+	}
+	if s.opts.golden && status.Failure != nil {
+		return nil, status.Failure
+	}
+	return status, outcome(status)
+}
+
+func (s *sqlRun) golden(ctx context.Context, session *assembly.Session, text *source.Text, statements []source.Span) error {
+	if _, err := fmt.Fprint(s.stdout, "-- Automatically generated by quern sql --golden\n"); err != nil {
+		return fmt.Errorf("print results: %w", err)
+	}
+	for i, span := range statements {
+		block, err := session.Golden(ctx, s.cluster, text, span)
+		if err != nil {
+			return err
+		}
+		end := "\n\n\n\n"
+		if i == len(statements)-1 {
+			end = "\n"
+		}
+		if _, err := fmt.Fprint(s.stdout, block, end); err != nil {
+			return fmt.Errorf("print results: %w", err)
+		}
+	}
+	return nil
+}
+
+// print prints what a statement gave; most statements besides queries give nothing.
+func (s *sqlRun) print(ctx context.Context, r assembly.Result, session *assembly.Session) error {
+	if r.Status == nil {
+		for _, row := range r.Rows {
+			if _, err := fmt.Fprintln(s.stdout, strings.Join(row, "\t")); err != nil {
+				return fmt.Errorf("print results: %w", err)
+			}
+		}
+		return nil
+	}
+	if s.results++; s.results > 1 && s.opts.out != "" {
+		return usageError{fmt.Errorf("--out takes the rows of one query, and there are several")}
+	}
+	zone, err := session.TimeZone()
 	if err != nil {
 		return err
 	}
-	if err := outcome(status); err != nil {
-		return err
-	}
-	rows := e.Rows(status)
+	rows := s.cluster.Rows(r.Status)
 	defer rows.Close()
-	return writeResult(ctx, out, stdout, func(w io.Writer) error {
-		return encode(ctx, w, status.ResultSchema, rows)
+	return writeResult(s.opts.out, s.stdout, func(w io.Writer) error {
+		return s.encode(ctx, w, resultInfo{r.Status.ResultSchema, zone}, rows)
 	})
 }
 
 // writeResult gives write the file or standard output. A file that could not be finished is removed.
-func writeResult(ctx context.Context, path string, stdout io.Writer, write func(io.Writer) error) error {
+func writeResult(path string, stdout io.Writer, write func(io.Writer) error) error {
 	if path == "" {
 		return write(stdout)
 	}
@@ -83,4 +201,10 @@ func writeResult(ctx context.Context, path string, stdout io.Writer, write func(
 		return errors.Join(err, os.Remove(path))
 	}
 	return nil
+}
+
+// resultInfo is what an encoder needs besides the rows.
+type resultInfo struct {
+	schema plan.Schema
+	zone   *time.Location // in which timestamps are shown
 }

@@ -322,7 +322,7 @@ func TestSumOverflows(t *testing.T) {
 
 func TestUnknownCallsAreErrors(t *testing.T) {
 	for _, a := range []plan.Agg{
-		{Func: "median", Args: []int{0}, ArgTypes: []plan.Type{plan.Int64}, Type: plan.Int64},
+		{Func: "product", Args: []int{0}, ArgTypes: []plan.Type{plan.Int64}, Type: plan.Int64},
 		{Func: "sum", Type: plan.Int64},
 		{Func: "sum", Args: []int{0}, ArgTypes: []plan.Type{plan.String}, Type: plan.Float64},
 		{Func: "min", Args: []int{0}, ArgTypes: []plan.Type{plan.String}, Type: plan.Int64},

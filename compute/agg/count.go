@@ -5,6 +5,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/quern-engine/quern/compute/vector"
+	"github.com/quern-engine/quern/plan"
 )
 
 // count is count(*), and count(x, …): the rows in which no argument is NULL.
@@ -71,3 +72,24 @@ func (c *count) Result(mem memory.Allocator, from, to int) (arrow.Array, error) 
 }
 
 func (c *count) Bytes() int64 { return int64(len(c.counts)) * 8 }
+
+// countIf is the number of rows in which its argument is true.
+type countIf struct{ count }
+
+func newCountIf(a plan.Agg) Accumulator {
+	if len(a.ArgTypes) != 1 || a.ArgTypes[0].Kind != plan.KindBoolean {
+		return nil
+	}
+	return &countIf{}
+}
+
+func (c *countIf) Update(b Batch, args []arrow.Array) error {
+	c.counts = extend(c.counts, b.Len)
+	bits, valid := vector.Bools(args[0]), vector.ValidityOf(args[0])
+	for i, g := range b.groups() {
+		if !valid.IsNull(i) && bits.At(i) {
+			c.counts[g]++
+		}
+	}
+	return nil
+}

@@ -3,6 +3,7 @@ package agg
 import (
 	"fmt"
 	"math/big"
+	"math/bits"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
@@ -18,75 +19,79 @@ type sumDecimal struct {
 	state  plan.Type // of the sum
 	result plan.Type
 	mean   bool
+	quiet  bool // overflow gives NULL: the functions that tolerate it, and all without ANSI mode
 }
 
 var _ Accumulator = (*sumDecimal)(nil)
 
-func (s *sumDecimal) Update(b Batch, args []arrow.Array) error {
-	return s.add(b, args[0], nil)
-}
+func (s *sumDecimal) Update(b Batch, args []arrow.Array) error { return s.add(b, args[0]) }
 
 func (s *sumDecimal) Merge(b Batch, states []arrow.Array) error {
-	if s.mean {
-		return s.add(b, states[0], vector.Int64s(states[1]))
+	if err := s.add(b, states[0]); err != nil {
+		return err
 	}
-	return s.add(b, states[0], nil)
+	mergeCounts(s.cells, b, states)
+	return nil
 }
 
-// add folds in values, each of which stands for as many rows as counts says, or for one.
-func (s *sumDecimal) add(b Batch, arr arrow.Array, counts []int64) error {
+// add folds in values. What fits 64 bits is added without looking at the upper half.
+func (s *sumDecimal) add(b Batch, arr arrow.Array) error {
 	if arr.DataType().ID() != arrow.DECIMAL128 {
 		return fmt.Errorf("sum of decimal: argument is %s", arr.DataType())
 	}
 	s.cells = extend(s.cells, b.Len)
-	values, valid, overflow := vector.Decimals(arr), vector.ValidityOf(arr), false
+	values, valid, flags := vector.Decimals(arr), vector.ValidityOf(arr), int64(0)
+	none := valid.AllValid()
 	for i, g := range b.groups() {
-		if valid.IsNull(i) {
+		if !none && valid.IsNull(i) {
 			continue
 		}
-		c := &s.cells[g]
-		sum := c.sum.Add(values[i])
-		flags := (sum.HighBits() ^ c.sum.HighBits()) & (sum.HighBits() ^ values[i].HighBits())
-		overflow = overflow || flags < 0
-		c.sum = sum
-		if counts == nil {
-			c.n++
-		} else {
-			c.n += counts[i]
+		c, v := &s.cells[g], values[i]
+		low, carry := bits.Add64(c.sum.LowBits(), v.LowBits(), 0)
+		high := c.sum.HighBits() + v.HighBits() + int64(carry)
+		wrapped := (high ^ c.sum.HighBits()) & (high ^ v.HighBits())
+		flags |= wrapped
+		if wrapped < 0 && s.quiet {
+			c.n = overflown
 		}
+		c.sum = decimal128.New(high, low)
+		c.n++
 	}
-	if overflow {
+	if flags < 0 && !s.quiet {
 		return decimalOverflow(s.mean)
 	}
 	return nil
 }
 
 func decimalOverflow(mean bool) error {
-	name := "sum"
+	try := "try_sum"
 	if mean {
-		name = "avg"
+		try = "try_avg"
 	}
-	return plan.Failf(plan.FailureUser, "[ARITHMETIC_OVERFLOW] Overflow in %s of decimals. "+
-		"Cast the argument to a decimal with fewer digits after the point, or to double.", name)
+	return plan.Failf(plan.FailureUser, "[ARITHMETIC_OVERFLOW] Overflow in sum of decimals. Use '%s' to tolerate overflow "+
+		"and return NULL instead, or cast the argument to a decimal with fewer digits after the point, or to double.", try)
 }
 
 func (s *sumDecimal) States(mem memory.Allocator, from, to int) ([]arrow.Array, error) {
+	s.cells = extend(s.cells, to)
+	for i := range s.cells[from:to] {
+		// A sum that no longer fits its column has overflowed by now, whatever may be added to it elsewhere.
+		if c := &s.cells[from+i]; s.quiet && !c.sum.FitsInPrecision(s.state.Precision) {
+			c.sum, c.n = decimal128.Num{}, overflown
+		}
+	}
 	sums, err := s.column(mem, s.state, from, to, func(c total[decimal128.Num]) (decimal128.Num, bool) {
-		return c.sum, c.n > 0 || s.mean
+		return c.sum, true
 	})
-	if err != nil || !s.mean {
-		return []arrow.Array{sums}, err
+	if err != nil {
+		return nil, err
 	}
-	buf, counts := vector.Alloc[int64](mem, to-from)
-	for i, c := range s.cells[from:to] {
-		counts[i] = c.n
-	}
-	return []arrow.Array{sums, vector.Make(arrow.PrimitiveTypes.Int64, to-from, nil, buf)}, nil
+	return []arrow.Array{sums, countColumn(mem, s.cells[from:to])}, nil
 }
 
 func (s *sumDecimal) Result(mem memory.Allocator, from, to int) (arrow.Array, error) {
 	return s.column(mem, s.result, from, to, func(c total[decimal128.Num]) (decimal128.Num, bool) {
-		if !s.mean || c.n == 0 {
+		if !s.mean || c.n <= 0 {
 			return c.sum, c.n > 0
 		}
 		return s.quotient(c), true
@@ -117,11 +122,12 @@ func (s *sumDecimal) column(mem memory.Allocator, t plan.Type, from, to int,
 	fits := true
 	for i, c := range s.cells[from:to] {
 		v, ok := value(c)
-		if !ok {
+		small := v.FitsInPrecision(t.Precision)
+		if !ok || !small {
 			nulls.Set(i)
 		}
 		out[i] = v
-		fits = fits && v.FitsInPrecision(t.Precision)
+		fits = fits && (small || !ok || s.quiet)
 	}
 	arr := vector.Make(t.Arrow(), to-from, nulls, buf)
 	if !fits {

@@ -1,8 +1,6 @@
 package agg
 
 import (
-	"fmt"
-
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -12,8 +10,7 @@ import (
 	"github.com/quern-engine/quern/plan"
 )
 
-// distinct hands each group's first row with given arguments to another accumulator and drops the rest. It has no
-// states that could be merged: two of them may have met the same value.
+// distinct hands each group's first row with given arguments to another accumulator and drops the rest.
 type distinct struct {
 	mem   memory.Allocator
 	types []plan.Type
@@ -66,31 +63,50 @@ func groupColumn(b Batch) arrow.Array {
 }
 
 func (d *distinct) forward(b Batch, args []arrow.Array, rows []int32) error {
-	if len(rows) < b.Rows {
-		taken := make([]arrow.Array, len(args))
-		for i, a := range args {
-			taken[i] = vector.Take(d.mem, a, rows)
-			defer taken[i].Release()
+	b, taken := rowsOf(d.mem, b, args, rows)
+	defer releaseAll(taken)
+	return d.inner.Update(b, taken)
+}
+
+// Merge takes in the rows of states as if they came now: those that are new here go on to the other accumulator.
+func (d *distinct) Merge(b Batch, states []arrow.Array) error {
+	b, cols := unpack(d.mem, b, states[0], d.types)
+	defer releaseAll(cols)
+	return d.Update(b, cols)
+}
+
+// States is each group's different rows in order of first appearance.
+func (d *distinct) States(mem memory.Allocator, from, to int) ([]arrow.Array, error) {
+	store := newRowStore(d.types)
+	if d.seen != nil {
+		if err := d.refill(&store); err != nil {
+			return nil, err
 		}
-		args = taken
-		if b.Groups != nil {
-			groups := make([]uint32, len(rows))
-			for i, r := range rows {
-				groups[i] = b.Groups[r]
-			}
-			b.Groups = groups
-		}
-		b.Rows = len(rows)
 	}
-	return d.inner.Update(b, args)
+	col, err := store.state(mem, from, to)
+	return []arrow.Array{col}, err
 }
 
-func (d *distinct) Merge(Batch, []arrow.Array) error {
-	return fmt.Errorf("DISTINCT aggregates are not computed in two phases")
-}
-
-func (d *distinct) States(memory.Allocator, int, int) ([]arrow.Array, error) {
-	return nil, fmt.Errorf("DISTINCT aggregates are not computed in two phases")
+// refill puts the keys of the table into a store.
+func (d *distinct) refill(store *rowStore) error {
+	keys, err := d.seen.Keys(heap, 0, d.seen.Len())
+	if err != nil {
+		return err
+	}
+	defer releaseAll(keys)
+	b := Batch{Rows: d.seen.Len()}
+	if d.grouped {
+		for _, g := range vector.Int32s(keys[0]) {
+			b.Groups = append(b.Groups, uint32(g))
+		}
+		keys = keys[1:]
+	}
+	rows := make([]int32, b.Rows)
+	for i := range rows {
+		rows[i] = int32(i)
+	}
+	store.add(b, keys, rows)
+	return nil
 }
 
 func (d *distinct) Result(mem memory.Allocator, from, to int) (arrow.Array, error) {

@@ -18,6 +18,8 @@ func newExtremum(t plan.Type, largest bool) Accumulator {
 		return &extremeBytes{typ: t, largest: largest}
 	case plan.KindDecimal:
 		return &extremeDecimal{typ: t, largest: largest}
+	case plan.KindArray, plan.KindStruct, plan.KindMap, plan.KindInterval:
+		return &extremeValue{typ: t, largest: largest}
 	}
 	e := &extreme{typ: t}
 	if !largest {
@@ -62,9 +64,9 @@ func (e *extreme) Update(b Batch, args []arrow.Array) error {
 		raise(e.cells, b, vector.Int8s(arr), valid, e.flip)
 	case plan.KindInt16:
 		raise(e.cells, b, vector.Int16s(arr), valid, e.flip)
-	case plan.KindInt32, plan.KindDate:
+	case plan.KindInt32, plan.KindDate, plan.KindYearMonthInterval:
 		raise(e.cells, b, vector.Int32s(arr), valid, e.flip)
-	case plan.KindInt64, plan.KindTimestamp:
+	case plan.KindInt64, plan.KindTimestamp, plan.KindTimestampNTZ, plan.KindDayTimeInterval:
 		raise(e.cells, b, vector.Int64s(arr), valid, e.flip)
 	case plan.KindFloat32:
 		raise(e.cells, b, orderedKeys(e, vector.Float32s(arr)), valid, e.flip)
@@ -142,7 +144,7 @@ func (e *extreme) Result(mem memory.Allocator, from, to int) (arrow.Array, error
 		buf = fill(mem, cells, func(c peak[int64]) int8 { return int8(value(c)) })
 	case plan.KindInt16:
 		buf = fill(mem, cells, func(c peak[int64]) int16 { return int16(value(c)) })
-	case plan.KindInt32, plan.KindDate:
+	case plan.KindInt32, plan.KindDate, plan.KindYearMonthInterval:
 		buf = fill(mem, cells, func(c peak[int64]) int32 { return int32(value(c)) })
 	case plan.KindFloat32:
 		buf = fill(mem, cells, func(c peak[int64]) float32 { return float32(floatOfKey(value(c))) })

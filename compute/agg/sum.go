@@ -2,6 +2,7 @@ package agg
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -22,31 +23,81 @@ type total[S any] struct {
 	n   int64
 }
 
-// sumInt is the sum of integers as bigint.
-type sumInt struct{ cells []total[int64] }
+// overflown is the count of a sum that has overflowed and stays NULL, in the functions that tolerate that. It is so low
+// that no number of further rows makes it positive.
+const overflown = math.MinInt64 / 2
+
+// sumInt is the sum of integers as bigint, or the sum or mean of intervals.
+type sumInt struct {
+	cells    []total[int64]
+	kind     plan.Kind // of the sum: bigint, year-month or day-time interval
+	argument plan.Type // of intervals
+	result   plan.Type // of intervals
+	mean     bool
+	try      bool // overflow gives NULL
+	wrap     bool // overflow goes unnoticed, as without ANSI mode
+}
 
 var _ Accumulator = (*sumInt)(nil)
 
-func (s *sumInt) Update(b Batch, args []arrow.Array) error {
+func (s *sumInt) Update(b Batch, args []arrow.Array) error { return s.add(b, args[0]) }
+
+func (s *sumInt) add(b Batch, arr arrow.Array) error {
 	s.cells = extend(s.cells, b.Len)
-	valid, overflow := vector.ValidityOf(args[0]), false
-	switch args[0].DataType().ID() {
-	case arrow.INT8:
-		overflow = addInts(s.cells, b, vector.Int8s(args[0]), valid)
-	case arrow.INT16:
-		overflow = addInts(s.cells, b, vector.Int16s(args[0]), valid)
-	case arrow.INT32:
-		overflow = addInts(s.cells, b, vector.Int32s(args[0]), valid)
-	case arrow.INT64:
-		overflow = addInts(s.cells, b, vector.Int64s(args[0]), valid)
-	default:
-		return fmt.Errorf("sum of bigint: argument is %s", args[0].DataType())
+	valid, overflow := vector.ValidityOf(arr), false
+	add := addInts[int64]
+	if s.try {
+		add = tryInts[int64]
 	}
-	if overflow {
-		return plan.Failf(plan.FailureUser, "[ARITHMETIC_OVERFLOW] long overflow in sum. "+
-			"Sum a wider type instead: sum(CAST(x AS DECIMAL(38, 0))).")
+	switch arr.DataType().ID() {
+	case arrow.INT8:
+		overflow = pickInts(s.try, addInts[int8], tryInts[int8])(s.cells, b, vector.Int8s(arr), valid)
+	case arrow.INT16:
+		overflow = pickInts(s.try, addInts[int16], tryInts[int16])(s.cells, b, vector.Int16s(arr), valid)
+	case arrow.INT32, arrow.INTERVAL_MONTHS:
+		overflow = pickInts(s.try, addInts[int32], tryInts[int32])(s.cells, b, vector.Int32s(arr), valid)
+	case arrow.INT64, arrow.DURATION:
+		overflow = add(s.cells, b, vector.Int64s(arr), valid)
+	default:
+		return fmt.Errorf("sum of bigint: argument is %s", arr.DataType())
+	}
+	if overflow && !s.wrap {
+		return s.overflow()
 	}
 	return nil
+}
+
+func pickInts[F any](try bool, strict, tolerant F) F {
+	if try {
+		return tolerant
+	}
+	return strict
+}
+
+func (s *sumInt) overflow() error {
+	if s.kind != plan.KindInt64 {
+		return plan.Failf(plan.FailureUser, "[INTERVAL_ARITHMETIC_OVERFLOW.WITH_SUGGESTION] Integer overflow while "+
+			"operating with intervals. Use `try_add` to tolerate overflow and return NULL instead.")
+	}
+	return plan.Failf(plan.FailureUser, "[ARITHMETIC_OVERFLOW] long overflow in sum. Use 'try_sum' to tolerate overflow "+
+		"and return NULL instead, or sum a wider type: sum(CAST(x AS DECIMAL(38, 0))).")
+}
+
+// tryInts is addInts for sums that become NULL when they overflow, and stay so.
+func tryInts[T integer](cells []total[int64], b Batch, values []T, valid vector.Validity) bool {
+	for i, g := range b.groups() {
+		if valid.IsNull(i) {
+			continue
+		}
+		c, v := &cells[g], int64(values[i])
+		sum := c.sum + v
+		if (sum^c.sum)&(sum^v) < 0 {
+			c.n = overflown
+		}
+		c.sum = sum
+		c.n++
+	}
+	return false
 }
 
 // addInts adds the values and reports an overflow: the sign of a wrapped sum differs from both operands'. The flags
@@ -90,23 +141,127 @@ func addInts[T integer](cells []total[int64], b Batch, values []T, valid vector.
 	return flags < 0
 }
 
-func (s *sumInt) Merge(b Batch, states []arrow.Array) error { return s.Update(b, states) }
+// counted reports a state of two columns, the sum and the count.
+func (s *sumInt) counted() bool { return s.try || s.mean }
+
+func (s *sumInt) Merge(b Batch, states []arrow.Array) error {
+	if !s.counted() {
+		return s.add(b, states[0])
+	}
+	if err := s.add(b, states[0]); err != nil {
+		return err
+	}
+	mergeCounts(s.cells, b, states)
+	return nil
+}
+
+// mergeCounts adds the counts of states whose sums were just added as one value each. A count far below zero is that of
+// a sum that has overflowed, there or just now.
+func mergeCounts[S any](cells []total[S], b Batch, states []arrow.Array) {
+	counts, valid := vector.Int64s(states[1]), vector.ValidityOf(states[0])
+	for i, g := range b.groups() {
+		c := &cells[g]
+		if !valid.IsNull(i) {
+			c.n--
+		}
+		if counts[i] < 0 || c.n < overflown/2 {
+			c.n = overflown
+			continue
+		}
+		c.n += counts[i]
+	}
+}
 
 func (s *sumInt) States(mem memory.Allocator, from, to int) ([]arrow.Array, error) {
-	col, err := s.Result(mem, from, to)
-	return []arrow.Array{col}, err
+	s.cells = extend(s.cells, to)
+	if !s.counted() {
+		col, err := s.Result(mem, from, to)
+		return []arrow.Array{col}, err
+	}
+	dt := arrow.DataType(arrow.PrimitiveTypes.Int64)
+	if s.kind != plan.KindInt64 {
+		dt = s.argument.Arrow()
+	}
+	for i := range s.cells[from:to] {
+		// Months have 32 bits: a sum that does not fit has overflowed by now.
+		if c := &s.cells[from+i]; s.try && s.kind == plan.KindYearMonthInterval && c.sum != int64(int32(c.sum)) {
+			*c = total[int64]{n: overflown}
+		}
+	}
+	sums, err := s.column(mem, dt, from, to, func(c total[int64]) (int64, bool) { return c.sum, true })
+	if err != nil {
+		return nil, err
+	}
+	return []arrow.Array{sums, countColumn(mem, s.cells[from:to])}, nil
+}
+
+func countColumn[S any](mem memory.Allocator, cells []total[S]) arrow.Array {
+	buf, out := vector.Alloc[int64](mem, len(cells))
+	for i, c := range cells {
+		out[i] = c.n
+	}
+	return vector.Make(arrow.PrimitiveTypes.Int64, len(cells), nil, buf)
 }
 
 func (s *sumInt) Result(mem memory.Allocator, from, to int) (arrow.Array, error) {
 	s.cells = extend(s.cells, to)
-	nulls := &vector.Nulls{Mem: mem, Rows: to - from}
-	buf, out := vector.Alloc[int64](mem, to-from)
-	for i, c := range s.cells[from:to] {
-		if out[i] = c.sum; c.n == 0 {
+	dt := arrow.DataType(arrow.PrimitiveTypes.Int64)
+	if s.kind != plan.KindInt64 {
+		dt = s.result.Arrow()
+	}
+	return s.column(mem, dt, from, to, func(c total[int64]) (int64, bool) {
+		if s.mean && c.n > 0 {
+			return roundedQuotient(c.sum, c.n), true
+		}
+		return c.sum, c.n > 0
+	})
+}
+
+// roundedQuotient rounds half away from zero.
+func roundedQuotient(sum, n int64) int64 {
+	q, r := sum/n, sum%n
+	if r < 0 {
+		r = -r
+	}
+	if r >= n-r {
+		if sum < 0 {
+			return q - 1
+		}
+		return q + 1
+	}
+	return q
+}
+
+func (s *sumInt) column(mem memory.Allocator, dt arrow.DataType, from, to int, value func(total[int64]) (int64, bool)) (arrow.Array, error) {
+	cells := s.cells[from:to]
+	nulls := &vector.Nulls{Mem: mem, Rows: len(cells)}
+	if s.kind != plan.KindYearMonthInterval {
+		buf, out := vector.Alloc[int64](mem, len(cells))
+		for i, c := range cells {
+			v, ok := value(c)
+			if out[i] = v; !ok {
+				nulls.Set(i)
+			}
+		}
+		return vector.Make(dt, len(cells), nulls, buf), nil
+	}
+	buf, out := vector.Alloc[int32](mem, len(cells))
+	fits := true
+	for i, c := range cells {
+		v, ok := value(c)
+		small := v == int64(int32(v))
+		out[i] = int32(v)
+		fits = fits && (small || !ok || s.try)
+		if !ok || !small {
 			nulls.Set(i)
 		}
 	}
-	return vector.Make(arrow.PrimitiveTypes.Int64, to-from, nulls, buf), nil
+	arr := vector.Make(dt, len(cells), nulls, buf)
+	if !fits {
+		arr.Release()
+		return nil, s.overflow()
+	}
+	return arr, nil
 }
 
 func (s *sumInt) Bytes() int64 { return int64(len(s.cells)) * 16 }
@@ -115,6 +270,7 @@ func (s *sumInt) Bytes() int64 { return int64(len(s.cells)) * 16 }
 type sumFloat struct {
 	cells []total[float64]
 	mean  bool
+	try   bool // of no effect on doubles but on the columns of the state
 }
 
 var _ Accumulator = (*sumFloat)(nil)
@@ -171,7 +327,7 @@ func addFloats[T number](cells []total[float64], b Batch, values []T, valid vect
 }
 
 func (s *sumFloat) Merge(b Batch, states []arrow.Array) error {
-	if !s.mean {
+	if !s.mean && !s.try {
 		return s.Update(b, states)
 	}
 	s.cells = extend(s.cells, b.Len)
@@ -184,20 +340,14 @@ func (s *sumFloat) Merge(b Batch, states []arrow.Array) error {
 }
 
 func (s *sumFloat) States(mem memory.Allocator, from, to int) ([]arrow.Array, error) {
-	if !s.mean {
+	if !s.mean && !s.try {
 		col, err := s.Result(mem, from, to)
 		return []arrow.Array{col}, err
 	}
 	s.cells = extend(s.cells, to)
-	sumBuf, sums := vector.Alloc[float64](mem, to-from)
-	countBuf, counts := vector.Alloc[int64](mem, to-from)
-	for i, c := range s.cells[from:to] {
-		sums[i], counts[i] = c.sum, c.n
-	}
-	return []arrow.Array{
-		vector.Make(arrow.PrimitiveTypes.Float64, to-from, nil, sumBuf),
-		vector.Make(arrow.PrimitiveTypes.Int64, to-from, nil, countBuf),
-	}, nil
+	cells := s.cells[from:to]
+	sums := floatColumn(mem, cells, func(c total[float64]) (float64, bool) { return c.sum, true })
+	return []arrow.Array{sums, countColumn(mem, cells)}, nil
 }
 
 func (s *sumFloat) Result(mem memory.Allocator, from, to int) (arrow.Array, error) {

@@ -2,7 +2,8 @@
 //
 // A [Table] gives every key a dense number in order of first appearance, so that whatever is kept per group lies in
 // flat slices and comes out in an order that depends on the rows alone. Keys are compared, never trusted to their
-// hashes. NULL is a key value of its own, NaN equals NaN and -0.0 equals 0.0. A [Multimap] turns such numbers back
+// hashes. NULL is a key value of its own, NaN equals NaN and -0.0 equals 0.0,
+// inside nested values as well; maps are equal when their entries are, in any order. A [Multimap] turns such numbers back
 // into the rows of a join's build side.
 //
 // All tables here have one shape: a power-of-two array of 64-bit slots, half of it hash, half of it group number, found

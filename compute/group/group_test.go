@@ -18,7 +18,7 @@ import (
 )
 
 func drawTypes(t *rapid.T) []plan.Type {
-	return rapid.SliceOfN(rapid.SampledFrom(columns.EveryType()), 0, 4).Draw(t, "types")
+	return rapid.SliceOfN(rapid.SampledFrom(slices.Concat(columns.EveryType(), columns.MoreTypes())), 0, 4).Draw(t, "types")
 }
 
 func drawColumns(t *rapid.T, mem memory.Allocator, types []plan.Type, rows int) []arrow.Array {

@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"github.com/quern-engine/quern/compute/sortkey"
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
 )
@@ -32,6 +33,9 @@ func (t *Table) Keys(mem memory.Allocator, from, to int) ([]arrow.Array, error) 
 func (t *Table) keyColumn(mem memory.Allocator, i, from, to int) (arrow.Array, error) {
 	rows, dt := to-from, t.types[i].Arrow()
 	nulls := &vector.Nulls{Mem: mem, Rows: rows}
+	if t.types[i].IsNested() {
+		return t.nestedColumn(mem, i, from, to)
+	}
 	if t.strings[i] != nil {
 		return t.stringColumn(mem, i, from, to)
 	}
@@ -62,13 +66,25 @@ func (t *Table) keyColumn(mem memory.Allocator, i, from, to int) (arrow.Array, e
 		return vector.Make(dt, rows, nulls, unpackShort[uint8](t, mem, f, keys, rows, nulls)), nil
 	case plan.KindInt16:
 		return vector.Make(dt, rows, nulls, unpackShort[uint16](t, mem, f, keys, rows, nulls)), nil
-	case plan.KindInt32, plan.KindDate, plan.KindFloat32:
+	case plan.KindInt32, plan.KindDate, plan.KindYearMonthInterval, plan.KindFloat32:
 		return vector.Make(dt, rows, nulls, unpackShort[uint32](t, mem, f, keys, rows, nulls)), nil
 	case plan.KindDecimal:
 		buf, out := vector.Alloc[decimal128.Num](mem, rows)
 		for r := range rows {
 			key := keys[r*t.width:]
 			out[r] = decimal128.New(int64(key[f.word+1]), key[f.word])
+			if f.short(key) != 0 {
+				nulls.Set(r)
+			}
+		}
+		return vector.Make(dt, rows, nulls, buf), nil
+	case plan.KindInterval:
+		buf, out := vector.Alloc[arrow.MonthDayNanoInterval](mem, rows)
+		for r := range rows {
+			key := keys[r*t.width:]
+			out[r] = arrow.MonthDayNanoInterval{
+				Months: int32(key[f.word+1] >> 32), Days: int32(key[f.word+1]), Nanoseconds: int64(key[f.word]),
+			}
 			if f.short(key) != 0 {
 				nulls.Set(r)
 			}
@@ -108,13 +124,41 @@ func unpackShort[U uint8 | uint16 | uint32](t *Table, mem memory.Allocator, f fi
 	return buf
 }
 
-func (t *Table) stringColumn(mem memory.Allocator, i, from, to int) (arrow.Array, error) {
-	s, rows := t.strings[i], to-from
-	id := func(r int) uint32 { return uint32(from + r) }
-	if !t.loneString() {
-		f, keys := t.fields[i], t.packed(from, to)
-		id = func(r int) uint32 { return uint32(f.short(keys[r*t.width:])) }
+// numbers says which number of its column's bytesTable the group at from+r has.
+func (t *Table) numbers(i, from, to int) func(r int) uint32 {
+	if t.loneString() {
+		return func(r int) uint32 { return uint32(from + r) }
 	}
+	f, keys := t.fields[i], t.packed(from, to)
+	return func(r int) uint32 { return uint32(f.short(keys[r*t.width:])) }
+}
+
+// nestedColumn decodes what encodeNested has made.
+func (t *Table) nestedColumn(mem memory.Allocator, i, from, to int) (arrow.Array, error) {
+	s, id := t.strings[i], t.numbers(i, from, to)
+	return sortkey.Decode(mem, t.types[i], to-from, func(r int) []byte { return s.value(id(r)) })
+}
+
+// encodeNested is the encodings of a nested column as a binary column without NULLs: NULL has an encoding too.
+func encodeNested(arr arrow.Array) (arrow.Array, error) {
+	keys := sortkey.Values(arr, sortkey.Normal)
+	if keys.Size() > math.MaxInt32 {
+		return nil, plan.Failf(plan.FailureOutOfMemory, "group keys: a nested column exceeds 2 GiB in one batch")
+	}
+	mem := memory.DefaultAllocator
+	offBuf, offsets := vector.Alloc[int32](mem, arr.Len()+1)
+	valBuf, values := vector.Alloc[uint8](mem, keys.Size())
+	n := 0
+	for r := range arr.Len() {
+		offsets[r] = int32(n)
+		n += copy(values[n:], keys.At(r))
+	}
+	offsets[arr.Len()] = int32(n)
+	return vector.Make(arrow.BinaryTypes.Binary, arr.Len(), nil, offBuf, valBuf), nil
+}
+
+func (t *Table) stringColumn(mem memory.Allocator, i, from, to int) (arrow.Array, error) {
+	s, rows, id := t.strings[i], to-from, t.numbers(i, from, to)
 	total := 0
 	for r := range rows {
 		total += len(s.value(id(r)))

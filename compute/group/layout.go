@@ -12,7 +12,7 @@ import (
 
 // A key of several columns is packed into as few 64-bit words as hold it: eight-byte values take words of their own
 // (decimals two), everything shorter, and the NULL marks of the long ones, shares words. A string is packed as its
-// number in the column's own bytesTable.
+// number in the column's own bytesTable, and so is the encoding of a nested value.
 
 // field says where a column lies in the packed key.
 type field struct {
@@ -26,9 +26,9 @@ type field struct {
 // longWords is how many words of its own a kind takes.
 func longWords(k plan.Kind) int {
 	switch k {
-	case plan.KindInt64, plan.KindTimestamp, plan.KindFloat64:
+	case plan.KindInt64, plan.KindTimestamp, plan.KindTimestampNTZ, plan.KindDayTimeInterval, plan.KindFloat64:
 		return 1
-	case plan.KindDecimal:
+	case plan.KindDecimal, plan.KindInterval:
 		return 2
 	}
 	return 0
@@ -46,9 +46,9 @@ func shortBits(k plan.Kind) uint {
 		return 9
 	case plan.KindInt16:
 		return 17
-	case plan.KindInt32, plan.KindDate, plan.KindFloat32:
+	case plan.KindInt32, plan.KindDate, plan.KindYearMonthInterval, plan.KindFloat32:
 		return 33
-	case plan.KindString, plan.KindBinary:
+	case plan.KindString, plan.KindBinary, plan.KindArray, plan.KindMap, plan.KindStruct:
 		return 32
 	}
 	return 1
@@ -87,11 +87,11 @@ func (f field) pack(arr arrow.Array, width int, keys []uint64) {
 		packShort[int8, uint8](f, vector.Int8s(arr), valid, width, keys)
 	case plan.KindInt16:
 		packShort[int16, uint16](f, vector.Int16s(arr), valid, width, keys)
-	case plan.KindInt32, plan.KindDate:
+	case plan.KindInt32, plan.KindDate, plan.KindYearMonthInterval:
 		packShort[int32, uint32](f, vector.Int32s(arr), valid, width, keys)
 	case plan.KindFloat32:
 		f.packFloats(vector.Float32s(arr), valid, width, keys)
-	case plan.KindInt64, plan.KindTimestamp:
+	case plan.KindInt64, plan.KindTimestamp, plan.KindTimestampNTZ, plan.KindDayTimeInterval:
 		for i, v := range vector.Int64s(arr) {
 			f.packLong(i, uint64(v), valid, width, keys)
 		}
@@ -104,6 +104,13 @@ func (f field) pack(arr arrow.Array, width int, keys []uint64) {
 			f.packLong(i, v.LowBits(), valid, width, keys)
 			if !valid.IsNull(i) {
 				keys[i*width+f.word+1] = uint64(v.HighBits())
+			}
+		}
+	case plan.KindInterval:
+		for i, v := range vector.Values[arrow.MonthDayNanoInterval](arr) {
+			f.packLong(i, uint64(v.Nanoseconds), valid, width, keys)
+			if !valid.IsNull(i) {
+				keys[i*width+f.word+1] = uint64(uint32(v.Months))<<32 | uint64(uint32(v.Days))
 			}
 		}
 	}

@@ -44,7 +44,7 @@ func (t *Table) Reset() {
 	t.strings = make([]*bytesTable, len(t.types))
 	t.words, t.rows, t.null, t.none = nil, nil, None, 0
 	for i, typ := range t.types {
-		if typ.Kind == plan.KindString || typ.Kind == plan.KindBinary {
+		if typ.Kind == plan.KindString || typ.Kind == plan.KindBinary || typ.IsNested() {
 			t.strings[i] = newBytesTable()
 		}
 	}
@@ -97,6 +97,10 @@ func (t *Table) Assign(cols []arrow.Array, rows int, dst []uint32) ([]uint32, er
 	if err := t.check(cols); err != nil {
 		return nil, err
 	}
+	cols, err := t.encoded(cols)
+	if err != nil {
+		return nil, err
+	}
 	if t.Len()+rows > maxGroups {
 		return nil, plan.Failf(plan.FailureOutOfMemory, "more than %d distinct keys in one task: use more partitions", maxGroups)
 	}
@@ -125,6 +129,10 @@ func (t *Table) Find(cols []arrow.Array, rows int, dst []uint32) ([]uint32, erro
 	if err := t.check(cols); err != nil {
 		return nil, err
 	}
+	cols, err := t.encoded(cols)
+	if err != nil {
+		return nil, err
+	}
 	dst = slices.Grow(dst[:0], rows)[:rows]
 	switch {
 	case len(cols) == 0:
@@ -145,6 +153,27 @@ func (t *Table) Find(cols []arrow.Array, rows int, dst []uint32) ([]uint32, erro
 		}
 	}
 	return dst, nil
+}
+
+// encoded is the columns with the encodings of nested ones in their place. Those lie in the Go heap.
+func (t *Table) encoded(cols []arrow.Array) ([]arrow.Array, error) {
+	var out []arrow.Array
+	for i, c := range cols {
+		if !t.types[i].IsNested() {
+			continue
+		}
+		if out == nil {
+			out = slices.Clone(cols)
+		}
+		var err error
+		if out[i], err = encodeNested(c); err != nil {
+			return nil, err
+		}
+	}
+	if out == nil {
+		return cols, nil
+	}
+	return out, nil
 }
 
 // check refuses columns of other types than the table's, which would be misread.

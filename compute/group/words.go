@@ -8,25 +8,65 @@ type wordTable struct {
 
 func newWordTable() *wordTable { return &wordTable{slots: newSlots()} }
 
+// lookahead is how many keys are looked for at a time: first the slots of all of them are read, then the keys that these
+// name, so that the processor waits for many cache misses at once instead of one after the other.
+const lookahead = 64
+
 func (t *wordTable) assign(words []uint64, dst []uint32) {
-	table, shift := t.slots.table, t.slots.shift
+	if len(t.slots.table) < smallTable {
+		for i, w := range words {
+			dst[i] = t.assignOne(w, hashWord(w))
+		}
+		return
+	}
+	var hashes [lookahead]uint32
+	var ids [lookahead]uint32
+	var same [lookahead]bool
+	for from := 0; from < len(words); from += lookahead {
+		chunk := words[from:min(from+lookahead, len(words))]
+		t.guess(chunk, &hashes, &ids, &same)
+		for i, w := range chunk {
+			if same[i] {
+				dst[from+i] = ids[i]
+			} else {
+				dst[from+i] = t.assignOne(w, hashes[i])
+			}
+		}
+	}
+}
+
+// smallTable is below how many slots an index stays in the second-level cache.
+const smallTable = 1 << 15
+
+// guess looks at the first slot of each key: same says that it is the key's own, of the group in ids.
+func (t *wordTable) guess(chunk []uint64, hashes, ids *[lookahead]uint32, same *[lookahead]bool) {
+	table, shift, keys := t.slots.table, t.slots.shift, t.keys
 	mask := uint32(len(table) - 1)
-	for i, w := range words {
+	var found [lookahead]uint64
+	for i, w := range chunk {
 		h := hashWord(w)
-		pos := h >> shift
-		for {
-			s := table[pos&mask]
-			if s == 0 {
-				dst[i] = t.insert(w, h, pos&mask)
-				table, shift = t.slots.table, t.slots.shift
-				mask = uint32(len(table) - 1)
-				break
-			}
-			if id := uint32(s) - 1; uint32(s>>32) == h && t.keys[id] == w {
-				dst[i] = id
-				break
-			}
-			pos++
+		hashes[i&(lookahead-1)] = h
+		found[i&(lookahead-1)] = table[h>>shift&mask]
+	}
+	for i, w := range chunk {
+		i &= lookahead - 1
+		s := found[i]
+		id := uint32(s) - 1
+		ids[i] = id
+		same[i] = s != 0 && uint32(s>>32) == hashes[i] && keys[id] == w
+	}
+}
+
+func (t *wordTable) assignOne(w uint64, h uint32) uint32 {
+	table := t.slots.table
+	mask := uint32(len(table) - 1)
+	for pos := h >> t.slots.shift; ; pos++ {
+		s := table[pos&mask]
+		if s == 0 {
+			return t.insert(w, h, pos&mask)
+		}
+		if id := uint32(s) - 1; uint32(s>>32) == h && t.keys[id] == w {
+			return id
 		}
 	}
 }
@@ -39,22 +79,38 @@ func (t *wordTable) insert(w uint64, h, pos uint32) uint32 {
 }
 
 func (t *wordTable) find(words []uint64, dst []uint32) {
-	table, shift := t.slots.table, t.slots.shift
+	if len(t.slots.table) < smallTable {
+		for i, w := range words {
+			dst[i] = t.findOne(w, hashWord(w))
+		}
+		return
+	}
+	var hashes [lookahead]uint32
+	var ids [lookahead]uint32
+	var same [lookahead]bool
+	for from := 0; from < len(words); from += lookahead {
+		chunk := words[from:min(from+lookahead, len(words))]
+		t.guess(chunk, &hashes, &ids, &same)
+		for i, w := range chunk {
+			if same[i] {
+				dst[from+i] = ids[i]
+			} else {
+				dst[from+i] = t.findOne(w, hashes[i])
+			}
+		}
+	}
+}
+
+func (t *wordTable) findOne(w uint64, h uint32) uint32 {
+	table := t.slots.table
 	mask := uint32(len(table) - 1)
-	for i, w := range words {
-		h := hashWord(w)
-		pos := h >> shift
-		for {
-			s := table[pos&mask]
-			if s == 0 {
-				dst[i] = None
-				break
-			}
-			if id := uint32(s) - 1; uint32(s>>32) == h && t.keys[id] == w {
-				dst[i] = id
-				break
-			}
-			pos++
+	for pos := h >> t.slots.shift; ; pos++ {
+		s := table[pos&mask]
+		if s == 0 {
+			return None
+		}
+		if id := uint32(s) - 1; uint32(s>>32) == h && t.keys[id] == w {
+			return id
 		}
 	}
 }

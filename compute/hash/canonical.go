@@ -16,17 +16,24 @@ const (
 	tagInt   = 0x01
 	tagBytes = 0x02
 	tagFloat = 0x03
+	tagList  = 0x04
+	tagMap   = 0x05
 )
 
 // Canonical is H(purpose, salt, key) for each row: XXH3-64, seed 0, over enc(purpose) enc(salt) enc(v1) … enc(vn), in
 // dst's memory if it is large enough. enc is
 //
 //   - NULL: 00
-//   - boolean (0, 1), integers, date (days), timestamp (µs): 01, then a little-endian int64
+//   - boolean (0, 1), integers, date (days), timestamps (µs), year-month (months) and day-time intervals (µs): 01, then a
+//     little-endian int64
 //   - string and binary: 02, then the length as little-endian uint32, then the bytes
 //   - float and double: 03, then the little-endian bits as a double, -0.0 as 0.0 and one NaN (7ff8000000000000)
 //   - decimal: as the string of its digits in plain notation without trailing zeros after the point ("12.5", "-3"), so
 //     that a column's scale can grow without its rows moving
+//   - array and struct: 04, then how many parts as little-endian uint32, then enc of each; an interval is the struct of its
+//     months, days and microseconds
+//   - map: 05, then how many entries as little-endian uint32, then enc of key and value of each, entries in the order of
+//     these bytes
 func Canonical(purpose, salt string, rec arrow.Record, cols []int, dst []uint64) []uint64 {
 	rows := int(rec.NumRows())
 	dst = resize(dst, rows)
@@ -71,6 +78,7 @@ type encoder struct {
 	words   []uint64
 	strings vector.Strings
 	codes   []int32
+	nested  [][]byte // encodings of nested rows, tags included
 }
 
 func newEncoder(arr arrow.Array) encoder {
@@ -82,9 +90,9 @@ func newEncoder(arr arrow.Array) encoder {
 		e.words = intWords(vector.Int8s(arr))
 	case arrow.INT16:
 		e.words = intWords(vector.Int16s(arr))
-	case arrow.INT32, arrow.DATE32:
+	case arrow.INT32, arrow.DATE32, arrow.INTERVAL_MONTHS:
 		e.words = intWords(vector.Int32s(arr))
-	case arrow.INT64, arrow.TIMESTAMP:
+	case arrow.INT64, arrow.TIMESTAMP, arrow.DURATION:
 		e.words = intWords(vector.Int64s(arr))
 	case arrow.FLOAT32:
 		e.tag, e.words = tagFloat, floatWords(vector.Float32s(arr))
@@ -97,6 +105,8 @@ func newEncoder(arr arrow.Array) encoder {
 	case arrow.DICTIONARY:
 		d, _ := vector.DictionaryOf(arr)
 		e.tag, e.strings, e.codes = tagBytes, d.Values, d.Codes
+	case arrow.LIST, arrow.MAP, arrow.STRUCT, arrow.INTERVAL_MONTH_DAY_NANO:
+		e.nested = nestedEncodings(arr, e.valid)
 	}
 	return e
 }
@@ -155,6 +165,8 @@ func (e *encoder) addLengths(lengths []int) {
 		switch {
 		case e.valid.IsNull(i):
 			lengths[i]++
+		case e.nested != nil:
+			lengths[i] += len(e.nested[i])
 		case e.tag == tagBytes:
 			lengths[i] += 5 + len(e.value(i))
 		default:
@@ -169,6 +181,8 @@ func (e *encoder) encode(keys []byte, cursors []int) {
 		case e.valid.IsNull(i):
 			keys[at] = tagNull
 			cursors[i] = at + 1
+		case e.nested != nil:
+			cursors[i] = at + copy(keys[at:], e.nested[i])
 		case e.tag == tagBytes:
 			v := e.value(i)
 			keys[at] = tagBytes

@@ -30,7 +30,8 @@ func Mix(x uint64) uint64 {
 
 // Columns is the exchange-v1 hash of the key columns, row by row, in dst's memory if it is large enough. The key
 // h(v1, …, vn) is Mix(… Mix(Mix(seed) ^ word(v1)) … ^ word(vn)): word is the value widened to 64 bits, the XXH3-64 of a
-// string, the two halves of a decimal one after the other. Without columns all rows hash alike.
+// string, the two halves of a decimal or interval one after the other, and of a nested value the hash of its parts.
+// Without columns all rows hash alike.
 func Columns(rec arrow.Record, cols []int, seed uint64, dst []uint64) []uint64 {
 	dst = resize(dst, int(rec.NumRows()))
 	start := Mix(seed)
@@ -59,9 +60,9 @@ func addColumn(arr arrow.Array, dst []uint64) {
 		addInts(vector.Int8s(arr), valid, dst)
 	case arrow.INT16:
 		addInts(vector.Int16s(arr), valid, dst)
-	case arrow.INT32, arrow.DATE32:
+	case arrow.INT32, arrow.DATE32, arrow.INTERVAL_MONTHS:
 		addInts(vector.Int32s(arr), valid, dst)
-	case arrow.INT64, arrow.TIMESTAMP:
+	case arrow.INT64, arrow.TIMESTAMP, arrow.DURATION:
 		addInts(vector.Int64s(arr), valid, dst)
 	case arrow.FLOAT32:
 		addFloats(vector.Float32s(arr), valid, dst)
@@ -73,6 +74,10 @@ func addColumn(arr arrow.Array, dst []uint64) {
 		addStrings(vector.StringsOf(arr), valid, dst)
 	case arrow.DICTIONARY:
 		addDictionary(arr, valid, dst)
+	case arrow.INTERVAL_MONTH_DAY_NANO:
+		addIntervals(arr, valid, dst)
+	case arrow.LIST, arrow.MAP, arrow.STRUCT:
+		addNested(arr, valid, dst)
 	default: // void
 		for i := range dst {
 			dst[i] = Mix(dst[i] ^ nullWord)

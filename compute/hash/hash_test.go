@@ -243,3 +243,47 @@ func BenchmarkColumns(b *testing.B) {
 		dst = Columns(rec, []int{0}, 1, dst)
 	}
 }
+
+// A nested value hashes by its parts: not by its place in the column, nor by the order of a map's entries.
+func TestNestedHashes(t *testing.T) {
+	entries := plan.Map(plan.Int32, plan.Array(plan.String, true), true)
+	text := func(s string) plan.Literal {
+		return plan.Literal{Items: []plan.Literal{{Bytes: []byte(s)}, {Null: true}}}
+	}
+	one, two := plan.Literal{Int: 1}, plan.Literal{Int: 2}
+	ab := literal(entries, plan.Literal{Items: []plan.Literal{one, text("a"), two, text("b")}})
+	ba := literal(entries, plan.Literal{Items: []plan.Literal{two, text("b"), one, text("a")}})
+	other := literal(entries, plan.Literal{Items: []plan.Literal{one, text("b"), two, text("a")}})
+	hashes := func(arr arrow.Array) [2]uint64 {
+		rec := record(arr)
+		return [2]uint64{Columns(rec, []int{0}, 7, nil)[0], Canonical("part", "", rec, []int{0}, nil)[0]}
+	}
+	a, b, c := hashes(ab), hashes(ba), hashes(other)
+	if a != b {
+		t.Errorf("the order of entries matters: %x, %x", a, b)
+	}
+	if a[0] == c[0] || a[1] == c[1] {
+		t.Errorf("other values, same hash: %x, %x", a, c)
+	}
+}
+
+// The hashes are those of Spark's xxhash64.
+func TestXX64(t *testing.T) {
+	for _, c := range []struct {
+		arr  arrow.Array
+		want int64
+	}{
+		{stringsOf("Spark"), -4294468057691064905},
+		{ints(1), -7001672635703045582},
+		{literal(plan.Int32, plan.Literal{Int: 1}), -6698625589789238999},
+		{literal(plan.Float64, plan.Literal{Bits: math.Float64bits(math.Copysign(0, -1))}), -5252525462095825812},
+		{literal(plan.Decimal(30, 2), plan.Literal{Int: -100, High: -1}), 6412485201787246618},
+		{literal(plan.Boolean, plan.Literal{Null: true}), 42},
+	} {
+		got := []uint64{XX64Seed}
+		XX64(c.arr, got)
+		if int64(got[0]) != c.want {
+			t.Errorf("%s: %d, want %d", vector.Format(c.arr, 0), int64(got[0]), c.want)
+		}
+	}
+}

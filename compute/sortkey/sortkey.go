@@ -33,19 +33,27 @@ func (k *Keys) At(i int) []byte {
 	return k.data[start:k.ends[i]]
 }
 
+// Size is the length of all keys together.
+func (k *Keys) Size() int { return len(k.data) }
+
 // Bytes estimates the memory held.
 func (k *Keys) Bytes() int64 { return int64(len(k.ends))*8 + int64(len(k.data)) }
 
 // Encode normalises the sort columns of a batch. A value is a marker that puts NULL before or after all else, then its
 // big-endian bytes with the sign flipped (floats mapped to integers of the same order, -0.0 as 0.0 and NaN greatest),
-// or a string with 00 escaped as 00 ff and closed by 00 00, so that a prefix comes before what it begins. Descending
+// or a string with 00 escaped as 00 ff and closed by 00 00, so that a prefix comes before what it begins. Arrays and
+// structs are their parts one after the other, see [Values]; maps have no order that means anything. Descending
 // columns have all bytes after the marker inverted.
 func Encode(rec arrow.Record, keys []plan.SortKey) *Keys {
-	rows := int(rec.NumRows())
+	return EncodeColumns(rec.Columns(), int(rec.NumRows()), keys)
+}
+
+// EncodeColumns is Encode for columns that are no batch.
+func EncodeColumns(cols []arrow.Array, rows int, keys []plan.SortKey) *Keys {
 	k := &Keys{ends: make([]int, rows)}
 	columns := make([]column, len(keys))
 	for c, key := range keys {
-		columns[c] = newColumn(rec.Column(key.Column), key)
+		columns[c] = newColumn(cols[key.Column], key)
 		for i := range k.ends {
 			k.ends[i] += columns[c].size(i)
 		}
@@ -71,11 +79,12 @@ type column struct {
 	valid      vector.Validity
 	nullMarker byte
 	invert     byte
-	width      int // of a number in bytes; 0 for strings
+	width      int // of a number in bytes; 0 for strings and nested values
 	words      []uint64
 	highs      []uint64
 	strings    vector.Strings
 	codes      []int32
+	nested     *Keys // arrays, maps and structs, encoded beforehand
 }
 
 const valueMarker = 1
@@ -101,9 +110,9 @@ func newColumn(arr arrow.Array, key plan.SortKey) column {
 		c.width, c.words = 1, signFlipped(vector.Int8s(arr), 8)
 	case arrow.INT16:
 		c.width, c.words = 2, signFlipped(vector.Int16s(arr), 16)
-	case arrow.INT32, arrow.DATE32:
+	case arrow.INT32, arrow.DATE32, arrow.INTERVAL_MONTHS:
 		c.width, c.words = 4, signFlipped(vector.Int32s(arr), 32)
-	case arrow.INT64, arrow.TIMESTAMP:
+	case arrow.INT64, arrow.TIMESTAMP, arrow.DURATION:
 		c.width, c.words = 8, signFlipped(vector.Int64s(arr), 64)
 	case arrow.FLOAT32:
 		c.width, c.words = 8, ordered(vector.Float32s(arr))
@@ -120,6 +129,8 @@ func newColumn(arr arrow.Array, key plan.SortKey) column {
 	case arrow.DICTIONARY:
 		d, _ := vector.DictionaryOf(arr)
 		c.strings, c.codes = d.Values, d.Codes
+	default: // void has no value to encode
+		c.nested = nestedKeys(arr)
 	}
 	return c
 }
@@ -136,14 +147,16 @@ func signFlipped[T int8 | int16 | int32 | int64](values []T, bits uint) []uint64
 func ordered[T float32 | float64](values []T) []uint64 {
 	words := make([]uint64, len(values))
 	for i, v := range values {
-		bits := hash.FloatBits(float64(v))
-		if bits>>63 != 0 {
-			words[i] = ^bits
-		} else {
-			words[i] = bits ^ 1<<63
-		}
+		words[i] = orderedBits(hash.FloatBits(float64(v)))
 	}
 	return words
+}
+
+func orderedBits(bits uint64) uint64 {
+	if bits>>63 != 0 {
+		return ^bits
+	}
+	return bits ^ 1<<63
 }
 
 func (c *column) text(i int) []byte {
@@ -159,6 +172,8 @@ func (c *column) size(i int) int {
 		return 1
 	case c.width > 0:
 		return 1 + c.width
+	case c.nested != nil:
+		return 1 + len(c.nested.At(i))
 	}
 	v := c.text(i)
 	return 1 + len(v) + bytes.Count(v, []byte{0}) + 2
@@ -175,6 +190,10 @@ func (c *column) put(data []byte, at, i int) int {
 	start := at
 	switch c.width {
 	case 0:
+		if c.nested != nil {
+			at += copy(data[at:], c.nested.At(i))
+			break
+		}
 		for _, b := range c.text(i) {
 			data[at] = b
 			at++

@@ -40,6 +40,10 @@ func Concat(mem memory.Allocator, arrs []arrow.Array) (arrow.Array, error) {
 		return concatStrings(mem, dt, arrs, rows)
 	case arrow.BOOL:
 		return Make(dt, rows, concatNulls(mem, arrs, rows), concatBits(mem, arrs, rows)), nil
+	case arrow.LIST, arrow.MAP:
+		return concatLists(mem, dt, arrs, rows)
+	case arrow.STRUCT:
+		return concatStructs(mem, dt, arrs, rows)
 	}
 	nulls := concatNulls(mem, arrs, rows)
 	switch dt.(arrow.FixedWidthDataType).BitWidth() {
@@ -112,6 +116,62 @@ func concatBits(mem memory.Allocator, arrs []arrow.Array, rows int) *memory.Buff
 		}
 	}
 	return buf
+}
+
+func concatLists(mem memory.Allocator, dt arrow.DataType, arrs []arrow.Array, rows int) (arrow.Array, error) {
+	buf, offsets := Alloc[int32](mem, rows+1)
+	parts := make([]arrow.Array, len(arrs))
+	defer func() { releaseAll(parts) }()
+	row, total := 0, int64(0)
+	for i, a := range arrs {
+		var starts []int32
+		starts, parts[i] = ListsOf(a).Flatten(mem)
+		for _, o := range starts[:a.Len()] {
+			offsets[row] = int32(total) + o
+			row++
+		}
+		if total += int64(parts[i].Len()); total > math.MaxInt32 {
+			buf.Release()
+			return nil, tooManyElements()
+		}
+	}
+	offsets[rows] = int32(total)
+	elements, err := concatPlain(mem, parts)
+	if err != nil {
+		buf.Release()
+		return nil, err
+	}
+	return makeNested(dt, rows, concatNulls(mem, arrs, rows), []*memory.Buffer{buf}, elements), nil
+}
+
+func concatStructs(mem memory.Allocator, dt arrow.DataType, arrs []arrow.Array, rows int) (arrow.Array, error) {
+	columns := make([][]arrow.Array, len(arrs))
+	for i, a := range arrs {
+		columns[i] = FieldsOf(a)
+	}
+	fields := make([]arrow.Array, len(columns[0]))
+	for k := range fields {
+		parts := make([]arrow.Array, len(arrs))
+		for i := range arrs {
+			parts[i] = columns[i][k]
+		}
+		var err error
+		if fields[k], err = concatPlain(mem, parts); err != nil {
+			releaseAll(fields)
+			return nil, err
+		}
+	}
+	return MakeStruct(dt, rows, concatNulls(mem, arrs, rows), fields...), nil
+}
+
+// concatPlain is Concat for parts of nested columns: inside those, dictionaries have no place.
+func concatPlain(mem memory.Allocator, arrs []arrow.Array) (arrow.Array, error) {
+	all, err := Concat(mem, arrs)
+	if err != nil {
+		return nil, err
+	}
+	defer all.Release()
+	return Decode(mem, all), nil
 }
 
 func concatStrings(mem memory.Allocator, dt arrow.DataType, arrs []arrow.Array, rows int) (arrow.Array, error) {

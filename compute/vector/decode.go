@@ -6,7 +6,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
-// Decode is the column in plain layout: the column itself, retained, unless it is dictionary-encoded. Values that
+// Decode is the column in plain layout: the column itself, retained, unless it is dictionary-encoded. (The parts of
+// nested columns are plain already.) Values that
 // together outgrow the plain layout's 2 GiB stay dictionary-encoded; no batch of sane size does.
 func Decode(mem memory.Allocator, arr arrow.Array) arrow.Array {
 	if arr.DataType().ID() != arrow.DICTIONARY {

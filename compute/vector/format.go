@@ -9,35 +9,60 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
-// Format is the value at row i in Spark's text form: NULL, true, 1.0, 1.0E10, 12.50, 2001-01-01, 2001-01-01 00:01:00.5.
-// Binary shows as its bytes.
-func Format(arr arrow.Array, i int) string {
+// Format is the value at row i in Spark's text form: NULL, true, 1.0, 1.0E10, 12.50, 2001-01-01, 2001-01-01 00:01:00.5,
+// [1,null,"a"], {"key":1} for maps (entries in order of their text) and structs alike. Binary shows as its bytes,
+// timestamps in UTC; [FormatIn] has another time zone.
+func Format(arr arrow.Array, i int) string { return FormatIn(arr, i, time.UTC) }
+
+// FormatIn is [Format] with timestamps in a time zone.
+func FormatIn(arr arrow.Array, i int, zone *time.Location) string {
 	if ValidityOf(arr).IsNull(i) {
 		return "NULL"
 	}
+	return string(appendValue(nil, arr, i, zone))
+}
+
+// appendValue is the text of a value that is not NULL.
+func appendValue(dst []byte, arr arrow.Array, i int, zone *time.Location) []byte {
 	switch dt := arr.DataType().(type) {
 	case *arrow.BooleanType:
-		return strconv.FormatBool(Bools(arr).At(i))
+		return strconv.AppendBool(dst, Bools(arr).At(i))
 	case *arrow.Int8Type:
-		return strconv.FormatInt(int64(Int8s(arr)[i]), 10)
+		return strconv.AppendInt(dst, int64(Int8s(arr)[i]), 10)
 	case *arrow.Int16Type:
-		return strconv.FormatInt(int64(Int16s(arr)[i]), 10)
+		return strconv.AppendInt(dst, int64(Int16s(arr)[i]), 10)
 	case *arrow.Int32Type:
-		return strconv.FormatInt(int64(Int32s(arr)[i]), 10)
+		return strconv.AppendInt(dst, int64(Int32s(arr)[i]), 10)
 	case *arrow.Int64Type:
-		return strconv.FormatInt(Int64s(arr)[i], 10)
+		return strconv.AppendInt(dst, Int64s(arr)[i], 10)
 	case *arrow.Float32Type:
-		return FormatFloat(float64(Float32s(arr)[i]), 32)
+		return append(dst, FormatFloat(float64(Float32s(arr)[i]), 32)...)
 	case *arrow.Float64Type:
-		return FormatFloat(Float64s(arr)[i], 64)
+		return append(dst, FormatFloat(Float64s(arr)[i], 64)...)
 	case *arrow.Decimal128Type:
-		return FormatDecimal(Decimals(arr)[i].BigInt().String(), dt.Scale)
+		return append(dst, FormatDecimal(Decimals(arr)[i].BigInt().String(), dt.Scale)...)
 	case *arrow.Date32Type:
-		return FormatDate(Int32s(arr)[i])
+		return append(dst, FormatDate(Int32s(arr)[i])...)
 	case *arrow.TimestampType:
-		return FormatTimestamp(Int64s(arr)[i])
+		if dt.TimeZone == "" {
+			zone = time.UTC
+		}
+		return append(dst, FormatTimestampIn(Int64s(arr)[i], zone)...)
+	case *arrow.MonthIntervalType:
+		return append(dst, FormatMonths(Int32s(arr)[i])...)
+	case *arrow.DurationType:
+		return append(dst, FormatDuration(Int64s(arr)[i])...)
+	case *arrow.MonthDayNanoIntervalType:
+		v := Intervals(arr)[i]
+		return append(dst, FormatInterval(v.Months, v.Days, v.Nanoseconds/1000)...)
+	case *arrow.ListType:
+		return appendArray(dst, ListsOf(arr), i, zone)
+	case *arrow.MapType:
+		return appendMap(dst, MapsOf(arr), i, zone)
+	case *arrow.StructType:
+		return appendStruct(dst, arr, i, zone)
 	}
-	return string(bytesAt(arr, i))
+	return append(dst, bytesAt(arr, i)...)
 }
 
 // FormatFloat is a float (bits 32) or double (bits 64) as Java prints it: shortest digits, at least one after the
@@ -86,8 +111,11 @@ func FormatDecimal(unscaled string, scale int32) string {
 func FormatDate(days int32) string { return formatDay(time.Unix(int64(days)*86400, 0).UTC()) }
 
 // FormatTimestamp is a timestamp given in microseconds, in UTC, its fraction without trailing zeros.
-func FormatTimestamp(micros int64) string {
-	t := time.UnixMicro(micros).UTC()
+func FormatTimestamp(micros int64) string { return FormatTimestampIn(micros, time.UTC) }
+
+// FormatTimestampIn is [FormatTimestamp] in a time zone.
+func FormatTimestampIn(micros int64, zone *time.Location) string {
+	t := time.UnixMicro(micros).In(zone)
 	return formatDay(t) + t.Format(" 15:04:05.999999")
 }
 

@@ -16,6 +16,9 @@ func FromLiteral(mem memory.Allocator, t plan.Type, v plan.Literal, n int) arrow
 	if t.Kind == plan.KindNull {
 		return array.NewNull(n)
 	}
+	if t.IsNested() {
+		return nestedLiteral(mem, t, v, n)
+	}
 	dt := t.Arrow()
 	nulls := &Nulls{Mem: mem, Rows: n}
 	if v.Null {
@@ -37,9 +40,9 @@ func FromLiteral(mem memory.Allocator, t plan.Type, v plan.Literal, n int) arrow
 		return Make(dt, n, nulls, repeat(mem, int8(v.Int), n))
 	case plan.KindInt16:
 		return Make(dt, n, nulls, repeat(mem, int16(v.Int), n))
-	case plan.KindInt32, plan.KindDate:
+	case plan.KindInt32, plan.KindDate, plan.KindYearMonthInterval:
 		return Make(dt, n, nulls, repeat(mem, int32(v.Int), n))
-	case plan.KindInt64, plan.KindTimestamp:
+	case plan.KindInt64, plan.KindTimestamp, plan.KindTimestampNTZ, plan.KindDayTimeInterval:
 		return Make(dt, n, nulls, repeat(mem, v.Int, n))
 	case plan.KindFloat32:
 		return Make(dt, n, nulls, repeat(mem, float32(v.Float()), n))
@@ -47,6 +50,8 @@ func FromLiteral(mem memory.Allocator, t plan.Type, v plan.Literal, n int) arrow
 		return Make(dt, n, nulls, repeat(mem, v.Float(), n))
 	case plan.KindDecimal:
 		return Make(dt, n, nulls, repeat(mem, v.Decimal(), n))
+	case plan.KindInterval:
+		return Make(dt, n, nulls, repeat(mem, literalInterval(v), n))
 	}
 	return stringLiteral(mem, dt, v, n, nulls)
 }
@@ -92,9 +97,9 @@ func LiteralAt(arr arrow.Array, i int) plan.Literal {
 		return plan.Literal{Int: int64(Int8s(arr)[i])}
 	case arrow.INT16:
 		return plan.Literal{Int: int64(Int16s(arr)[i])}
-	case arrow.INT32, arrow.DATE32:
+	case arrow.INT32, arrow.DATE32, arrow.INTERVAL_MONTHS:
 		return plan.Literal{Int: int64(Int32s(arr)[i])}
-	case arrow.INT64, arrow.TIMESTAMP:
+	case arrow.INT64, arrow.TIMESTAMP, arrow.DURATION:
 		return plan.Literal{Int: Int64s(arr)[i]}
 	case arrow.FLOAT32:
 		return plan.Literal{Bits: math.Float64bits(float64(Float32s(arr)[i]))}
@@ -103,6 +108,10 @@ func LiteralAt(arr arrow.Array, i int) plan.Literal {
 	case arrow.DECIMAL128:
 		d := Decimals(arr)[i]
 		return plan.Literal{Int: int64(d.LowBits()), High: d.HighBits()}
+	case arrow.INTERVAL_MONTH_DAY_NANO:
+		return intervalLiteral(Intervals(arr)[i])
+	case arrow.LIST, arrow.MAP, arrow.STRUCT:
+		return plan.Literal{Items: itemsAt(arr, i)}
 	}
 	return plan.Literal{Bytes: append([]byte{}, bytesAt(arr, i)...)}
 }

@@ -23,9 +23,9 @@ func widthOf(v any) int {
 		return 1
 	case int16, uint16:
 		return 2
-	case int32, uint32, float32, arrow.Date32:
+	case int32, uint32, float32, arrow.Date32, arrow.MonthInterval:
 		return 4
-	case int64, uint64, float64, arrow.Timestamp:
+	case int64, uint64, float64, arrow.Timestamp, arrow.Duration:
 		return 8
 	}
 	return 16

@@ -7,9 +7,13 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"github.com/quern-engine/quern/plan"
 )
 
-// Take is the rows of a column at idx, in that order; -1 gives NULL. A dictionary stays a dictionary.
+// Take is the rows of a column at idx, in that order; -1 gives NULL. A dictionary stays a dictionary. Arrays and maps
+// of together more than 2^31 elements do not fit one column: Take then panics with an out-of-memory [plan.Failure],
+// which is what a task that holds so much ends with.
 func Take(mem memory.Allocator, arr arrow.Array, idx []int32) arrow.Array {
 	dt := arr.DataType()
 	if dt.ID() == arrow.NULL {
@@ -23,6 +27,14 @@ func Take(mem memory.Allocator, arr arrow.Array, idx []int32) arrow.Array {
 		return takeStrings(mem, arr, idx, nulls)
 	case *arrow.BooleanType:
 		return Make(dt, len(idx), nulls, takeBits(mem, Bools(arr), idx))
+	case *arrow.ListType, *arrow.MapType:
+		return takeLists(mem, arr, idx, nulls)
+	case *arrow.StructType:
+		fields := FieldsOf(arr)
+		for i, f := range fields {
+			fields[i] = Take(mem, f, idx)
+		}
+		return MakeStruct(dt, len(idx), nulls, fields...)
 	}
 	switch dt.(arrow.FixedWidthDataType).BitWidth() {
 	case 8:
@@ -54,6 +66,36 @@ func takeNulls(mem memory.Allocator, arr arrow.Array, idx []int32) *Nulls {
 		}
 	}
 	return nulls
+}
+
+// takeLists takes the elements in runs, through one index.
+func takeLists(mem memory.Allocator, arr arrow.Array, idx []int32, nulls *Nulls) arrow.Array {
+	src, total := ListsOf(arr), int64(0)
+	for _, x := range idx {
+		if x >= 0 {
+			total += int64(src.Size(int(x)))
+		}
+	}
+	if total > math.MaxInt32 {
+		panic(tooManyElements())
+	}
+	buf, offsets := Alloc[int32](mem, len(idx)+1)
+	elements := make([]int32, 0, total)
+	for i, x := range idx {
+		offsets[i] = int32(len(elements))
+		if x >= 0 {
+			for from, to := src.Range(int(x)); from < to; from++ {
+				elements = append(elements, int32(from))
+			}
+		}
+	}
+	offsets[len(idx)] = int32(len(elements))
+	return makeNested(arr.DataType(), len(idx), nulls, []*memory.Buffer{buf}, Take(mem, src.Elements, elements))
+}
+
+func tooManyElements() *plan.Failure {
+	return plan.Failf(plan.FailureOutOfMemory,
+		"a column's arrays exceed 2^31 elements within one task: use more partitions, or fewer rows per task")
 }
 
 func takeFixed[T arrow.FixedWidthType](mem memory.Allocator, arr arrow.Array, idx []int32) *memory.Buffer {

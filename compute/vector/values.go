@@ -24,10 +24,10 @@ func Int8s(arr arrow.Array) []int8 { return Values[int8](arr) }
 // Int16s is the values of a smallint column.
 func Int16s(arr arrow.Array) []int16 { return Values[int16](arr) }
 
-// Int32s is the values of an int or date column.
+// Int32s is the values of an int, date or year-month interval column.
 func Int32s(arr arrow.Array) []int32 { return Values[int32](arr) }
 
-// Int64s is the values of a bigint or timestamp column.
+// Int64s is the values of a bigint, timestamp (of either kind) or day-time interval column.
 func Int64s(arr arrow.Array) []int64 { return Values[int64](arr) }
 
 // Float32s is the values of a float column.
@@ -38,6 +38,11 @@ func Float64s(arr arrow.Array) []float64 { return Values[float64](arr) }
 
 // Decimals is the unscaled values of a decimal column.
 func Decimals(arr arrow.Array) []decimal128.Num { return Values[decimal128.Num](arr) }
+
+// Intervals is the values of a calendar interval column: whole microseconds, counted in nanoseconds as Arrow has it.
+func Intervals(arr arrow.Array) []arrow.MonthDayNanoInterval {
+	return Values[arrow.MonthDayNanoInterval](arr)
+}
 
 // Bits is a run of bits inside a bitmap.
 type Bits struct {
@@ -162,6 +167,16 @@ func ArraySize(arr arrow.Array) int64 {
 		}
 	case *arrow.StringType, *arrow.BinaryType:
 		n += stringsSize(StringsOf(arr))
+	case *arrow.ListType, *arrow.MapType:
+		l := ListsOf(arr)
+		n += rows * 4
+		if elements := int64(l.Elements.Len()); elements > 0 {
+			n += ArraySize(l.Elements) * int64(l.Offsets[rows]-l.Offsets[0]) / elements
+		}
+	case *arrow.StructType:
+		for _, f := range FieldsOf(arr) {
+			n += ArraySize(f)
+		}
 	case arrow.FixedWidthDataType:
 		n += rows * int64(dt.BitWidth()) / 8
 	}

@@ -19,6 +19,13 @@ import (
 var everyType = []plan.Type{
 	plan.Null, plan.Boolean, plan.Int8, plan.Int16, plan.Int32, plan.Int64, plan.Float32, plan.Float64,
 	plan.Decimal(20, 2), plan.String, plan.Binary, plan.Date, plan.Timestamp,
+	plan.TimestampNTZ, plan.YearMonthInterval, plan.DayTimeInterval, plan.Interval,
+	plan.Array(plan.Int32, true), plan.Array(plan.Null, true), plan.Array(plan.Array(plan.String, true), true),
+	plan.Map(plan.String, plan.Float64, true), plan.Map(plan.Int32, plan.Array(plan.Boolean, true), true),
+	plan.Struct(plan.Field{Name: "a", Type: plan.Int64, Nullable: true}, plan.Field{Name: "b", Type: plan.String, Nullable: true}),
+	plan.Array(plan.Struct(
+		plan.Field{Name: "m", Type: plan.Map(plan.Date, plan.Decimal(10, 1), true), Nullable: true},
+		plan.Field{Name: "v", Type: plan.Null, Nullable: true}), true),
 }
 
 // column is an array and, as the oracle, the literals it should hold.
@@ -42,8 +49,35 @@ func drawLiteral(t *rapid.T, typ plan.Type) plan.Literal {
 		return plan.Literal{Int: int64(d.LowBits()), High: d.HighBits()}
 	case plan.KindString, plan.KindBinary:
 		return plan.Literal{Bytes: []byte(fmt.Sprint("s", v%5))}
+	case plan.KindInterval:
+		return plan.Literal{Int: v, High: v<<32 | int64(uint32(v/2))}
+	case plan.KindArray, plan.KindMap, plan.KindStruct:
+		return plan.Literal{Items: drawItems(t, typ)}
 	}
 	return plan.Literal{Int: v}
+}
+
+func drawItems(t *rapid.T, typ plan.Type) []plan.Literal {
+	items := []plan.Literal{}
+	switch typ.Kind {
+	case plan.KindStruct:
+		for _, f := range typ.Children {
+			items = append(items, drawLiteral(t, f.Type))
+		}
+	case plan.KindArray:
+		for range rapid.IntRange(0, 3).Draw(t, "elements") {
+			items = append(items, drawLiteral(t, typ.Element().Type))
+		}
+	case plan.KindMap:
+		for k := range rapid.IntRange(0, 3).Draw(t, "entries") {
+			key := plan.Literal{Int: int64(k)}
+			if typ.MapKey().Type.Kind == plan.KindString {
+				key = plan.Literal{Bytes: []byte{byte('a' + k)}}
+			}
+			items = append(items, key, drawLiteral(t, typ.MapValue().Type))
+		}
+	}
+	return items
 }
 
 // drawColumn makes a column row by row from constants, then maybe encodes it, then maybe slices it.
@@ -103,7 +137,7 @@ func check(t *rapid.T, what string, arr arrow.Array, want []plan.Literal) {
 	nulls := 0
 	for i, w := range want {
 		got := LiteralAt(arr, i)
-		if got.Null != w.Null || got.Int != w.Int || got.High != w.High || got.Bits != w.Bits || string(got.Bytes) != string(w.Bytes) {
+		if !got.Equal(w) {
 			t.Fatalf("%s: row %d is %+v, want %+v", what, i, got, w)
 		}
 		if w.Null {
@@ -125,6 +159,11 @@ func TestColumnMoves(t *testing.T) {
 				check(t, "column", c.arr, c.want)
 				checkTake(t, mem, c)
 				checkConcat(t, mem, c, d)
+				checkBuilder(t, mem, typ, c)
+				checkCompare(t, typ, c, d)
+				if ArraySize(c.arr) < 0 {
+					t.Fatal("negative size")
+				}
 				plain := Decode(mem, c.arr)
 				check(t, "decoded", plain, c.want)
 				if plain.DataType().ID() == arrow.DICTIONARY {

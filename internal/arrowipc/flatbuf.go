@@ -2,7 +2,6 @@ package arrowipc
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 )
 
@@ -98,72 +97,4 @@ func (t table) vector(n int64) (first, count int64, err error) {
 		return 0, 0, fmt.Errorf("vector of %d: %w", count, errTruncated)
 	}
 	return at + 4, count, nil
-}
-
-// Ordinals of the fields that are looked at, in Arrow's Message.fbs and Schema.fbs.
-const (
-	messageHeaderType = 1
-	messageHeader     = 2
-	messageBodyLength = 3
-	schemaFields      = 1
-	schemaMetadata    = 2
-	fieldType         = 2
-	fieldChildren     = 5
-	fieldMetadata     = 6
-
-	headerIsSchema = 1
-
-	lastPlainType = 10 // null, integers, floats, binary, strings, booleans, decimals, dates, times, timestamps
-)
-
-const (
-	maxColumns  = 1 << 16
-	maxMetadata = 64
-)
-
-// checkSchema checks the counts of a schema message. Quern sends no nested types yet.
-func checkSchema(message table) error {
-	schema, ok, err := message.child(messageHeader)
-	if err != nil || !ok {
-		return errors.Join(errors.New("schema message without a schema"), err)
-	}
-	if err := checkMetadata(schema, schemaMetadata); err != nil {
-		return err
-	}
-	first, count, err := schema.vector(schemaFields)
-	if err != nil {
-		return err
-	}
-	if count > maxColumns {
-		return fmt.Errorf("%d columns", count)
-	}
-	for i := range count {
-		at, err := follow(schema.buf, first+4*i)
-		if err != nil {
-			return err
-		}
-		field, err := newTable(schema.buf, at)
-		if err != nil {
-			return err
-		}
-		kind, err := field.scalar(fieldType, 1)
-		if err != nil || len(kind) != 1 || kind[0] > lastPlainType {
-			return errors.Join(fmt.Errorf("column %d is of a type that is not used between processes", i), err)
-		}
-		if _, children, err := field.vector(fieldChildren); err != nil || children > 0 {
-			return errors.Join(fmt.Errorf("column %d is nested", i), err)
-		}
-		if err := checkMetadata(field, fieldMetadata); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkMetadata(t table, ordinal int64) error {
-	_, count, err := t.vector(ordinal)
-	if err == nil && count > maxMetadata {
-		err = fmt.Errorf("%d metadata entries", count)
-	}
-	return err
 }

@@ -45,8 +45,14 @@ func ValidateArray(arr arrow.Array) error {
 		return validateOffsets(data)
 	case *array.Dictionary:
 		return validateDictionary(arr)
+	case *array.List:
+		return validateLists(data, arr.ListValues())
+	case *array.Map:
+		return validateMap(arr)
+	case *array.Struct:
+		return validateStruct(arr)
 	case *array.Int8, *array.Int16, *array.Int32, *array.Int64, *array.Float32, *array.Float64, *array.Decimal128,
-		*array.Date32, *array.Timestamp:
+		*array.Date32, *array.Timestamp, *array.MonthInterval, *array.Duration, *array.MonthDayNanoInterval:
 		width := int64(arr.DataType().(arrow.FixedWidthDataType).BitWidth() / 8)
 		return needBytes(data, 1, int64(data.Offset()+data.Len())*width)
 	}
@@ -79,16 +85,21 @@ func validateNulls(data arrow.ArrayData) error {
 }
 
 func validateOffsets(data arrow.ArrayData) error {
+	size := 0
+	if len(data.Buffers()) > 2 && data.Buffers()[2] != nil {
+		size = data.Buffers()[2].Len()
+	}
+	return checkOffsets(data, size)
+}
+
+// checkOffsets checks the offsets of strings or lists into size bytes or elements.
+func checkOffsets(data arrow.ArrayData, size int) error {
 	if data.Len() == 0 {
 		return nil
 	}
 	first, last := data.Offset(), data.Offset()+data.Len()
 	if err := needBytes(data, 1, int64(last+1)*4); err != nil {
 		return err
-	}
-	size := 0
-	if len(data.Buffers()) > 2 && data.Buffers()[2] != nil {
-		size = data.Buffers()[2].Len()
 	}
 	offsets := arrow.Int32Traits.CastFromBytes(data.Buffers()[1].Bytes())[first : last+1]
 	previous := offsets[0]
@@ -102,7 +113,7 @@ func validateOffsets(data arrow.ArrayData) error {
 		previous = o
 	}
 	if int(previous) > size {
-		return fmt.Errorf("offset %d beyond the %d bytes of data", previous, size)
+		return fmt.Errorf("offset %d beyond the %d of data", previous, size)
 	}
 	return nil
 }

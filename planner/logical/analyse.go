@@ -1,7 +1,7 @@
 package logical
 
 import (
-	"strings"
+	"errors"
 
 	"github.com/quern-engine/quern/compute"
 	"github.com/quern-engine/quern/internal/source"
@@ -11,7 +11,10 @@ import (
 
 // Analyse turns a query's tree into a typed plan. text is what the tree's spans point into, for messages.
 func Analyse(text *source.Text, q *sql.Query, env *Environment) (Node, error) {
-	a := &analyser{text: text, env: env, spans: map[*plan.Expr]source.Span{}}
+	a := &analyser{
+		text: text, env: env, spans: map[*plan.Expr]source.Span{},
+		made: map[sql.Expr]*plan.Expr{}, texts: map[*sql.Name]string{},
+	}
 	return a.query(q, nil)
 }
 
@@ -21,7 +24,15 @@ type analyser struct {
 	env  *Environment
 	// spans remembers where column references were written, for errors that are found after the expression was made.
 	spans map[*plan.Expr]source.Span
+	// made remembers what expressions of the tree became, and texts how names read that are more than a column's.
+	made  map[sql.Expr]*plan.Expr
+	texts map[*sql.Name]string
 	depth int
+	// outer is what a subquery can use of the query around it; nil outside of subqueries.
+	outer *exprContext
+	// pending are the subqueries of expressions, by the column that stands for their result, in order of pendingIDs.
+	pending    map[int]*pending
+	pendingIDs []int
 }
 
 // maxNesting bounds how deep queries nest in queries: far above what people write, far below what a stack holds.
@@ -54,35 +65,33 @@ func (a *analyser) query(q *sql.Query, with *named) (Node, error) {
 }
 
 func (a *analyser) body(q *sql.Query, with *named) (Node, error) {
-	switch body := q.Body.(type) {
-	case *sql.Select:
+	if body, ok := q.Body.(*sql.Select); ok {
 		return a.selectBlock(body, q.OrderBy, with)
-	case *sql.SetOperation:
-		op := strings.ToUpper(body.Op)
-		if body.All {
-			op += " ALL"
-		}
-		return nil, a.unsupported(body.Span, op)
 	}
-	node, err := a.plainBody(q, with)
+	node, err := a.setExpr(q.Body, with)
 	if err != nil || len(q.OrderBy) == 0 {
 		return node, err
 	}
-	b := &block{analyser: a, in: relation{node: node, scope: scopeOf("", node.Columns())}}
+	b := &block{analyser: a, in: relation{node: node, scope: scopeOf("", node.Columns())}, subs: &subqueries{with: with}}
 	for _, c := range node.Columns() {
 		b.items = append(b.items, item{name: c.Name, expr: c.Ref()})
 	}
 	return b.finish(node, q.OrderBy, false)
 }
 
-func (a *analyser) plainBody(q *sql.Query, with *named) (Node, error) {
-	switch body := q.Body.(type) {
+// setExpr analyses a body that has no ORDER BY of its own.
+func (a *analyser) setExpr(e sql.SetExpr, with *named) (Node, error) {
+	switch body := e.(type) {
+	case *sql.Select:
+		return a.selectBlock(body, nil, with)
+	case *sql.SetOperation:
+		return a.setOperation(body, with)
 	case *sql.ValuesClause:
 		return a.values(body)
 	case *sql.Query:
 		return a.query(body, with)
 	}
-	return nil, a.errorf(q.Span, "UNSUPPORTED_FEATURE", "%T is not supported", q.Body)
+	return nil, a.errorf(source.Span{}, "UNSUPPORTED_FEATURE", "%T is not supported", e)
 }
 
 // with analyses the named queries in order; each sees those before it. Each is analysed even when nothing uses it.
@@ -147,11 +156,13 @@ func (a *analyser) rowCount(e sql.Expr, clause string, in Node) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	v, ok := constant(x)
+	v, ok := a.constant(x)
 	switch {
 	case !ok:
 		return 0, a.errorf(e.Pos(), "INVALID_LIMIT_LIKE_EXPRESSION.IS_UNFOLDABLE", "%s must be a constant", clause)
-	case !v.Type.IsInteger() || v.Value.Null:
+	case v.Type.IsInteger() && v.Value.Null:
+		return 0, a.errorf(e.Pos(), "INVALID_LIMIT_LIKE_EXPRESSION.IS_NULL", "%s must not be NULL", clause)
+	case !v.Type.IsInteger():
 		return 0, a.errorf(e.Pos(), "INVALID_LIMIT_LIKE_EXPRESSION.DATA_TYPE", "%s must be a whole number, not %s", clause, v)
 	case v.Value.Int < 0:
 		return 0, a.errorf(e.Pos(), "INVALID_LIMIT_LIKE_EXPRESSION.IS_NEGATIVE", "%s must not be negative: %d", clause, v.Value.Int)
@@ -167,7 +178,7 @@ func (a *analyser) values(v *sql.ValuesClause) (Node, error) {
 		for _, e := range row {
 			x, err := a.expr(e, &exprContext{scope: &scope{}, clause: "VALUES"})
 			if err != nil {
-				return nil, err
+				return nil, a.inValues(e, err)
 			}
 			exprs = append(exprs, x)
 		}
@@ -188,6 +199,15 @@ func (a *analyser) values(v *sql.ValuesClause) (Node, error) {
 	return out, nil
 }
 
+// inValues is the error for what VALUES cannot have.
+func (a *analyser) inValues(e sql.Expr, err error) error {
+	var at *source.Error
+	if errors.As(err, &at) && at.Class == "UNSUPPORTED_EXPR_FOR_OPERATOR" {
+		return a.errorf(e.Pos(), "INVALID_INLINE_TABLE.CANNOT_EVALUATE_EXPRESSION_IN_INLINE_TABLE", "VALUES needs constants: %s", at.Message)
+	}
+	return err
+}
+
 func (a *analyser) valuesColumn(v *sql.ValuesClause, out *Values, i int) error {
 	t, null := out.Rows[0][i].Type, false
 	for r, row := range out.Rows {
@@ -199,7 +219,7 @@ func (a *analyser) valuesColumn(v *sql.ValuesClause, out *Values, i int) error {
 		t = common
 	}
 	for r, row := range out.Rows {
-		value, ok := constant(compute.Cast(row[i], t))
+		value, ok := a.constant(compute.Cast(row[i], t))
 		if !ok {
 			return a.errorf(v.Rows[r][i].Pos(), "INVALID_INLINE_TABLE.CANNOT_EVALUATE_EXPRESSION_IN_INLINE_TABLE",
 				"values must be constants that evaluate without an error")

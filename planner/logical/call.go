@@ -2,6 +2,7 @@ package logical
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/quern-engine/quern/compute"
@@ -12,6 +13,11 @@ import (
 
 // call makes a typed call of a scalar function or operator; arguments are cast as its signature asks.
 func (a *analyser) call(span source.Span, name string, args ...*plan.Expr) (*plan.Expr, error) {
+	if name == "not" && len(args) == 1 {
+		if e := a.notIn(args[0]); e != nil {
+			return e, nil
+		}
+	}
 	e, err := compute.Call(name, args...)
 	if err != nil {
 		return nil, a.typeError(span, err)
@@ -34,43 +40,155 @@ func (a *analyser) typeError(span source.Span, err error) *source.Error {
 	return a.errorf(span, class, "%s", message)
 }
 
-// callExpr analyses a function call: plugin function, scalar or aggregate of the table.
+// callExpr analyses a function call: plugin function, scalar, aggregate or window function of the table.
 func (a *analyser) callExpr(e *sql.Call, ctx *exprContext) (*plan.Expr, error) {
 	if f, ok := a.env.function(e.Name.Name); ok {
 		return a.udfCall(e, f, ctx)
 	}
+	switch lower(e.Name.Name) {
+	case "struct":
+		if err := a.plainCall(e, "struct"); err != nil {
+			return nil, err
+		}
+		return a.structCall(e, ctx)
+	case "grouping", "grouping_id":
+		return a.groupingFunction(e, ctx)
+	}
+	e = unitCall(e)
 	f, ok := compute.Lookup(e.Name.Name)
 	if !ok {
 		return nil, a.unknownFunction(e)
 	}
-	if f.Kind == compute.Aggregate {
-		return a.aggregateCall(e, f, ctx)
+	if hasNames(e) {
+		named, err := a.namedArguments(e, f)
+		if err != nil {
+			return nil, err
+		}
+		e = named
 	}
-	if e.Distinct || e.Filter != nil {
-		return nil, a.errorf(e.Span, "INVALID_SQL_SYNTAX.FUNCTION_WITH_UNSUPPORTED_SYNTAX",
-			"%s is not an aggregate function: DISTINCT and FILTER do not apply", f.Name)
+	switch {
+	case f.Kind == compute.Generator:
+		return nil, a.misplacedGenerator(e, ctx)
+	case e.Over != nil:
+		return a.windowExpr(e, f, ctx)
+	case f.Kind == compute.Window:
+		return nil, a.errorf(e.Span, "WINDOW_FUNCTION_WITHOUT_OVER_CLAUSE", "%s needs OVER (…)", f.Name)
+	case f.Kind == compute.Aggregate:
+		return a.aggregateExpr(e, f, ctx)
 	}
-	args, err := a.exprs(unitAsText(f.Name, e.Args), ctx)
+	return a.scalarExpr(e, f, ctx)
+}
+
+// scalarExpr analyses a call of a scalar function.
+func (a *analyser) scalarExpr(e *sql.Call, f *compute.Function, ctx *exprContext) (*plan.Expr, error) {
+	if err := a.plainCall(e, f.Name); err != nil {
+		return nil, err
+	}
+	if a.env.Session.Now == 0 && slices.Contains(clockFunctions, f.Name) && (f.Name != "unix_timestamp" || len(e.Args) == 0) {
+		return nil, a.errorf(e.Span, "UNSUPPORTED_FEATURE", "%s() needs a time that the job is said to run at", f.Name).
+			WithHint("a job gives the same rows whenever it runs: pass the date as a parameter")
+	}
+	var args []*plan.Expr
+	var err error
+	if slices.ContainsFunc(e.Args, isLambda) {
+		args, err = a.higherOrderArgs(e, f, ctx)
+	} else {
+		args, _, err = a.starArgs(e, ctx)
+	}
 	if err != nil {
 		return nil, err
+	}
+	if slices.Contains(typedByConstants, f.Name) {
+		for i, x := range args {
+			if v, ok := a.constant(x); ok {
+				args[i] = v
+			}
+		}
 	}
 	return a.call(e.Span, f.Name, args...)
 }
 
-// unitAsText makes a string of the bare word that names a unit in timestampadd(HOUR, …).
-func unitAsText(function string, args []sql.Expr) []sql.Expr {
-	if function != "timestampadd" && function != "timestampdiff" || len(args) == 0 {
-		return args
+// typedByConstants are functions whose results have a type that takes the value of a constant to know.
+var typedByConstants = []string{"named_struct", "from_json", "from_csv", "date_part", "extract"}
+
+// clockFunctions tell the time.
+var clockFunctions = []string{
+	"current_date", "curdate", "current_timestamp", "now", "localtimestamp", "unix_timestamp", "current_time",
+}
+
+func isLambda(e sql.Expr) bool {
+	_, ok := e.(*sql.Lambda)
+	return ok
+}
+
+// plainCall refuses what only aggregate and window functions take.
+func (a *analyser) plainCall(e *sql.Call, name string) error {
+	what := ""
+	switch {
+	case e.Over != nil:
+		return a.errorf(e.Span, "UNSUPPORTED_EXPR_FOR_WINDOW", "%s is neither a window nor an aggregate function: OVER does not apply", name)
+	case e.Distinct:
+		what = "DISTINCT"
+	case e.Filter != nil:
+		what = "FILTER CLAUSE"
+	case e.WithinGroup != nil:
+		what = "WITHIN GROUP (ORDER BY ...)"
+	case e.IgnoreNulls != nil:
+		what = ignoreText(e)
+	default:
+		return nil
 	}
-	unit, ok := args[0].(*sql.Name)
-	if !ok || len(unit.Parts) != 1 {
-		return args
+	return a.unsupportedSyntax(e, name, what)
+}
+
+func ignoreText(e *sql.Call) string {
+	if *e.IgnoreNulls {
+		return "IGNORE NULLS"
 	}
-	text := &sql.Literal{Kind: "string", Text: unit.Parts[0].Name, Span: unit.Span}
-	return append([]sql.Expr{text}, args[1:]...)
+	return "RESPECT NULLS"
+}
+
+func (a *analyser) unsupportedSyntax(e *sql.Call, name, what string) error {
+	return a.errorf(e.Span, "INVALID_SQL_SYNTAX.FUNCTION_WITH_UNSUPPORTED_SYNTAX", "the function %s does not support %s", name, what)
+}
+
+// unitCall completes calls with a unit: timestampadd(HOUR, …), which dateadd and date_add mean with three arguments, and
+// timestampdiff likewise. The bare word that names the unit becomes a string.
+func unitCall(e *sql.Call) *sql.Call {
+	name := lower(e.Name.Name)
+	if len(e.Args) == 3 {
+		switch name {
+		case "dateadd", "date_add":
+			name = "timestampadd"
+		case "datediff", "date_diff":
+			name = "timestampdiff"
+		}
+	}
+	if name != "timestampadd" && name != "timestampdiff" || len(e.Args) == 0 {
+		return e
+	}
+	c := *e
+	c.Name.Name = name
+	if unit, ok := e.Args[0].(*sql.Name); ok && len(unit.Parts) == 1 {
+		text := &sql.Literal{Kind: "string", Text: unit.Parts[0].Name, Span: unit.Span}
+		c.Args = append([]sql.Expr{text}, e.Args[1:]...)
+	}
+	return &c
+}
+
+// nondeterministic are functions that Spark has and whose results differ from run to run.
+var nondeterministic = map[string]string{
+	"rand": "hash what identifies the row: pmod(xxhash64(id), 1000) / 1000D", "random": "hash what identifies the row: pmod(xxhash64(id), 1000) / 1000D",
+	"randn": "hash what identifies the row", "uniform": "hash what identifies the row", "randstr": "hash what identifies the row",
+	"uuid": "make an id of what identifies the row: sha2(concat_ws('/', a, b), 256)", "shuffle": "sort_array(a) gives an order that lasts",
+	"monotonically_increasing_id": "row_number() OVER (ORDER BY …) numbers rows in an order that lasts",
+	"spark_partition_id":          "pmod(xxhash64(id), n) divides rows in a way that lasts",
 }
 
 func (a *analyser) unknownFunction(e *sql.Call) error {
+	if hint, ok := nondeterministic[lower(e.Name.Name)]; ok {
+		return a.errorf(e.Name.Span, "UNSUPPORTED_FEATURE", "%s gives other values each time it runs, which jobs must not", e.Name.Name).WithHint("%s", hint)
+	}
 	err := a.errorf(e.Name.Span, "UNRESOLVED_ROUTINE", "no function %q", e.Name.Name)
 	var names []string
 	for _, f := range a.env.Functions {
@@ -87,9 +205,14 @@ func (a *analyser) unknownFunction(e *sql.Call) error {
 
 // udfCall types a call of a plugin function. Arguments are cast where that loses nothing; there is no overloading.
 func (a *analyser) udfCall(e *sql.Call, f plan.Function, ctx *exprContext) (*plan.Expr, error) {
-	if e.Distinct || e.Filter != nil {
-		return nil, a.errorf(e.Span, "INVALID_SQL_SYNTAX.FUNCTION_WITH_UNSUPPORTED_SYNTAX",
-			"%s is not an aggregate function: DISTINCT and FILTER do not apply", f.Name)
+	if err := a.plainCall(e, f.Name); err != nil {
+		return nil, err
+	}
+	if hasNames(e) {
+		return nil, a.errorf(e.Span, "NAMED_PARAMETERS_NOT_SUPPORTED", "plugin function %s takes its arguments by place", f.Name)
+	}
+	if ctx.lambda != nil {
+		return nil, a.unsupported(e.Span, "a plugin function inside a lambda")
 	}
 	args, err := a.exprs(e.Args, ctx)
 	if err != nil {
@@ -134,122 +257,6 @@ func typeList(types []plan.Type) string {
 	return strings.Join(texts, ", ")
 }
 
-// aggregateCall collects an aggregate call and stands for its result.
-func (a *analyser) aggregateCall(e *sql.Call, f *compute.Function, ctx *exprContext) (*plan.Expr, error) {
-	switch {
-	case ctx.inAggregate:
-		return nil, a.errorf(e.Span, "NESTED_AGGREGATE_FUNCTION", "an aggregate function cannot be inside another").
-			WithHint("aggregate in a subquery first")
-	case ctx.aggs == nil && ctx.clause == "WHERE":
-		return nil, a.errorf(e.Span, "INVALID_WHERE_CONDITION", "aggregate functions are not allowed in WHERE").
-			WithHint("conditions on groups go into HAVING")
-	case ctx.aggs == nil:
-		class := map[string]string{"GROUP BY": "GROUP_BY_AGGREGATE"}[ctx.clause]
-		return nil, a.errorf(e.Span, class, "aggregate functions are not allowed in %s", ctx.clause)
-	}
-	args, err := a.aggregateArgs(e, f, ctx)
-	if err != nil {
-		return nil, err
-	}
-	call := AggCall{Func: f.Name, Distinct: e.Distinct && f.Name != "min" && f.Name != "max"}
-	sig, err := f.ResolveCall(args)
-	if err != nil {
-		return nil, a.typeError(e.Span, err)
-	}
-	nullable := sig.AlwaysNullable
-	for i, x := range args {
-		arg := compute.Cast(x, sig.Args[i])
-		nullable = nullable || arg.Nullable
-		call.Args = append(call.Args, arg)
-	}
-	if call.Func == "count" && !call.Distinct {
-		call.Args = countArgs(call.Args)
-	}
-	// Over no rows every aggregate but count is NULL, whatever its argument.
-	call.Type, call.Nullable = sig.Returns, !sig.NeverNull
-	return ctx.aggs.add(a.env.IDs, sql.ColumnName(e), call), nil
-}
-
-// aggregateArgs analyses the arguments; FILTER (WHERE p) makes them NULL where p is not true, which every aggregate
-// skips.
-func (a *analyser) aggregateArgs(e *sql.Call, f *compute.Function, ctx *exprContext) ([]*plan.Expr, error) {
-	inner := *ctx
-	inner.inAggregate, inner.clause = true, "an aggregate"
-	var args []*plan.Expr
-	if f.Name != "count" || e.Distinct || len(e.Args) != 1 || !isStar(e.Args[0]) {
-		var err error
-		if args, err = a.countedExprs(e, f, &inner); err != nil {
-			return nil, err
-		}
-		if len(args) == 0 {
-			return nil, a.errorf(e.Span, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "%s needs an argument", f.Name)
-		}
-	} else if len(e.Args[0].(*sql.Star).Qualifier) > 0 {
-		return nil, a.errorf(e.Span, "INVALID_USAGE_OF_STAR_OR_REGEX", "count(t.*) could mean two things").
-			WithHint("count(*) counts rows; list the columns to count rows where none of them is NULL")
-	}
-	if e.Filter == nil {
-		return args, nil
-	}
-	inner.clause = "FILTER"
-	keep, err := a.predicate(e.Filter, &inner)
-	if err != nil {
-		return nil, err
-	}
-	if len(args) == 0 {
-		args = []*plan.Expr{plan.Int64Literal(1)}
-	}
-	for i, x := range args {
-		if args[i], err = a.call(e.Span, "case", keep, x); err != nil {
-			return nil, err
-		}
-	}
-	return args, nil
-}
-
-// countedExprs analyses an aggregate's arguments. For count, a star stands for its columns: count(DISTINCT *).
-func (a *analyser) countedExprs(e *sql.Call, f *compute.Function, ctx *exprContext) ([]*plan.Expr, error) {
-	var args []*plan.Expr
-	for _, x := range e.Args {
-		star, ok := x.(*sql.Star)
-		if !ok {
-			arg, err := a.expr(x, ctx)
-			if err != nil {
-				return nil, err
-			}
-			args = append(args, arg)
-			continue
-		}
-		if f.Name != "count" {
-			return nil, a.errorf(e.Span, "INVALID_USAGE_OF_STAR_OR_REGEX", "only count takes *")
-		}
-		cols, err := a.starColumns(star, ctx.scope)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range cols {
-			args = append(args, c.Ref())
-		}
-	}
-	return args, nil
-}
-
-func isStar(e sql.Expr) bool {
-	_, ok := e.(*sql.Star)
-	return ok
-}
-
-// countArgs leaves out arguments that are never NULL: count(1) is count(*).
-func countArgs(args []*plan.Expr) []*plan.Expr {
-	var out []*plan.Expr
-	for _, x := range args {
-		if x.Nullable {
-			out = append(out, x)
-		}
-	}
-	return out
-}
-
 // HasUDF reports a plugin call in an expression.
 func HasUDF(e *plan.Expr) bool {
 	found := false
@@ -263,15 +270,20 @@ func HasUDF(e *plan.Expr) bool {
 func hasUDF(e *plan.Expr) bool { return HasUDF(e) }
 
 // constant evaluates an expression that reads no column. ok is false when it reads one, or raises an error.
-func constant(e *plan.Expr) (*plan.Expr, bool) {
+func (a *analyser) constant(e *plan.Expr) (*plan.Expr, bool) {
+	if readsAny(e) || readsVariable(e) {
+		return nil, false
+	}
+	v, err := compute.Fold(e, a.env.Session)
+	return v, err == nil && v.IsLiteral()
+}
+
+// readsAny reports a column or a plugin call in an expression.
+func readsAny(e *plan.Expr) bool {
 	open := false
 	e.Walk(func(x *plan.Expr) bool {
 		open = open || x.Op == plan.OpColumn || x.Op == plan.OpUDF
 		return !open
 	})
-	if open {
-		return nil, false
-	}
-	v, err := compute.Fold(e)
-	return v, err == nil && v.IsLiteral()
+	return open
 }

@@ -20,6 +20,7 @@ type Environment struct {
 	Params    []Param
 	Functions []plan.Function // plugin functions
 	IDs       *IDs
+	Session   plan.Session
 }
 
 // Param is a job parameter as a typed constant.

@@ -1,9 +1,8 @@
 package logical
 
 import (
-	"slices"
-
 	"github.com/quern-engine/quern/compute"
+	"github.com/quern-engine/quern/internal/source"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/sql"
 )
@@ -19,8 +18,20 @@ type exprContext struct {
 	aliasFirst bool
 	// keys are the grouping expressions of a HAVING: a column among them comes before an alias of the same name.
 	keys []Definition
-	// inAggregate is set inside an aggregate's arguments.
-	inAggregate bool
+	// grouped are the grouping expressions, which can be named as their columns would be where nothing else is meant.
+	grouped []Definition
+	// windows collects window function calls; nil where there can be none.
+	windows *windowing
+	// subs lets expressions have subqueries; nil where there can be none.
+	subs *subqueries
+	// inAggregate is set inside an aggregate's arguments, inWindow inside a window function call.
+	inAggregate, inWindow bool
+	// generated are the columns of generators in the SELECT list.
+	generated map[int]bool
+	// sets says that the block has grouping sets, so that grouping() has a meaning.
+	sets bool
+	// lambda is the parameters of the lambdas around.
+	lambda *lambdaScope
 }
 
 // predicate analyses a condition, which must be boolean.
@@ -35,11 +46,26 @@ func (a *analyser) predicate(e sql.Expr, ctx *exprContext) (*plan.Expr, error) {
 	case plan.KindNull:
 		return compute.Cast(p, plan.Boolean), nil
 	}
-	return nil, a.errorf(e.Pos(), "DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN", "%s needs a condition; this is %s", ctx.clause, p.Type)
+	class := "DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN"
+	switch ctx.clause {
+	case "WHEN":
+		class = "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE"
+	case "a join condition":
+		class = "JOIN_CONDITION_IS_NOT_BOOLEAN_TYPE"
+	}
+	return nil, a.errorf(e.Pos(), class, "%s needs a condition; this is %s", ctx.clause, p.Type)
 }
 
 // expr analyses an expression.
 func (a *analyser) expr(e sql.Expr, ctx *exprContext) (*plan.Expr, error) {
+	out, err := a.form(e, ctx)
+	if err == nil {
+		a.made[e] = out
+	}
+	return out, err
+}
+
+func (a *analyser) form(e sql.Expr, ctx *exprContext) (*plan.Expr, error) {
 	switch e := e.(type) {
 	case *sql.Name:
 		return a.name(e, ctx)
@@ -60,13 +86,33 @@ func (a *analyser) expr(e sql.Expr, ctx *exprContext) (*plan.Expr, error) {
 	case *sql.Between:
 		return a.between(e, ctx)
 	case *sql.In:
+		if e.Query != nil {
+			return a.inSubquery(e, ctx)
+		}
 		return a.in(e, ctx)
+	case *sql.Exists:
+		return a.existsExpr(e, ctx)
+	case *sql.ScalarSubquery:
+		return a.scalarSubquery(e, ctx)
 	case *sql.Like:
 		return a.like(e, ctx)
 	case *sql.Is:
 		return a.is(e, ctx)
 	case *sql.Extract:
 		return a.extract(e, ctx)
+	case *sql.Interval:
+		return a.interval(e)
+	case *sql.Index:
+		return a.index(e, ctx)
+	case *sql.Field:
+		return a.fieldExpr(e, ctx)
+	case *sql.Row:
+		return a.row(e, ctx)
+	case *sql.Quantified:
+		if e.Query != nil {
+			return a.quantified(e, ctx)
+		}
+		return a.likeList(e, ctx)
 	}
 	return nil, a.refuse(e)
 }
@@ -76,12 +122,8 @@ func (a *analyser) refuse(e sql.Expr) error {
 	switch e.(type) {
 	case *sql.Star:
 		return a.errorf(e.Pos(), "INVALID_USAGE_OF_STAR_OR_REGEX", "* can only be selected or counted")
-	case *sql.Exists:
-		return a.unsupported(e.Pos(), "EXISTS (SELECT …)").WithHint("LEFT SEMI JOIN or LEFT ANTI JOIN says the same")
-	case *sql.ScalarSubquery:
-		return a.unsupported(e.Pos(), "a subquery as a value").WithHint("CROSS JOIN a subquery of one row")
-	case *sql.Row:
-		return a.unsupported(e.Pos(), "several values as one, (a, b),").WithHint("compare them one by one")
+	case *sql.Lambda:
+		return a.errorf(e.Pos(), "INVALID_LAMBDA_FUNCTION_CALL.NON_HIGHER_ORDER_FUNCTION", "a lambda can only be an argument of a higher-order function")
 	}
 	return a.errorf(e.Pos(), "UNSUPPORTED_FEATURE", "%T is not supported", e)
 }
@@ -96,63 +138,6 @@ func (a *analyser) exprs(list []sql.Expr, ctx *exprContext) ([]*plan.Expr, error
 		out[i] = x
 	}
 	return out, nil
-}
-
-// name resolves a column, or an alias where the clause knows them.
-func (a *analyser) name(n *sql.Name, ctx *exprContext) (*plan.Expr, error) {
-	if ctx.aliasFirst && !ctx.inAggregate && !a.isKey(n, ctx) {
-		if e, found, err := a.alias(n, ctx); found || err != nil {
-			return e, err
-		}
-	}
-	if len(n.Parts) <= 2 {
-		col, found, err := a.resolve(ctx.scope, n)
-		if err != nil {
-			return nil, err
-		}
-		if found {
-			ref := col.Ref()
-			a.spans[ref] = n.Span
-			return ref, nil
-		}
-	}
-	if !ctx.aliasFirst && !ctx.inAggregate {
-		if e, found, err := a.alias(n, ctx); found || err != nil {
-			return e, err
-		}
-	}
-	var more []string
-	for _, it := range ctx.aliases {
-		more = append(more, it.name)
-	}
-	return nil, a.unresolved(ctx.scope, n, more)
-}
-
-// isKey reports a name that is a grouping column.
-func (a *analyser) isKey(n *sql.Name, ctx *exprContext) bool {
-	if len(ctx.keys) == 0 || len(n.Parts) > 2 {
-		return false
-	}
-	col, found, err := a.resolve(ctx.scope, n)
-	return err == nil && found && slices.ContainsFunc(ctx.keys, func(k Definition) bool { return k.Expr.Equal(col.Ref()) })
-}
-
-// alias finds a select item by its output name. Two different items of that name are ambiguous.
-func (a *analyser) alias(n *sql.Name, ctx *exprContext) (*plan.Expr, bool, error) {
-	if len(n.Parts) != 1 {
-		return nil, false, nil
-	}
-	var found *plan.Expr
-	for _, it := range ctx.aliases {
-		if lower(it.name) != lower(n.Parts[0].Name) {
-			continue
-		}
-		if found != nil && !found.Equal(it.expr) {
-			return nil, false, a.errorf(n.Span, "AMBIGUOUS_REFERENCE", "%q is ambiguous: several selected columns have that name", n.Parts[0].Name)
-		}
-		found = it.expr
-	}
-	return found, found != nil, nil
 }
 
 func (a *analyser) param(p *sql.Param) (*plan.Expr, error) {
@@ -177,24 +162,19 @@ func (a *analyser) unary(e *sql.Unary, ctx *exprContext) (*plan.Expr, error) {
 	}
 	switch e.Op {
 	case "+":
-		if !x.Type.IsNumeric() && x.Type.Kind != plan.KindNull {
-			return a.call(e.Span, "negative", x) // whose error says what is wrong with the operand
+		if x.Type.IsNumeric() {
+			return x, nil
 		}
-		return x, nil
+		return a.call(e.Span, "positive", x)
 	case "-":
 		return a.call(e.Span, "negative", x)
-	case "not":
-		return a.call(e.Span, "not", x)
 	}
-	return nil, a.unsupported(e.Span, "the operator "+e.Op)
+	return a.call(e.Span, e.Op, x)
 }
 
 func (a *analyser) binary(e *sql.Binary, ctx *exprContext) (*plan.Expr, error) {
 	if e.Op == "and" || e.Op == "or" {
 		return a.chain(e, ctx)
-	}
-	if out, ok, err := a.intervalArithmetic(e, ctx); ok || err != nil {
-		return out, err
 	}
 	l, err := a.expr(e.L, ctx)
 	if err != nil {
@@ -205,13 +185,8 @@ func (a *analyser) binary(e *sql.Binary, ctx *exprContext) (*plan.Expr, error) {
 		return nil, err
 	}
 	name := e.Op
-	switch {
-	case name == "||":
+	if name == "||" {
 		name = "concat"
-	case name == "&" || name == "|" || name == "^":
-		return nil, a.unsupported(e.OpSpan, "the operator "+e.Op)
-	case name == "-" && l.Type.Kind == plan.KindDate && r.Type.Kind == plan.KindDate:
-		return nil, a.unsupported(e.Span, "the difference of two dates as an interval").WithHint("datediff(end, start) gives days")
 	}
 	return a.call(e.Span, name, l, r)
 }
@@ -247,7 +222,7 @@ func (a *analyser) castExpr(e *sql.Cast, ctx *exprContext) (*plan.Expr, error) {
 		return nil, err
 	}
 	if !compute.CanCast(x.Type, t) {
-		return nil, a.errorf(e.Span, "DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION", "cannot cast %s to %s", x.Type, t)
+		return nil, a.cannotCast(e.Span, x.Type, t)
 	}
 	if e.Try {
 		return compute.TryCast(x, t), nil
@@ -255,31 +230,20 @@ func (a *analyser) castExpr(e *sql.Cast, ctx *exprContext) (*plan.Expr, error) {
 	return compute.Cast(x, t), nil
 }
 
-func (a *analyser) typeName(n sql.TypeName) (plan.Type, error) {
-	switch n.Name {
-	case "decimal", "dec", "numeric":
-		return a.decimalType(n)
-	case "varchar", "char", "character":
-		return plan.String, nil
+// cannotCast is the error for a cast that does not exist, with Spark's class: it tells casts that a function does, and
+// those that exist in its old mode, from all others.
+func (a *analyser) cannotCast(span source.Span, from, to plan.Type) error {
+	err := a.errorf(span, "DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION", "cannot cast %s to %s", from, to)
+	switch {
+	case from.IsNumeric() && to.Kind == plan.KindDate:
+		err.Class = "DATATYPE_MISMATCH.CAST_WITH_FUNC_SUGGESTION"
+		return err.WithHint("date_from_unix_date(days) makes a date of a number of days")
+	case from.Kind == plan.KindDate && to.IsNumeric():
+		err.Class = "DATATYPE_MISMATCH.CAST_WITH_FUNC_SUGGESTION"
+		return err.WithHint("unix_date(d) counts the days since 1970-01-01")
+	case from.IsInteger() && to.Kind == plan.KindBinary, from.Kind == plan.KindBoolean && to.Kind == plan.KindTimestamp,
+		isMoment(from) && to.Kind == plan.KindBoolean:
+		err.Class = "DATATYPE_MISMATCH.CAST_WITH_CONF_SUGGESTION"
 	}
-	t, ok := plan.ParseTypeName(n.Name)
-	if !ok {
-		return plan.Type{}, a.errorf(n.Span, "UNSUPPORTED_DATATYPE", "type %q is not supported", n.Name)
-	}
-	return t, nil
-}
-
-func (a *analyser) decimalType(n sql.TypeName) (plan.Type, error) {
-	precision, scale := 10, 0
-	if len(n.Args) > 0 {
-		precision = n.Args[0]
-	}
-	if len(n.Args) > 1 {
-		scale = n.Args[1]
-	}
-	if precision < 1 || precision > plan.MaxPrecision || scale < 0 || scale > precision {
-		return plan.Type{}, a.errorf(n.Span, "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION",
-			"decimal(%d,%d): precision is 1 to %d, scale 0 to the precision", precision, scale, plan.MaxPrecision)
-	}
-	return plan.Decimal(int32(precision), int32(scale)), nil
+	return err
 }

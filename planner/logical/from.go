@@ -40,6 +40,10 @@ func (a *analyser) from(refs []sql.TableRef, with *named) (relation, error) {
 		if err != nil {
 			break
 		}
+		if isLateral(ref) {
+			out, err = a.lateral(out, ref, with, lateralJoin{span: spanOf(ref)})
+			continue
+		}
 		var right relation
 		if right, err = a.tableRef(ref, with); err == nil {
 			out = combine(plan.JoinCross, out, right, nil)
@@ -56,8 +60,36 @@ func (a *analyser) tableRef(ref sql.TableRef, with *named) (relation, error) {
 		return a.subquery(ref, with)
 	case *sql.Join:
 		return a.join(ref, with)
+	case *sql.TableFunction:
+		return a.tableFunction(ref, with)
+	case *sql.Aliased:
+		return a.aliased(ref, with)
+	case *sql.Sample:
+		return a.sample(ref, with)
+	case *sql.Pivot:
+		return a.pivot(ref, with)
+	case *sql.Unpivot:
+		return a.unpivot(ref, with)
 	}
 	return relation{}, a.errorf(source.Span{}, "UNSUPPORTED_FEATURE", "%T in FROM is not supported", ref)
+}
+
+// aliased gives a reference a name, behind which the names in it are hidden.
+func (a *analyser) aliased(ref *sql.Aliased, with *named) (relation, error) {
+	in, err := a.tableRef(ref.Ref, with)
+	if err != nil || ref.Alias == nil {
+		return in, err
+	}
+	return a.renamedAs(in, ref.Alias, ref.Columns, ref.Span)
+}
+
+func (a *analyser) renamedAs(in relation, alias *sql.Ident, names []sql.Ident, span source.Span) (relation, error) {
+	var cols []Column
+	for _, c := range in.scope.visible() {
+		cols = append(cols, c.Column)
+	}
+	cols, err := a.rename(cols, names, span)
+	return relation{node: in.node, scope: scopeOf(alias.Name, cols)}, err
 }
 
 func (a *analyser) tableName(ref *sql.TableName, with *named) (relation, error) {
@@ -80,7 +112,7 @@ func (a *analyser) lookupTable(name string, ref *sql.TableName, with *named) (No
 			return Refresh(node, a.env.IDs), nil
 		}
 	}
-	if r, ok := a.env.Relation(name); ok {
+	if r, ok := a.env.Relation(unqualified(ref.Parts)); ok {
 		if r.Plan != nil {
 			return Refresh(r.Plan, a.env.IDs), nil
 		}
@@ -103,6 +135,17 @@ func (a *analyser) lookupTable(name string, ref *sql.TableName, with *named) (No
 	return nil, err.WithHint("no tables are defined")
 }
 
+// unqualified leaves out the names of the one catalog and the one schema that there are. Global views keep their schema's.
+func unqualified(parts []sql.Ident) string {
+	if len(parts) == 3 && strings.EqualFold(parts[0].Name, "spark_catalog") {
+		parts = parts[1:]
+	}
+	if len(parts) == 2 && strings.EqualFold(parts[0].Name, "default") {
+		parts = parts[1:]
+	}
+	return nameText(parts)
+}
+
 func (a *analyser) subquery(ref *sql.Subquery, with *named) (relation, error) {
 	node, err := a.query(ref.Query, with)
 	if err != nil {
@@ -111,6 +154,10 @@ func (a *analyser) subquery(ref *sql.Subquery, with *named) (relation, error) {
 	alias := ""
 	if ref.Alias != nil {
 		alias = ref.Alias.Name
+	}
+	if _, ok := ref.Query.Body.(*sql.ValuesClause); ok && len(ref.Columns) > 0 && len(ref.Columns) != len(node.Columns()) {
+		return relation{}, a.errorf(ref.Span, "INVALID_INLINE_TABLE.NUM_COLUMNS_MISMATCH",
+			"%d column names for rows of %d values", len(ref.Columns), len(node.Columns()))
 	}
 	cols, err := a.rename(node.Columns(), ref.Columns, ref.Span)
 	return relation{node: node, scope: scopeOf(alias, cols)}, err
@@ -130,67 +177,6 @@ func combine(t plan.JoinType, left, right relation, on *plan.Expr) relation {
 	}
 	s.update(node.Columns())
 	return relation{node: node, scope: s}
-}
-
-func (a *analyser) join(ref *sql.Join, with *named) (relation, error) {
-	left, err := a.tableRef(ref.Left, with)
-	if err != nil {
-		return relation{}, err
-	}
-	right, err := a.tableRef(ref.Right, with)
-	if err != nil {
-		return relation{}, err
-	}
-	t, ok := joinTypes[ref.Type]
-	if !ok {
-		return relation{}, a.errorf(ref.Span, "UNSUPPORTED_FEATURE", "%s join is not supported", strings.ReplaceAll(ref.Type, "_", " "))
-	}
-	using := ref.Using
-	if ref.Natural {
-		using = commonNames(left.scope, right.scope)
-	}
-	if len(using) > 0 {
-		return a.joinUsing(ref, t, left, right, using)
-	}
-	on, err := a.joinCondition(ref, left, right)
-	if err != nil {
-		return relation{}, err
-	}
-	if t == plan.JoinInner && on == nil {
-		t = plan.JoinCross
-	}
-	if t == plan.JoinCross && on != nil {
-		t = plan.JoinInner
-	}
-	return joinSides(ref, t, left, right, on), nil
-}
-
-// joinSides makes the join; a right join is a left join the other way round.
-func joinSides(ref *sql.Join, t plan.JoinType, left, right relation, on *plan.Expr) relation {
-	if ref.Type != "right" {
-		return combine(t, left, right, on)
-	}
-	out := combine(t, right, left, on)
-	cols := out.scope.cols
-	n := len(right.scope.cols)
-	out.scope.cols = append(append([]scopeColumn(nil), cols[n:]...), cols[:n]...)
-	return out
-}
-
-func (a *analyser) joinCondition(ref *sql.Join, left, right relation) (*plan.Expr, error) {
-	if ref.On == nil {
-		return nil, nil
-	}
-	both := &scope{cols: append(append([]scopeColumn(nil), left.scope.cols...), right.scope.cols...)}
-	on, err := a.predicate(ref.On, &exprContext{scope: both, clause: "a join condition"})
-	if err != nil {
-		return nil, err
-	}
-	if hasUDF(on) {
-		return nil, a.errorf(ref.On.Pos(), "UNSUPPORTED_FEATURE", "a plugin function in a join condition is not supported").
-			WithHint("compute it in a subquery and join on its column")
-	}
-	return on, nil
 }
 
 func keepAll(cols []Column) []Definition {

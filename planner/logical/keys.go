@@ -1,6 +1,10 @@
 package logical
 
-import "github.com/quern-engine/quern/plan"
+import (
+	"slices"
+
+	"github.com/quern-engine/quern/plan"
+)
 
 // JoinKey is an equality between the two sides of a join.
 type JoinKey struct {
@@ -61,4 +65,19 @@ func (n *Join) side(in Node) func(int) bool {
 		cols[c.ID] = true
 	}
 	return func(c int) bool { return cols[c] }
+}
+
+// Compare divides the conjuncts of the join's condition into those that a null-aware join compares by and the others,
+// which say what is compared with what. A conjunct can be both.
+func (n *Join) Compare() (compared, others []*plan.Expr) {
+	others = plan.Conjuncts(n.On)
+	if !n.NullAware {
+		return nil, others
+	}
+	for _, c := range n.Compared {
+		if i := slices.IndexFunc(others, c.Equal); i >= 0 {
+			others = slices.Delete(others, i, i+1)
+		}
+	}
+	return slices.Clone(n.Compared), others
 }

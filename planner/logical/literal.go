@@ -27,8 +27,6 @@ func (a *analyser) literal(l *sql.Literal) (*plan.Expr, error) {
 		return a.binaryLiteral(l)
 	case "typed":
 		return a.typedLiteral(l)
-	case "interval":
-		return nil, a.errorf(l.Span, "UNSUPPORTED_FEATURE", "an interval can only be added to or taken from a date or timestamp")
 	}
 	return a.number(l, l.Text)
 }
@@ -125,7 +123,8 @@ func (a *analyser) binaryLiteral(l *sql.Literal) (*plan.Expr, error) {
 	return &plan.Expr{Op: plan.OpLiteral, Type: plan.Binary, Value: plan.Literal{Bytes: b}}, nil
 }
 
-// typedLiteral is DATE '…' and TIMESTAMP '…': a cast that must succeed now.
+// typedLiteral is DATE '…' and TIMESTAMP '…': a cast that must succeed now. A timestamp of no other zone is of the
+// session's.
 func (a *analyser) typedLiteral(l *sql.Literal) (*plan.Expr, error) {
 	var t plan.Type
 	switch strings.ToLower(l.TypeName) {
@@ -133,14 +132,21 @@ func (a *analyser) typedLiteral(l *sql.Literal) (*plan.Expr, error) {
 		t = plan.Date
 	case "timestamp", "timestamp_ltz":
 		t = plan.Timestamp
+	case "timestamp_ntz":
+		t = plan.TimestampNTZ
 	case "binary", "x":
 		return a.binaryLiteral(l)
 	default:
-		return nil, a.unsupported(l.Span, "a literal of type "+l.TypeName)
+		return nil, a.errorf(l.Span, "UNSUPPORTED_TYPED_LITERAL", "there are no literals of type %s", l.TypeName).
+			WithHint("DATE, TIMESTAMP, TIMESTAMP_LTZ, TIMESTAMP_NTZ, INTERVAL and X have some; CAST('…' AS %s) says the same", strings.ToUpper(l.TypeName))
 	}
-	v, ok := constant(compute.Cast(plan.StringLiteral(l.Text), t))
+	v, ok := a.constant(compute.Cast(plan.StringLiteral(l.Text), t))
 	if !ok || v.Value.Null {
 		return nil, a.errorf(l.Span, "INVALID_TYPED_LITERAL", "'%s' is not a %s", l.Text, t)
 	}
 	return v, nil
+}
+
+func intLiteral(v int64) *plan.Expr {
+	return &plan.Expr{Op: plan.OpLiteral, Type: plan.Int32, Value: plan.Literal{Int: v}}
 }

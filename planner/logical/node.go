@@ -1,6 +1,10 @@
 package logical
 
-import "github.com/quern-engine/quern/plan"
+import (
+	"slices"
+
+	"github.com/quern-engine/quern/plan"
+)
 
 // Column is a column of a node's output.
 type Column struct {
@@ -78,6 +82,18 @@ type AggCall struct {
 	Func     string
 	Args     []*plan.Expr // none for count(*)
 	Distinct bool
+	Params   []*plan.Expr // constant arguments; see plan.Agg
+	// OrderBy sorts a group's rows first; each key is an expression over the input.
+	OrderBy []OrderKey
+	// Filter is a condition over the input: rows for which it is not true are not seen. nil for none.
+	Filter *plan.Expr
+}
+
+// OrderKey is a sort key that is still an expression.
+type OrderKey struct {
+	Expr       *plan.Expr
+	Descending bool
+	NullsLast  bool
 }
 
 // Join joins two inputs on a condition; nil is true. Equal keys are found in the condition when stages are made.
@@ -87,6 +103,14 @@ type Join struct {
 	On          *plan.Expr
 	// Broadcast has the right side sent whole to every task of the left one.
 	Broadcast bool
+	// Filtering has scans on the left leave out what the keys of the right side turn out to rule out.
+	Filtering bool
+	// NullAware has left_anti and mark compare as IN does: the conjuncts of On that are in Compared may be NULL.
+	NullAware bool
+	// Compared is the comparison of IN, each an equality of a left and a right expression; only with NullAware.
+	Compared []*plan.Expr
+	// Mark is the column that a mark join adds.
+	Mark Column
 }
 
 // Sort orders by columns of its input. Limit keeps the first rows only, all when negative.
@@ -110,6 +134,56 @@ type Limit struct {
 	Offset int64
 }
 
+// Union puts its inputs one after the other. Cols go with the inputs' columns by position, which have the same types.
+type Union struct {
+	Ins  []Node
+	Cols []Column
+}
+
+// Expand puts out, for each input row, a row per projection. Cols are new; projections read the input.
+type Expand struct {
+	Input       Node
+	Cols        []Column
+	Projections [][]*plan.Expr
+}
+
+// Generate puts out, for each input row, the rows that a generator function gives, after the input's columns. Outer
+// keeps rows for which it gives none.
+type Generate struct {
+	Input Node
+	Call  *plan.Expr
+	Cols  []Column // of the generator
+	Outer bool
+}
+
+// Window adds a column for each call, computed over partitions of the input. All calls share partition and order.
+type Window struct {
+	Input       Node
+	PartitionBy []*plan.Expr
+	OrderBy     []OrderKey
+	Calls       []WindowCall
+}
+
+// WindowCall is one window function call.
+type WindowCall struct {
+	AggCall
+	IgnoreNulls bool
+	Frame       plan.Frame
+}
+
+// AsofJoin gives each left row the one right row with equal keys that is nearest in time; see plan.AsofJoin.
+type AsofJoin struct {
+	Left, Right         Node
+	LeftKeys, RightKeys []*plan.Expr // in pairs, of equal types
+	LeftTime, RightTime *plan.Expr
+	Ties                []*plan.Expr // over the right input; the greatest wins
+	Direction           string       // "backward", "forward"
+	Exact               bool
+	Tolerance           *plan.Expr // a literal; nil for none
+	On                  *plan.Expr // what else must hold; nil for nothing
+	Keep                bool       // left rows without a match stay
+}
+
 var (
 	_ Node = (*Scan)(nil)
 	_ Node = (*Values)(nil)
@@ -119,6 +193,11 @@ var (
 	_ Node = (*Join)(nil)
 	_ Node = (*Sort)(nil)
 	_ Node = (*Limit)(nil)
+	_ Node = (*Union)(nil)
+	_ Node = (*Expand)(nil)
+	_ Node = (*Generate)(nil)
+	_ Node = (*Window)(nil)
+	_ Node = (*AsofJoin)(nil)
 )
 
 // Columns implements Node.
@@ -145,8 +224,11 @@ func (n *Aggregate) Columns() []Column {
 // Columns implements Node. The side of an outer join that may be missing becomes nullable.
 func (n *Join) Columns() []Column {
 	left, right := n.Left.Columns(), n.Right.Columns()
-	if n.Type == plan.JoinLeftSemi || n.Type == plan.JoinLeftAnti {
+	switch n.Type {
+	case plan.JoinLeftSemi, plan.JoinLeftAnti:
 		return left
+	case plan.JoinMark:
+		return append(left[:len(left):len(left)], n.Mark)
 	}
 	out := make([]Column, 0, len(left)+len(right))
 	for _, c := range left {
@@ -154,7 +236,7 @@ func (n *Join) Columns() []Column {
 		out = append(out, c)
 	}
 	for _, c := range right {
-		c.Nullable = c.Nullable || n.Type == plan.JoinFull || n.Type == plan.JoinLeft
+		c.Nullable = c.Nullable || n.Type == plan.JoinFull || n.Type == plan.JoinLeft || n.Type == plan.JoinSingle
 		out = append(out, c)
 	}
 	return out
@@ -165,6 +247,34 @@ func (n *Sort) Columns() []Column { return n.Input.Columns() }
 
 // Columns implements Node.
 func (n *Limit) Columns() []Column { return n.Input.Columns() }
+
+// Columns implements Node.
+func (n *Union) Columns() []Column { return n.Cols }
+
+// Columns implements Node.
+func (n *Expand) Columns() []Column { return n.Cols }
+
+// Columns implements Node.
+func (n *Generate) Columns() []Column { return slices.Concat(n.Input.Columns(), n.Cols) }
+
+// Columns implements Node.
+func (n *Window) Columns() []Column {
+	cols := slices.Clone(n.Input.Columns())
+	for _, c := range n.Calls {
+		cols = append(cols, c.Column)
+	}
+	return cols
+}
+
+// Columns implements Node. Where left rows without a match stay, the right side may be missing.
+func (n *AsofJoin) Columns() []Column {
+	cols := slices.Clone(n.Left.Columns())
+	for _, c := range n.Right.Columns() {
+		c.Nullable = c.Nullable || n.Keep
+		cols = append(cols, c)
+	}
+	return cols
+}
 
 func columnsOf(defs []Definition) []Column {
 	cols := make([]Column, len(defs))
@@ -197,6 +307,21 @@ func (n *Sort) Inputs() []Node { return []Node{n.Input} }
 
 // Inputs implements Node.
 func (n *Limit) Inputs() []Node { return []Node{n.Input} }
+
+// Inputs implements Node.
+func (n *Union) Inputs() []Node { return n.Ins }
+
+// Inputs implements Node.
+func (n *Expand) Inputs() []Node { return []Node{n.Input} }
+
+// Inputs implements Node.
+func (n *Generate) Inputs() []Node { return []Node{n.Input} }
+
+// Inputs implements Node.
+func (n *Window) Inputs() []Node { return []Node{n.Input} }
+
+// Inputs implements Node.
+func (n *AsofJoin) Inputs() []Node { return []Node{n.Left, n.Right} }
 
 // KeepAll defines each column as itself, for a projection that passes columns on.
 func KeepAll(cols []Column) []Definition { return keepAll(cols) }

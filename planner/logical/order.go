@@ -1,6 +1,9 @@
 package logical
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/quern-engine/quern/internal/source"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/sql"
@@ -16,23 +19,53 @@ type orderKey struct {
 
 // orderExprs analyses ORDER BY. A name means an output column first, a column of FROM second, as in Spark.
 func (b *block) orderExprs(order []sql.OrderItem) ([]orderKey, error) {
+	if len(order) == 1 && b.isAll(order[0].Expr) {
+		return b.orderAll(order[0])
+	}
 	var keys []orderKey
 	for _, o := range order {
-		k := orderKey{descending: o.Descending, nullsLast: !o.NullsFirst, span: o.Expr.Pos()}
-		if n, ok := ordinal(o.Expr); ok {
-			if n < 1 || n > len(b.items) {
-				return nil, b.errorf(o.Expr.Pos(), "ORDER_BY_POS_OUT_OF_RANGE", "ORDER BY position %d is not in the select list (1 to %d)", n, len(b.items))
-			}
-			k.expr = b.items[n-1].expr
-			keys = append(keys, k)
-			continue
-		}
-		e, err := b.expr(o.Expr, &exprContext{scope: b.in.scope, clause: "ORDER BY", aggs: b.aggs, aliases: b.items, aliasFirst: true})
+		e, err := b.orderExpr(o.Expr)
 		if err != nil {
 			return nil, err
 		}
-		k.expr = e
-		keys = append(keys, k)
+		if err := b.orderable(o.Expr, e); err != nil {
+			return nil, err
+		}
+		keys = append(keys, orderKey{expr: e, descending: o.Descending, nullsLast: !o.NullsFirst, span: o.Expr.Pos()})
+	}
+	return keys, nil
+}
+
+func (b *block) orderExpr(e sql.Expr) (*plan.Expr, error) {
+	if n, ok := ordinal(e); ok {
+		if n < 1 || n > len(b.items) {
+			return nil, b.errorf(e.Pos(), "ORDER_BY_POS_OUT_OF_RANGE", "ORDER BY position %d is not in the select list (1 to %d)", n, len(b.items))
+		}
+		return b.items[n-1].expr, nil
+	}
+	ctx := b.context("ORDER BY")
+	ctx.aliasFirst, ctx.grouped = true, b.keys
+	return b.expr(e, ctx)
+}
+
+// isAll recognises ORDER BY ALL, unless there is a column that is called all.
+func (b *block) isAll(e sql.Expr) bool {
+	n, ok := e.(*sql.Name)
+	if !ok || len(n.Parts) != 1 || !strings.EqualFold(n.Parts[0].Name, "all") {
+		return false
+	}
+	isName := func(it item) bool { return strings.EqualFold(it.name, "all") }
+	return !slices.ContainsFunc(b.items, isName) && len(b.in.scope.find(n.Parts)) == 0
+}
+
+// orderAll orders by all output columns, from left to right.
+func (b *block) orderAll(o sql.OrderItem) ([]orderKey, error) {
+	var keys []orderKey
+	for _, it := range b.items {
+		if err := b.orderable(o.Expr, it.expr); err != nil {
+			return nil, err
+		}
+		keys = append(keys, orderKey{expr: it.expr, descending: o.Descending, nullsLast: !o.NullsFirst, span: o.Expr.Pos()})
 	}
 	return keys, nil
 }
@@ -49,6 +82,10 @@ func (b *block) finish(in Node, order []sql.OrderItem, distinct bool) (Node, err
 // order projects the select items, drops duplicates for DISTINCT, and sorts. Sort keys that are not selected become
 // columns below the sort, which a projection above it takes away again.
 func (b *block) order(in Node, keys []orderKey, distinct bool) (Node, error) {
+	in, err := b.attachItems(in, keys)
+	if err != nil {
+		return nil, err
+	}
 	defs := make([]Definition, len(b.items))
 	for i, it := range b.items {
 		defs[i] = Definition{Column: b.env.IDs.Column(fieldOf(it.name, it.expr)), Expr: it.expr}
@@ -71,6 +108,11 @@ func (b *block) order(in Node, keys []orderKey, distinct bool) (Node, error) {
 
 // orderDistinct sorts what DISTINCT leaves, so keys can only be made of what is selected.
 func (b *block) orderDistinct(selected *Project, keys []orderKey) (Node, error) {
+	for i, c := range selected.Columns() {
+		if hasMap(c.Type) {
+			return nil, b.errorf(b.items[i].span, "UNSUPPORTED_FEATURE.SET_OPERATION_ON_MAP_TYPE", "maps cannot be compared, so DISTINCT cannot have column %q of type %s", c.Name, c.Type)
+		}
+	}
 	distinct := &Aggregate{Input: selected}
 	for _, c := range selected.Columns() {
 		distinct.Keys = append(distinct.Keys, Definition{Column: b.env.IDs.Column(c.Field), Expr: c.Ref()})
@@ -107,8 +149,11 @@ func (b *block) overDistinct(e *plan.Expr, span source.Span, selected []Definiti
 		}
 	}
 	if e.Op == plan.OpColumn {
-		return nil, b.errorf(span, "UNRESOLVED_COLUMN", "ORDER BY uses %q, which SELECT DISTINCT does not select", e.Name).
+		return nil, b.errorf(span, "UNRESOLVED_COLUMN.WITH_SUGGESTION", "ORDER BY uses %q, which SELECT DISTINCT does not select", e.Name).
 			WithHint("select it too, or order by what is selected")
+	}
+	if len(e.Args) == 0 {
+		return e, nil
 	}
 	out := *e
 	out.Args = make([]*plan.Expr, len(e.Args))

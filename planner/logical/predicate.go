@@ -69,15 +69,45 @@ func (a *analyser) between(e *sql.Between, ctx *exprContext) (*plan.Expr, error)
 }
 
 func (a *analyser) in(e *sql.In, ctx *exprContext) (*plan.Expr, error) {
-	if e.Query != nil {
-		return nil, a.unsupported(e.Span, "IN (SELECT …)").WithHint("LEFT SEMI JOIN or LEFT ANTI JOIN says the same")
-	}
-	args, err := a.exprs(append([]sql.Expr{e.X}, e.List...), ctx)
+	call := &sql.Call{Args: append([]sql.Expr{e.X}, e.List...), Span: e.Span}
+	args, _, err := a.starArgs(call, ctx)
 	if err != nil {
 		return nil, err
 	}
 	out, err := a.call(e.Span, "in", args...)
 	return a.negate(e.Not, e.Span, out, err)
+}
+
+// likeList lowers x LIKE ANY (a, b) to x LIKE a OR x LIKE b, and LIKE ALL to a chain of ANDs. NOT is inside of both.
+func (a *analyser) likeList(e *sql.Quantified, ctx *exprContext) (*plan.Expr, error) {
+	if len(e.List) == 0 {
+		return nil, a.errorf(e.Span, "INVALID_SQL_SYNTAX.EMPTY_QUANTIFIED_PATTERN", "LIKE ANY and LIKE ALL need a pattern between ( and )")
+	}
+	x, err := a.expr(e.X, ctx)
+	if err != nil {
+		return nil, err
+	}
+	chain := "or"
+	if e.All {
+		chain = "and"
+	}
+	var out *plan.Expr
+	for _, p := range e.List {
+		pattern, err := a.expr(p, ctx)
+		if err != nil {
+			return nil, err
+		}
+		one, err := a.call(e.Span, e.Op, x, pattern)
+		if one, err = a.negate(e.Not, e.Span, one, err); err != nil {
+			return nil, err
+		}
+		if out == nil {
+			out = one
+		} else if out, err = a.call(e.Span, chain, out, one); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 func (a *analyser) like(e *sql.Like, ctx *exprContext) (*plan.Expr, error) {

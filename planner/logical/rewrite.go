@@ -93,6 +93,36 @@ func (n *Limit) withInputs(in []Node) Node {
 	return &c
 }
 
+func (n *Union) withInputs(in []Node) Node {
+	c := *n
+	c.Ins = in
+	return &c
+}
+
+func (n *Expand) withInputs(in []Node) Node {
+	c := *n
+	c.Input = in[0]
+	return &c
+}
+
+func (n *Generate) withInputs(in []Node) Node {
+	c := *n
+	c.Input = in[0]
+	return &c
+}
+
+func (n *Window) withInputs(in []Node) Node {
+	c := *n
+	c.Input = in[0]
+	return &c
+}
+
+func (n *AsofJoin) withInputs(in []Node) Node {
+	c := *n
+	c.Left, c.Right = in[0], in[1]
+	return &c
+}
+
 func (n *Scan) mapExprs(func(*plan.Expr) *plan.Expr) Node { return n }
 
 func (n *Values) mapExprs(f func(*plan.Expr) *plan.Expr) Node {
@@ -121,14 +151,71 @@ func (n *Aggregate) mapExprs(f func(*plan.Expr) *plan.Expr) Node {
 	c.Keys = mapDefs(n.Keys, f)
 	c.Aggs = make([]AggCall, len(n.Aggs))
 	for i, a := range n.Aggs {
-		a.Args = mapAll(a.Args, f)
-		c.Aggs[i] = a
+		c.Aggs[i] = a.mapExprs(f)
 	}
 	return &c
 }
 
+func (a AggCall) mapExprs(f func(*plan.Expr) *plan.Expr) AggCall {
+	a.Args = mapAll(a.Args, f)
+	a.OrderBy = mapOrder(a.OrderBy, f)
+	if a.Filter != nil {
+		a.Filter = f(a.Filter)
+	}
+	return a
+}
+
+func mapOrder(keys []OrderKey, f func(*plan.Expr) *plan.Expr) []OrderKey {
+	out := make([]OrderKey, len(keys))
+	for i, k := range keys {
+		k.Expr = f(k.Expr)
+		out[i] = k
+	}
+	return out
+}
+
 func (n *Join) mapExprs(f func(*plan.Expr) *plan.Expr) Node {
 	c := *n
+	if n.On != nil {
+		c.On = f(n.On)
+	}
+	c.Compared = mapAll(n.Compared, f)
+	return &c
+}
+
+func (n *Union) mapExprs(func(*plan.Expr) *plan.Expr) Node { return n }
+
+func (n *Expand) mapExprs(f func(*plan.Expr) *plan.Expr) Node {
+	c := *n
+	c.Projections = make([][]*plan.Expr, len(n.Projections))
+	for i, p := range n.Projections {
+		c.Projections[i] = mapAll(p, f)
+	}
+	return &c
+}
+
+func (n *Generate) mapExprs(f func(*plan.Expr) *plan.Expr) Node {
+	c := *n
+	c.Call = f(n.Call)
+	return &c
+}
+
+func (n *Window) mapExprs(f func(*plan.Expr) *plan.Expr) Node {
+	c := *n
+	c.PartitionBy = mapAll(n.PartitionBy, f)
+	c.OrderBy = mapOrder(n.OrderBy, f)
+	c.Calls = make([]WindowCall, len(n.Calls))
+	for i, call := range n.Calls {
+		call.AggCall = call.AggCall.mapExprs(f)
+		c.Calls[i] = call
+	}
+	return &c
+}
+
+func (n *AsofJoin) mapExprs(f func(*plan.Expr) *plan.Expr) Node {
+	c := *n
+	c.LeftKeys, c.RightKeys, c.Ties = mapAll(n.LeftKeys, f), mapAll(n.RightKeys, f), mapAll(n.Ties, f)
+	c.LeftTime, c.RightTime = f(n.LeftTime), f(n.RightTime)
 	if n.On != nil {
 		c.On = f(n.On)
 	}

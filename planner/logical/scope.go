@@ -95,12 +95,46 @@ func (a *analyser) resolve(s *scope, n *sql.Name) (col scopeColumn, found bool, 
 		nameText(n.Parts), strings.Join(texts, " or ")).WithHint("say which table: table.%s", n.Parts[len(n.Parts)-1].Name)
 }
 
+// resolvePath finds the column that a name begins with: table.column if there is one, else column. The rest of the name
+// are fields of it.
+func (a *analyser) resolvePath(s *scope, n *sql.Name) (col scopeColumn, fields []sql.Ident, found bool, err error) {
+	parts := withoutCatalog(s, n.Parts)
+	for _, length := range []int{2, 1} {
+		if len(parts) < length {
+			continue
+		}
+		col, found, err = a.resolve(s, &sql.Name{Parts: parts[:length], Span: n.Span})
+		if found || err != nil {
+			return col, parts[length:], found, err
+		}
+	}
+	return scopeColumn{}, nil, false, nil
+}
+
+// withoutCatalog drops the names of the one catalog and its one schema in front of a table's.
+func withoutCatalog(s *scope, parts []sql.Ident) []sql.Ident {
+	for _, prefix := range [][]string{{"spark_catalog", "default"}, {"default"}} {
+		if len(parts) < len(prefix)+2 || len(s.of(parts[len(prefix)].Name)) == 0 {
+			continue
+		}
+		matches := true
+		for i, p := range prefix {
+			matches = matches && strings.EqualFold(parts[i].Name, p)
+		}
+		if matches {
+			return parts[len(prefix):]
+		}
+	}
+	return parts
+}
+
 // unresolved is the error for a name that nothing has.
 func (a *analyser) unresolved(s *scope, n *sql.Name, more []string) *source.Error {
-	err := a.errorf(n.Span, "UNRESOLVED_COLUMN", "no column %q here", nameText(n.Parts))
-	if len(n.Parts) > 2 {
-		return err.WithHint("columns are named column or table.column; fields of structs are not supported yet")
+	class := "UNRESOLVED_COLUMN.WITH_SUGGESTION"
+	if len(s.cols)+len(more) == 0 {
+		class = "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION"
 	}
+	err := a.errorf(n.Span, class, "no column %q here", nameText(n.Parts))
 	names := append([]string(nil), more...)
 	tables := []string{}
 	for _, c := range s.cols {
@@ -110,7 +144,7 @@ func (a *analyser) unresolved(s *scope, n *sql.Name, more []string) *source.Erro
 		tables = append(tables, c.table)
 	}
 	last := n.Parts[len(n.Parts)-1].Name
-	if len(n.Parts) == 2 && len(s.of(n.Parts[0].Name)) == 0 {
+	if len(n.Parts) > 1 && len(s.of(n.Parts[0].Name)) == 0 {
 		if near := source.Nearest(n.Parts[0].Name, tables); near != "" {
 			return err.WithHint("no table %q in FROM; did you mean %q?", n.Parts[0].Name, near)
 		}

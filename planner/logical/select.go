@@ -1,7 +1,6 @@
 package logical
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -12,14 +11,25 @@ import (
 )
 
 // block is a SELECT while it is analysed. Expressions are first made over the columns of FROM and the results of
-// aggregate calls; if the block aggregates, group rewrites them over the Aggregate's output.
+// aggregate calls, window functions and generators; if the block aggregates, group rewrites them over the Aggregate's
+// output.
 type block struct {
 	*analyser
-	in         relation // FROM and WHERE
+	in         relation // FROM, LATERAL VIEW and WHERE
 	items      []item
 	keys       []Definition // of GROUP BY, over in
+	hasSets    bool         // GROUP BY has grouping sets
+	grouping   *grouping    // nil without grouping sets
 	aggs       *aggregation
+	windows    *windowing
+	generators []generator
+	qualify    *plan.Expr
 	aggregated bool
+	subs       *subqueries
+	above      subqueries         // the place of subqueries above the Aggregate
+	moved      map[int]*plan.Expr // subqueries moved above the Aggregate, by the column that stood for them
+
+	qualifySpan source.Span
 }
 
 // item is one output column of a SELECT.
@@ -31,56 +41,29 @@ type item struct {
 	span    source.Span
 }
 
-// aggregation collects the aggregate calls of a block; equal calls share a column.
-type aggregation struct{ calls []AggCall }
-
-func (g *aggregation) add(ids *IDs, name string, call AggCall) *plan.Expr {
-	for _, c := range g.calls {
-		if sameCall(c, call) {
-			return c.Ref()
-		}
-	}
-	call.Column.ID = ids.New()
-	call.Name = name
-	g.calls = append(g.calls, call)
-	return call.Ref()
-}
-
-func sameCall(c, d AggCall) bool {
-	if c.Func != d.Func || c.Distinct != d.Distinct || len(c.Args) != len(d.Args) {
-		return false
-	}
-	for i, x := range c.Args {
-		if !x.Equal(d.Args[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func (g *aggregation) has(id int) bool {
-	for _, c := range g.calls {
-		if c.ID == id {
-			return true
-		}
-	}
-	return false
-}
-
 // selectBlock analyses a SELECT with the ORDER BY of its query, which may use more than what is selected.
 func (a *analyser) selectBlock(s *sql.Select, order []sql.OrderItem, with *named) (Node, error) {
 	in, err := a.from(s.From, with)
 	if err != nil {
 		return nil, err
 	}
-	if s.Where != nil {
-		p, err := a.predicate(s.Where, &exprContext{scope: in.scope, clause: "WHERE"})
-		if err != nil {
+	for _, v := range s.LateralViews {
+		if in, err = a.lateralView(in, v, with); err != nil {
 			return nil, err
 		}
-		in.node = &Filter{Input: in.node, Predicate: p}
 	}
-	b := &block{analyser: a, in: in, aggs: &aggregation{}}
+	if s.Where != nil {
+		if in, err = a.where(in, s.Where, with); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.checkWindows(s.Windows); err != nil {
+		return nil, err
+	}
+	b := &block{
+		analyser: a, in: in, hasSets: hasGroupingSets(s), subs: &subqueries{with: with},
+		aggs: &aggregation{}, windows: &windowing{named: s.Windows},
+	}
 	if err := b.selectItems(s.Items); err != nil {
 		return nil, err
 	}
@@ -91,6 +74,9 @@ func (a *analyser) selectBlock(s *sql.Select, order []sql.OrderItem, with *named
 	if err != nil {
 		return nil, err
 	}
+	if err := b.qualified(s); err != nil {
+		return nil, err
+	}
 	sortKeys, err := b.orderExprs(order)
 	if err != nil {
 		return nil, err
@@ -98,28 +84,52 @@ func (a *analyser) selectBlock(s *sql.Select, order []sql.OrderItem, with *named
 	return b.build(s, having, sortKeys)
 }
 
-// build stacks up the block's operators once all its expressions are known.
+// context is what the expressions of a clause may use, select items but for GROUP BY and WHERE included.
+func (b *block) context(clause string) *exprContext {
+	return &exprContext{scope: b.in.scope, subs: b.subs, clause: clause, aggs: b.aggs, aliases: b.items, sets: b.hasSets}
+}
+
+// build stacks up the block's operators once all its expressions are known: Aggregate, HAVING, generators, windows,
+// QUALIFY, projection, DISTINCT, sort.
 func (b *block) build(s *sql.Select, having *plan.Expr, keys []orderKey) (Node, error) {
 	node := b.in.node
+	var err error
 	b.aggregated = len(s.GroupBy) > 0 || s.GroupAll || having != nil || len(b.aggs.calls) > 0
 	if b.aggregated {
-		node = &Aggregate{Input: node, Keys: b.keys, Aggs: b.aggs.calls}
-		var err error
-		for i := range b.items {
-			if b.items[i].expr, err = b.group(b.items[i].expr, b.items[i].span); err != nil {
-				return nil, err
-			}
+		if len(b.generators) > 1 {
+			return nil, b.errorf(b.generators[1].span, "UNSUPPORTED_GENERATOR.MULTI_GENERATOR", "a SELECT that aggregates can have one generator, not %d", len(b.generators))
 		}
-		for i := range keys {
-			if keys[i].expr, err = b.group(keys[i].expr, keys[i].span); err != nil {
-				return nil, err
-			}
+		if node, err = b.aggregate(node); err != nil {
+			return nil, err
+		}
+		var span source.Span
+		if s.Having != nil {
+			span = s.Having.Pos()
+		}
+		if having, err = b.groupAll(having, span, keys); err != nil {
+			return nil, err
 		}
 		if having != nil {
-			if having, err = b.group(having, s.Having.Pos()); err != nil {
+			if node, err = b.filtered(node, having); err != nil {
 				return nil, err
 			}
-			node = &Filter{Input: node, Predicate: having}
+		}
+	}
+	if node, err = b.generateRows(node, false); err != nil {
+		return nil, err
+	}
+	for _, c := range b.windows.calls {
+		if node, err = b.attach(node, c.reads()...); err != nil {
+			return nil, err
+		}
+	}
+	node = b.windows.stack(node)
+	if node, err = b.generateRows(node, true); err != nil {
+		return nil, err
+	}
+	if b.qualify != nil {
+		if node, err = b.filtered(node, b.qualify); err != nil {
+			return nil, err
 		}
 	}
 	return b.order(node, keys, s.Distinct)
@@ -133,7 +143,23 @@ func (b *block) selectItems(items []sql.SelectItem) error {
 			}
 			continue
 		}
-		e, err := b.expr(it.Expr, &exprContext{scope: b.in.scope, clause: "SELECT", aggs: b.aggs, aliases: b.items})
+		ctx := b.context("SELECT")
+		ctx.windows, ctx.generated = b.windows, map[int]bool{}
+		for _, g := range b.generators {
+			for _, c := range g.Cols {
+				ctx.generated[c.ID] = true
+			}
+		}
+		if call, f, ok := asGenerator(it.Expr); ok {
+			if err := b.generate(call, f, it, ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		if len(it.Aliases) > 0 {
+			return b.errorf(it.Expr.Pos(), "MULTI_ALIAS_WITHOUT_GENERATOR", "several names in AS (…) are for generators such as explode")
+		}
+		e, err := b.expr(it.Expr, ctx)
 		if err != nil {
 			return err
 		}
@@ -141,101 +167,28 @@ func (b *block) selectItems(items []sql.SelectItem) error {
 		if it.Alias != nil {
 			out.name, out.aliased = it.Alias.Name, true
 		} else {
-			out.name = sql.ColumnName(it.Expr)
+			out.name = b.columnName(it.Expr)
 		}
 		b.items = append(b.items, out)
 	}
 	return nil
 }
 
-// starColumns are the columns that * or t.* stands for.
-func (a *analyser) starColumns(star *sql.Star, s *scope) ([]scopeColumn, error) {
-	cols := s.visible()
-	if len(star.Qualifier) > 0 {
-		name := nameText(star.Qualifier)
-		if cols = s.of(name); len(cols) == 0 {
-			return nil, a.errorf(star.Span, "CANNOT_RESOLVE_STAR_EXPAND", "no table %q in FROM", name)
-		}
-	}
-	if len(cols) == 0 {
-		return nil, a.errorf(star.Span, "CANNOT_RESOLVE_STAR_EXPAND", "* needs something in FROM")
-	}
-	return cols, nil
-}
-
 func (b *block) star(star *sql.Star) error {
-	cols, err := b.starColumns(star, b.in.scope)
+	items, err := b.starItems(star, b.in.scope)
 	if err != nil {
 		return err
 	}
-	for _, c := range cols {
-		ref := c.Ref()
-		b.spans[ref] = star.Span
-		b.items = append(b.items, item{name: c.Name, expr: ref, span: star.Span})
-	}
+	b.items = append(b.items, items...)
 	return nil
-}
-
-// groupBy analyses the grouping expressions: expressions over FROM, ordinals and aliases of select items, or ALL.
-func (b *block) groupBy(s *sql.Select) error {
-	if s.GroupAll {
-		for _, it := range b.items {
-			if !b.usesAggregate(it.expr) {
-				b.addKey(it.expr, it.name)
-			}
-		}
-		return nil
-	}
-	for _, g := range s.GroupBy {
-		if n, ok := ordinal(g); ok {
-			if i := slices.IndexFunc(b.items, func(it item) bool { return it.ast == nil }); i >= 0 {
-				return b.errorf(b.items[i].span, "STAR_GROUP_BY_POS", "* cannot be selected when GROUP BY has a position: list the columns")
-			}
-			if n < 1 || n > len(b.items) {
-				return b.errorf(g.Pos(), "GROUP_BY_POS_OUT_OF_RANGE", "GROUP BY position %d is not in the select list (1 to %d)", n, len(b.items))
-			}
-			it := b.items[n-1]
-			if b.usesAggregate(it.expr) {
-				return b.errorf(g.Pos(), "GROUP_BY_POS_AGGREGATE", "GROUP BY %d refers to an expression with an aggregate function", n)
-			}
-			b.addKey(it.expr, it.name)
-			continue
-		}
-		e, err := b.expr(g, &exprContext{scope: b.in.scope, clause: "GROUP BY", aliases: b.items})
-		if err != nil {
-			return err
-		}
-		if b.usesAggregate(e) {
-			return b.errorf(g.Pos(), "GROUP_BY_AGGREGATE", "aggregate functions are not allowed in GROUP BY")
-		}
-		b.addKey(e, sql.ColumnName(g))
-	}
-	return nil
-}
-
-func (b *block) addKey(e *plan.Expr, name string) {
-	for _, k := range b.keys {
-		if k.Expr.Equal(e) {
-			return
-		}
-	}
-	b.keys = append(b.keys, Definition{Column: b.env.IDs.Column(fieldOf(name, e)), Expr: e})
-}
-
-func (b *block) usesAggregate(e *plan.Expr) bool {
-	found := false
-	e.Walk(func(x *plan.Expr) bool {
-		found = found || x.Op == plan.OpColumn && b.aggs.has(x.Column)
-		return !found
-	})
-	return found
 }
 
 func (b *block) having(s *sql.Select) (*plan.Expr, error) {
 	if s.Having == nil {
 		return nil, nil
 	}
-	ctx := &exprContext{scope: b.in.scope, clause: "HAVING", aggs: b.aggs, aliases: b.items, aliasFirst: true, keys: b.keys}
+	ctx := b.context("HAVING")
+	ctx.aliasFirst, ctx.keys, ctx.grouped = true, b.keys, b.keys
 	e, err := b.expr(s.Having, ctx)
 	if err != nil {
 		return nil, err
@@ -246,51 +199,23 @@ func (b *block) having(s *sql.Select) (*plan.Expr, error) {
 	return nil, b.errorf(s.Having.Pos(), "DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN", "HAVING needs a condition; this is %s", e.Type)
 }
 
-// group rewrites an expression over FROM and aggregate results into one over the Aggregate's output.
-func (b *block) group(e *plan.Expr, span source.Span) (*plan.Expr, error) {
-	for _, k := range b.keys {
-		if k.Expr.Equal(e) {
-			return k.Ref(), nil
-		}
+// qualified analyses QUALIFY, a condition over the results of window functions.
+func (b *block) qualified(s *sql.Select) error {
+	if s.Qualify == nil {
+		return nil
 	}
-	if e.Op == plan.OpColumn {
-		if b.aggs.has(e.Column) {
-			return e, nil
-		}
-		if s, ok := b.spans[e]; ok {
-			span = s
-		}
-		return nil, b.missingAggregation(e.Name, span)
+	ctx := b.context("QUALIFY")
+	ctx.windows, ctx.aliasFirst, ctx.grouped = b.windows, true, b.keys
+	var err error
+	if b.qualify, err = b.predicate(s.Qualify, ctx); err != nil {
+		return err
 	}
-	out := *e
-	out.Args = make([]*plan.Expr, len(e.Args))
-	for i, x := range e.Args {
-		g, err := b.group(x, span)
-		if err != nil {
-			return nil, err
-		}
-		out.Args[i] = g
+	b.qualifySpan = s.Qualify.Pos()
+	if len(b.windows.calls) == 0 {
+		return b.errorf(s.Qualify.Pos(), "QUALIFY_REQUIRES_WINDOW_FUNCTION", "QUALIFY needs a window function, here or in the SELECT list").
+			WithHint("WHERE and HAVING filter by other conditions")
 	}
-	return &out, nil
-}
-
-func (b *block) missingAggregation(name string, span source.Span) error {
-	if len(b.keys) == 0 {
-		return b.errorf(span, "MISSING_GROUP_BY", "column %q is neither in an aggregate function nor in GROUP BY", name).
-			WithHint("there is no GROUP BY: add one, or aggregate the column too, as in min(%s)", name)
-	}
-	return b.errorf(span, "MISSING_AGGREGATION", "column %q is neither in GROUP BY nor in an aggregate function", name).
-		WithHint("add it to GROUP BY, or aggregate it: min(%s)", name)
-}
-
-// ordinal is the position that an integer literal in GROUP BY or ORDER BY stands for.
-func ordinal(e sql.Expr) (int, bool) {
-	lit, ok := e.(*sql.Literal)
-	if !ok || lit.Kind != "integer" || lit.Suffix != "" {
-		return 0, false
-	}
-	n, err := strconv.Atoi(lit.Text)
-	return n, err == nil
+	return nil
 }
 
 func fieldOf(name string, e *plan.Expr) plan.Field {

@@ -41,7 +41,67 @@ func Describe(n Node) string {
 	case *Limit:
 		return strings.TrimRight("Limit"+countText(" count=", n.Count)+offsetText(n.Offset), " ")
 	}
+	switch n := n.(type) {
+	case *Union:
+		return "Union [" + columnList(n.Cols) + "]"
+	case *Expand:
+		rows := make([]string, len(n.Projections))
+		for i, p := range n.Projections {
+			rows[i] = "(" + exprTexts(p) + ")"
+		}
+		return "Expand [" + columnList(n.Cols) + "] " + strings.Join(rows, " ")
+	case *Generate:
+		return fmt.Sprintf("Generate%s %s as [%s]", map[bool]string{true: " outer"}[n.Outer], n.Call, columnList(n.Cols))
+	case *Window:
+		return describeWindow(n)
+	case *AsofJoin:
+		return describeAsof(n)
+	}
 	return fmt.Sprintf("%T", n)
+}
+
+func describeWindow(n *Window) string {
+	calls := make([]string, len(n.Calls))
+	for i, c := range n.Calls {
+		calls[i] = c.call() + map[bool]string{true: " ignore nulls"}[c.IgnoreNulls] + " " + c.Frame.String() + " as " + c.Ref().String()
+	}
+	return fmt.Sprintf("Window partition=[%s] order=[%s] [%s]", exprTexts(n.PartitionBy), orderText(n.OrderBy), strings.Join(calls, ", "))
+}
+
+func describeAsof(n *AsofJoin) string {
+	text := fmt.Sprintf("AsofJoin %s [%s] = [%s], %s to %s", n.Direction, exprTexts(n.LeftKeys), exprTexts(n.RightKeys), n.LeftTime, n.RightTime)
+	if n.On != nil {
+		text += " on " + n.On.String()
+	}
+	return text
+}
+
+func exprTexts(exprs []*plan.Expr) string {
+	texts := make([]string, len(exprs))
+	for i, e := range exprs {
+		texts[i] = e.String()
+	}
+	return strings.Join(texts, ", ")
+}
+
+func orderText(keys []OrderKey) string {
+	texts := make([]string, len(keys))
+	for i, k := range keys {
+		texts[i] = keyText(k.Expr, k.Descending, k.NullsLast)
+	}
+	return strings.Join(texts, ", ")
+}
+
+// keyText is a sort key; its place of NULLs is written where it is not the default.
+func keyText(e *plan.Expr, descending, nullsLast bool) string {
+	text := e.String()
+	if descending {
+		text += " desc"
+	}
+	if nullsLast != descending {
+		text += map[bool]string{true: " nulls last", false: " nulls first"}[nullsLast]
+	}
+	return text
 }
 
 func describeScan(n *Scan) string {
@@ -60,8 +120,17 @@ func describeJoin(n *Join) string {
 	if n.Broadcast {
 		text += " broadcast"
 	}
+	if n.Filtering {
+		text += " filtering"
+	}
+	if n.NullAware {
+		text += " null-aware"
+	}
 	if n.On != nil {
 		text += " on " + n.On.String()
+	}
+	if n.Type == plan.JoinMark {
+		text += " as " + n.Mark.Ref().String()
 	}
 	return text
 }
@@ -69,13 +138,7 @@ func describeJoin(n *Join) string {
 func describeSort(n *Sort) string {
 	keys := make([]string, len(n.Keys))
 	for i, k := range n.Keys {
-		keys[i] = k.Column.Ref().String()
-		if k.Descending {
-			keys[i] += " desc"
-		}
-		if k.NullsLast != k.Descending {
-			keys[i] += map[bool]string{true: " nulls last", false: " nulls first"}[k.NullsLast]
-		}
+		keys[i] = keyText(k.Column.Ref(), k.Descending, k.NullsLast)
 	}
 	return "Sort [" + strings.Join(keys, ", ") + "]" + countText(" limit=", n.Limit)
 }
@@ -113,9 +176,24 @@ func defList(defs []Definition) string {
 func aggList(aggs []AggCall) string {
 	texts := make([]string, len(aggs))
 	for i, a := range aggs {
-		texts[i] = AggText(a.Func, a.Args, a.Distinct) + " as " + a.Ref().String()
+		texts[i] = a.call() + " as " + a.Ref().String()
 	}
 	return strings.Join(texts, ", ")
+}
+
+// call is the call with all that belongs to it, without the column that it fills.
+func (a AggCall) call() string {
+	text := AggText(a.Func, a.Args, a.Distinct)
+	if len(a.Params) > 0 {
+		text += " params (" + exprTexts(a.Params) + ")"
+	}
+	if len(a.OrderBy) > 0 {
+		text += " order by " + orderText(a.OrderBy)
+	}
+	if a.Filter != nil {
+		text += " filter " + a.Filter.String()
+	}
+	return text
 }
 
 // AggText is an aggregate call as text: "count(*)", "count(distinct a#1)".

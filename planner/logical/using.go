@@ -1,6 +1,9 @@
 package logical
 
 import (
+	"fmt"
+
+	"github.com/quern-engine/quern/internal/source"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/sql"
 )
@@ -50,19 +53,23 @@ func (a *analyser) usingKey(ref *sql.Join, left, right *scope, id sql.Ident) (us
 	if span.End == 0 {
 		span = ref.Span
 	}
-	name := &sql.Name{Parts: []sql.Ident{id}, Span: span}
-	l, found, err := a.resolve(left, name)
-	if err == nil && !found {
-		err = a.unresolved(left, name, nil)
-	}
+	l, err := a.usingColumn("left", left, id, span)
 	if err != nil {
 		return usingKey{}, err
 	}
-	r, found, err := a.resolve(right, name)
-	if err == nil && !found {
-		err = a.unresolved(right, name, nil)
-	}
+	r, err := a.usingColumn("right", right, id, span)
 	return usingKey{l, r}, err
+}
+
+func (a *analyser) usingColumn(side string, s *scope, id sql.Ident, span source.Span) (scopeColumn, error) {
+	name := &sql.Name{Parts: []sql.Ident{id}, Span: span}
+	c, found, err := a.resolve(s, name)
+	if err == nil && !found {
+		unknown := a.unresolved(s, name, nil)
+		unknown.Class, unknown.Message = "UNRESOLVED_USING_COLUMN_FOR_JOIN", fmt.Sprintf("no column %q on the %s side of the join", id.Name, side)
+		err = unknown
+	}
+	return c, err
 }
 
 // showKeysOnce puts the key columns first and hides the sides' own, except by qualified name. Of a full join the shown

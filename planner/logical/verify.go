@@ -1,13 +1,14 @@
 package logical
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/quern-engine/quern/plan"
 )
 
 // Verify checks what every rule must keep: each column that is read is produced below, with the same type and no more
-// nulls than the reader expects; ids are defined once.
+// nulls than the reader expects; lambda parameters are read inside their lambda only; ids are defined once.
 func Verify(n Node) error {
 	return verifyNode(n, map[int]bool{})
 }
@@ -25,7 +26,7 @@ func verifyNode(n Node, defined map[int]bool) error {
 	var err error
 	n.mapExprs(func(e *plan.Expr) *plan.Expr {
 		if err == nil {
-			err = verifyExpr(e, visible)
+			err = verifyExpr(e, visible, nil)
 		}
 		return e
 	})
@@ -41,48 +42,112 @@ func verifyNode(n Node, defined map[int]bool) error {
 	return nil
 }
 
-func verifyExpr(e *plan.Expr, visible map[int]plan.Field) error {
-	var err error
-	e.Walk(func(x *plan.Expr) bool {
-		if x.Op != plan.OpColumn || err != nil {
-			return err == nil
+// verifyExpr checks the columns of an expression, and its variables against those of the lambdas around it.
+func verifyExpr(e *plan.Expr, visible map[int]plan.Field, variables map[int]bool) error {
+	switch e.Op {
+	case plan.OpColumn:
+		return verifyColumn(e, visible)
+	case plan.OpVariable:
+		if !variables[e.Column] {
+			return fmt.Errorf("reads variable %s outside its lambda", e)
 		}
-		f, ok := visible[x.Column]
-		switch {
-		case !ok:
-			err = fmt.Errorf("reads column %s that is not produced below", x)
-		case !f.Type.Equal(x.Type):
-			err = fmt.Errorf("reads column %s as %s; it is %s", x, x.Type, f.Type)
-		case f.Nullable && !x.Nullable:
-			err = fmt.Errorf("takes nullable column %s as not nullable", x)
+		return nil
+	case plan.OpLambda:
+		inner := map[int]bool{}
+		for v := range variables {
+			inner[v] = true
 		}
-		return true
-	})
-	return err
+		for _, p := range e.Args[1:] {
+			inner[p.Column] = true
+		}
+		return verifyExpr(e.Args[0], visible, inner)
+	}
+	for _, a := range e.Args {
+		if err := verifyExpr(a, visible, variables); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func verifyColumn(x *plan.Expr, visible map[int]plan.Field) error {
+	f, ok := visible[x.Column]
+	switch {
+	case !ok:
+		return fmt.Errorf("reads column %s that is not produced below", x)
+	case !f.Type.Equal(x.Type):
+		return fmt.Errorf("reads column %s as %s; it is %s", x, x.Type, f.Type)
+	case f.Nullable && !x.Nullable:
+		return fmt.Errorf("takes nullable column %s as not nullable", x)
+	}
+	return nil
 }
 
 func verifyShape(n Node) error {
 	switch n := n.(type) {
 	case *Filter:
-		if n.Predicate.Type.Kind != plan.KindBoolean {
-			return fmt.Errorf("predicate is %s", n.Predicate.Type)
-		}
+		return verifyCondition("predicate", n.Predicate)
 	case *Join:
-		if n.On != nil && n.On.Type.Kind != plan.KindBoolean {
-			return fmt.Errorf("condition is %s", n.On.Type)
-		}
+		return verifyJoin(n)
 	case *Project:
 		return verifyDefs(n.Defs)
 	case *Aggregate:
-		return verifyDefs(n.Keys)
+		return verifyAggregate(n)
 	case *Values:
-		return verifyRows(n)
+		return verifyRows(n.Cols, n.Rows)
 	case *Scan:
 		if len(n.Cols) != len(n.Ordinals) {
 			return fmt.Errorf("%d columns but %d ordinals", len(n.Cols), len(n.Ordinals))
 		}
+	case *Union:
+		return verifyUnion(n)
+	case *Expand:
+		return verifyRows(n.Cols, n.Projections)
+	case *Window:
+		for _, c := range n.Calls {
+			if err := verifyCondition("filter of "+c.Func, c.Filter); err != nil {
+				return err
+			}
+		}
+	case *AsofJoin:
+		return verifyAsof(n)
 	}
 	return nil
+}
+
+// verifyCondition accepts nil.
+func verifyCondition(what string, e *plan.Expr) error {
+	if e != nil && e.Type.Kind != plan.KindBoolean {
+		return fmt.Errorf("%s is %s", what, e.Type)
+	}
+	return nil
+}
+
+func verifyJoin(n *Join) error {
+	if err := verifyCondition("condition", n.On); err != nil {
+		return err
+	}
+	if !n.NullAware {
+		return nil
+	}
+	if n.Type != plan.JoinLeftAnti && n.Type != plan.JoinMark {
+		return fmt.Errorf("a null-aware join of type %s", n.Type)
+	}
+	for _, c := range n.Compared {
+		if c.Op != plan.OpCall || c.Name != "=" || !c.Args[0].Type.Equal(c.Args[1].Type) {
+			return fmt.Errorf("compares by %s", c)
+		}
+	}
+	return nil
+}
+
+func verifyAggregate(n *Aggregate) error {
+	for _, a := range n.Aggs {
+		if err := verifyCondition("filter of "+a.Func, a.Filter); err != nil {
+			return err
+		}
+	}
+	return verifyDefs(n.Keys)
 }
 
 func verifyDefs(defs []Definition) error {
@@ -97,39 +162,92 @@ func verifyDefs(defs []Definition) error {
 	return nil
 }
 
-func verifyRows(n *Values) error {
-	for _, row := range n.Rows {
-		if len(row) != len(n.Cols) {
-			return fmt.Errorf("row of %d values for %d columns", len(row), len(n.Cols))
+// verifyRows checks rows of expressions against the columns that they fill.
+func verifyRows(cols []Column, rows [][]*plan.Expr) error {
+	for _, row := range rows {
+		if len(row) != len(cols) {
+			return fmt.Errorf("row of %d values for %d columns", len(row), len(cols))
 		}
 		for i, v := range row {
-			if !v.Type.Equal(n.Cols[i].Type) {
-				return fmt.Errorf("value %s is %s, not %s", v, v.Type, n.Cols[i].Type)
+			if !v.Type.Equal(cols[i].Type) {
+				return fmt.Errorf("value %s is %s, not %s", v, v.Type, cols[i].Type)
+			}
+			if v.Nullable && !cols[i].Nullable {
+				return fmt.Errorf("value %s may be NULL, column %s not", v, cols[i].Ref())
 			}
 		}
 	}
 	return nil
 }
 
+func verifyUnion(n *Union) error {
+	if len(n.Ins) == 0 {
+		return errors.New("a union of nothing")
+	}
+	for _, in := range n.Ins {
+		refs := make([]*plan.Expr, 0, len(n.Cols))
+		for _, c := range in.Columns() {
+			refs = append(refs, c.Ref())
+		}
+		if err := verifyRows(n.Cols, [][]*plan.Expr{refs}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func verifyAsof(n *AsofJoin) error {
+	if len(n.LeftKeys) != len(n.RightKeys) {
+		return fmt.Errorf("%d left keys but %d right ones", len(n.LeftKeys), len(n.RightKeys))
+	}
+	for i, l := range n.LeftKeys {
+		if !l.Type.Equal(n.RightKeys[i].Type) {
+			return fmt.Errorf("key %s is %s but %s is %s", l, l.Type, n.RightKeys[i], n.RightKeys[i].Type)
+		}
+	}
+	if !n.LeftTime.Type.Equal(n.RightTime.Type) {
+		return fmt.Errorf("time %s is %s but %s is %s", n.LeftTime, n.LeftTime.Type, n.RightTime, n.RightTime.Type)
+	}
+	return verifyCondition("condition", n.On)
+}
+
 // verifyDefined checks that the node's own columns have ids that nothing else in the plan has. A projection may pass
 // a column on under its own id.
 func verifyDefined(n Node, defined map[int]bool) error {
-	var own []Column
+	for _, c := range ownColumns(n) {
+		if defined[c.ID] {
+			return fmt.Errorf("column id %d is defined twice", c.ID)
+		}
+		defined[c.ID] = true
+	}
+	return nil
+}
+
+// ownColumns lists the columns that a node defines rather than passes on.
+func ownColumns(n Node) []Column {
 	switch n := n.(type) {
-	case *Scan, *Values, *Aggregate:
-		own = n.Columns()
+	case *Scan, *Values, *Aggregate, *Union, *Expand:
+		return n.Columns()
 	case *Project:
+		var own []Column
 		for _, d := range n.Defs {
 			if d.Expr.Op != plan.OpColumn || d.Expr.Column != d.ID {
 				own = append(own, d.Column)
 			}
 		}
-	}
-	for _, c := range own {
-		if defined[c.ID] {
-			return fmt.Errorf("column id %d is defined twice", c.ID)
+		return own
+	case *Generate:
+		return n.Cols
+	case *Window:
+		var own []Column
+		for _, c := range n.Calls {
+			own = append(own, c.Column)
 		}
-		defined[c.ID] = true
+		return own
+	case *Join:
+		if n.Type == plan.JoinMark {
+			return []Column{n.Mark}
+		}
 	}
 	return nil
 }

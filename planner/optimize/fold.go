@@ -1,6 +1,8 @@
 package optimize
 
 import (
+	"slices"
+
 	"github.com/quern-engine/quern/compute"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/logical"
@@ -10,7 +12,10 @@ import (
 // away; one that lets nothing through becomes an empty table.
 func foldConstants(r *rewriter, n logical.Node) logical.Node {
 	return logical.Rewrite(n, func(n logical.Node) logical.Node {
-		n = logical.MapExprs(n, simplify)
+		if j, ok := n.(*logical.Join); ok && j.NullAware {
+			return r.foldCompared(j)
+		}
+		n = logical.MapExprs(n, r.simplify)
 		switch n := n.(type) {
 		case *logical.Filter:
 			if n.Predicate.IsTrue() {
@@ -33,14 +38,46 @@ func foldConstants(r *rewriter, n logical.Node) logical.Node {
 	})
 }
 
-// simplify folds an expression bottom up.
-func simplify(e *plan.Expr) *plan.Expr { return e.Transform(simplifyNode) }
+// foldCompared folds a null-aware join. Its comparisons stay comparisons, even of constants: which of them are NULL is
+// for the join to see, row by row.
+func (r *rewriter) foldCompared(n *logical.Join) logical.Node {
+	compared, others := n.Compare()
+	changed := false
+	simplified := func(e *plan.Expr) *plan.Expr {
+		s := r.simplify(e)
+		changed = changed || s != e
+		return s
+	}
+	for i, c := range compared {
+		args := []*plan.Expr{simplified(c.Args[0]), simplified(c.Args[1])}
+		if args[0] != c.Args[0] || args[1] != c.Args[1] {
+			compared[i] = withArgs(c, args)
+		}
+	}
+	rest := plan.And(others...)
+	if rest != nil {
+		rest = simplified(rest)
+	}
+	if !changed {
+		return n
+	}
+	if rest != nil && rest.IsTrue() {
+		rest = nil
+	}
+	out := *n
+	out.Compared = compared
+	out.On = plan.And(append(slices.Clone(compared), rest)...)
+	return &out
+}
 
-func simplifyNode(e *plan.Expr) *plan.Expr {
+// simplify folds an expression bottom up.
+func (r *rewriter) simplify(e *plan.Expr) *plan.Expr { return e.Transform(r.simplifyNode) }
+
+func (r *rewriter) simplifyNode(e *plan.Expr) *plan.Expr {
 	if e.Op != plan.OpCall {
 		return e
 	}
-	if s := simplifyCall(e); s != e {
+	if s := r.simplifyCall(e); s != e {
 		return s
 	}
 	for _, a := range e.Args {
@@ -49,7 +86,7 @@ func simplifyNode(e *plan.Expr) *plan.Expr {
 		}
 	}
 	// A constant that raises an error stays: whether it is reached is for the run to see.
-	if v, err := compute.Fold(e); err == nil && v.IsLiteral() && v.Type.Equal(e.Type) {
+	if v, err := compute.Fold(e, r.session); err == nil && v.IsLiteral() && v.Type.Equal(e.Type) {
 		return v
 	}
 	return e
@@ -78,14 +115,17 @@ func negated(name string) (string, bool) {
 	return "", false
 }
 
-func simplifyCall(e *plan.Expr) *plan.Expr {
+func (r *rewriter) simplifyCall(e *plan.Expr) *plan.Expr {
 	switch e.Name {
 	case "and":
 		return simplifyLogic(e, false)
 	case "or":
-		return simplifyLogic(e, true)
+		if s := simplifyLogic(e, true); s != e {
+			return s
+		}
+		return listed(e)
 	case "not":
-		return simplifyNot(e)
+		return r.simplifyNot(e)
 	case "isnull", "isnotnull":
 		if !e.Args[0].Nullable {
 			return plan.BoolLiteral(e.Name == "isnotnull")
@@ -122,7 +162,7 @@ func simplifyLogic(e *plan.Expr, decides bool) *plan.Expr {
 	return e
 }
 
-func simplifyNot(e *plan.Expr) *plan.Expr {
+func (r *rewriter) simplifyNot(e *plan.Expr) *plan.Expr {
 	x := e.Args[0]
 	if x.Op != plan.OpCall {
 		return e
@@ -132,7 +172,7 @@ func simplifyNot(e *plan.Expr) *plan.Expr {
 		return x.Args[0]
 	case "and", "or":
 		other := map[string]string{"and": "or", "or": "and"}[x.Name]
-		return simplifyNode(withName(x, other, not(x.Args[0]), not(x.Args[1])))
+		return r.simplifyNode(withName(x, other, r.not(x.Args[0]), r.not(x.Args[1])))
 	}
 	name, ok := negated(x.Name)
 	if !ok {
@@ -141,8 +181,37 @@ func simplifyNot(e *plan.Expr) *plan.Expr {
 	return withName(x, name, x.Args...)
 }
 
-func not(e *plan.Expr) *plan.Expr {
-	return simplifyNode(&plan.Expr{Op: plan.OpCall, Name: "not", Type: plan.Boolean, Nullable: e.Nullable, Args: []*plan.Expr{e}})
+func (r *rewriter) not(e *plan.Expr) *plan.Expr {
+	return r.simplifyNode(&plan.Expr{Op: plan.OpCall, Name: "not", Type: plan.Boolean, Nullable: e.Nullable, Args: []*plan.Expr{e}})
+}
+
+// listed makes x = 1 OR x = 2 an IN list: one look-up in place of two comparisons.
+func listed(e *plan.Expr) *plan.Expr {
+	l, first, okLeft := oneOf(e.Args[0])
+	r, more, okRight := oneOf(e.Args[1])
+	if !okLeft || !okRight || !l.Equal(r) {
+		return e
+	}
+	return &plan.Expr{
+		Op: plan.OpCall, Name: "in", Type: plan.Boolean, Nullable: e.Nullable, Args: slices.Concat([]*plan.Expr{l}, first, more),
+	}
+}
+
+// oneOf recognises a column that is compared with constants of its type, none of them NULL.
+func oneOf(e *plan.Expr) (column *plan.Expr, values []*plan.Expr, ok bool) {
+	if e.Op != plan.OpCall || e.Name != "=" && e.Name != "in" {
+		return nil, nil, false
+	}
+	column, values = e.Args[0], e.Args[1:]
+	if e.Name == "=" && column.IsLiteral() {
+		column, values = values[0], []*plan.Expr{column}
+	}
+	for _, v := range values {
+		if !v.IsLiteral() || v.Value.Null || !v.Type.Equal(column.Type) {
+			return nil, nil, false
+		}
+	}
+	return column, values, column.Op == plan.OpColumn
 }
 
 func withName(e *plan.Expr, name string, args ...*plan.Expr) *plan.Expr {

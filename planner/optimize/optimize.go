@@ -6,6 +6,7 @@ package optimize
 import (
 	"fmt"
 
+	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/logical"
 )
 
@@ -23,6 +24,7 @@ type Options struct {
 	// BroadcastBytes is how large a join's build side may be to be sent whole to every task. 0 means 10 MiB, Spark's
 	// value: above it the copies cost more than a shuffle of both sides.
 	BroadcastBytes int64
+	Session        plan.Session // in which constants are computed
 }
 
 const defaultBroadcastBytes = 10 << 20
@@ -31,11 +33,17 @@ const defaultBroadcastBytes = 10 << 20
 func Structure() []Rule {
 	return []Rule{
 		{"fold-constants", "first: every later rule looks for literals", foldConstants},
+		{"simplify-joins", "before push-filters: a semi join lets more conditions through than a mark join", simplifyJoins},
 		{"outer-to-inner", "before push-filters, which an outer join stops", outerToInner},
+		{"factor-disjunctions", "before push-filters: what comes out can go down", factorDisjunctions},
 		{"push-filters", "after fold-constants, so that no constant condition is carried down", pushFilters},
+		{"pushed-outer-to-inner", "after push-filters, which brings filters down to outer joins", outerToInner},
+		{"push-into-inner", "after pushed-outer-to-inner: inner joins let more conditions through", pushFilters},
+		{"infer-filters", "after push-filters, which brings conditions and keys together", inferFilters},
 		{"fold-pushed", "after push-filters, which puts definitions in place of columns", foldConstants},
 		{"unwrap-casts", "after fold-pushed; gives pruning bare columns to look at", unwrapCasts},
 		{"prune-partitions", "after unwrap-casts: looks at the filters that have reached scans", prunePartitions},
+		{"simplify-filtered", "after push-filters: conditions say more of what is unique and not NULL", simplifyJoins},
 		{"merge-projects", "after push-filters, which frees projections to meet", mergeProjects},
 		{"prune-columns", "last: nothing after it stops needing a column", pruneColumns},
 	}
@@ -45,9 +53,18 @@ func Structure() []Rule {
 func Statistics() []Rule {
 	return []Rule{
 		{"prune-row-groups", "first: sizes depend on what is left to read", pruneRowGroups},
+		{"simplify-known", "after prune-row-groups: files may say that a column has no NULL", simplifyJoins},
+		{"answer-from-statistics", "after prune-row-groups, which may leave a whole table to count", answerFromStatistics},
+		{"semi-to-inner", "before order-joins, which then may build either side", semiToInner},
+		{"order-joins", "before the rules that look at sizes of whole joins", orderJoins},
+		{"prune-reordered", "after order-joins, which carries columns further than they are needed", pruneColumns},
 		{"split-distinct", "before choose-joins, whose estimates see the smaller input", splitDistinct},
+		{"expand-distinct", "after split-distinct, which does simple cases better", expandDistinct},
 		{"limit-into-sort", "anywhere here: nothing above moves limits", limitIntoSort},
-		{"choose-joins", "last: goes by the size of final inputs", chooseJoins},
+		{"choose-joins", "after all that changes sizes: goes by those of final inputs", chooseJoins},
+		{"order-conjuncts", "after all that moves conditions", orderConjuncts},
+		{"share-expressions", "after merge-projects, which would undo it", shareExpressions},
+		{"runtime-filters", "after choose-joins, which says which side is built", runtimeFilters},
 	}
 }
 
@@ -61,11 +78,12 @@ type Result struct {
 type rewriter struct {
 	ids            *logical.IDs
 	broadcastBytes int64
+	session        plan.Session
 }
 
 // Run applies rules in order.
 func Run(rules []Rule, n logical.Node, ids *logical.IDs, opts Options) (Result, error) {
-	r := &rewriter{ids: ids, broadcastBytes: opts.BroadcastBytes}
+	r := &rewriter{ids: ids, broadcastBytes: opts.BroadcastBytes, session: opts.Session}
 	if r.broadcastBytes == 0 {
 		r.broadcastBytes = defaultBroadcastBytes
 	}

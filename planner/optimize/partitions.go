@@ -32,7 +32,7 @@ func prunePartitions(r *rewriter, n logical.Node) logical.Node {
 			certain[i] = true
 		}
 		for _, f := range scan.Files {
-			if mayPass(onPartition, partition, f.File, certain) {
+			if r.mayPass(onPartition, partition, f.File, certain) {
 				out.Files = append(out.Files, f)
 			}
 		}
@@ -81,10 +81,10 @@ func partitionColumns(s *logical.Scan) map[int]int {
 
 // mayPass reports whether a file can have rows for which all conditions are true. For a file that can, it clears
 // certain[i] where condition i is not known to be true.
-func mayPass(preds []*plan.Expr, partition map[int]int, f plan.File, certain []bool) bool {
+func (r *rewriter) mayPass(preds []*plan.Expr, partition map[int]int, f plan.File, certain []bool) bool {
 	values := make([]*plan.Expr, len(preds))
 	for i, p := range preds {
-		values[i] = simplify(p.Transform(func(x *plan.Expr) *plan.Expr {
+		values[i] = r.simplify(p.Transform(func(x *plan.Expr) *plan.Expr {
 			if x.Op != plan.OpColumn {
 				return x
 			}

@@ -5,53 +5,6 @@ import (
 	"github.com/quern-engine/quern/planner/logical"
 )
 
-// splitDistinct turns an aggregation whose aggregates are all DISTINCT over the same arguments into one that drops
-// duplicates and one that aggregates what is left: both can then run in two phases, which DISTINCT itself cannot.
-func splitDistinct(r *rewriter, n logical.Node) logical.Node {
-	return logical.Rewrite(n, func(n logical.Node) logical.Node {
-		agg, ok := n.(*logical.Aggregate)
-		if !ok || !sameDistinct(agg.Aggs) {
-			return n
-		}
-		inner := &logical.Aggregate{Input: agg.Input}
-		outer := &logical.Aggregate{Input: inner}
-		for _, k := range agg.Keys {
-			col := r.ids.Column(k.Field)
-			inner.Keys = append(inner.Keys, logical.Definition{Column: col, Expr: k.Expr})
-			outer.Keys = append(outer.Keys, logical.Definition{Column: k.Column, Expr: col.Ref()})
-		}
-		var args []*plan.Expr
-		for _, x := range agg.Aggs[0].Args {
-			col := r.ids.Column(plan.Field{Name: "distinct", Type: x.Type, Nullable: x.Nullable})
-			inner.Keys = append(inner.Keys, logical.Definition{Column: col, Expr: x})
-			args = append(args, col.Ref())
-		}
-		for _, a := range agg.Aggs {
-			a.Args, a.Distinct = args, false
-			outer.Aggs = append(outer.Aggs, a)
-		}
-		return outer
-	})
-}
-
-func sameDistinct(aggs []logical.AggCall) bool {
-	if len(aggs) == 0 {
-		return false
-	}
-	first := aggs[0].Args
-	for _, a := range aggs {
-		if !a.Distinct || len(a.Args) != len(first) {
-			return false
-		}
-		for i, x := range a.Args {
-			if !x.Equal(first[i]) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
 // limitIntoSort has a sort below a limit keep no more rows than the limit can pass.
 func limitIntoSort(r *rewriter, n logical.Node) logical.Node {
 	return logical.Rewrite(n, func(n logical.Node) logical.Node {

@@ -1,6 +1,8 @@
 package optimize
 
 import (
+	"slices"
+
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/logical"
 )
@@ -38,15 +40,14 @@ func prune(n logical.Node, need columnSet) logical.Node {
 	case *logical.Join:
 		return pruneJoin(n, need)
 	case *logical.Sort:
-		below := need.clone()
-		for _, k := range n.Keys {
-			below[k.Column.ID] = true
-		}
-		return logical.MapInputs(n, func(in logical.Node) logical.Node { return trim(prune(in, below), below) })
+		return pruneInputs(n, need)
 	case *logical.Filter:
 		below := need.clone()
 		n.Predicate.Columns(below)
 		return logical.MapInputs(n, func(in logical.Node) logical.Node { return prune(in, below) })
+	}
+	if out, ok := pruneRows(n, need); ok {
+		return out
 	}
 	return logical.MapInputs(n, func(in logical.Node) logical.Node { return prune(in, need) })
 }
@@ -102,45 +103,65 @@ func pruneProject(n *logical.Project, need columnSet) logical.Node {
 func pruneAggregate(n *logical.Aggregate, need columnSet) logical.Node {
 	c := *n
 	c.Aggs = nil
-	below := columnSet{}
-	for _, k := range n.Keys {
-		k.Expr.Columns(below)
-	}
 	for _, a := range n.Aggs {
-		if !need[a.ID] {
-			continue
-		}
-		c.Aggs = append(c.Aggs, a)
-		for _, x := range a.Args {
-			x.Columns(below)
+		if need[a.ID] {
+			c.Aggs = append(c.Aggs, a)
 		}
 	}
 	if len(n.Keys) == 0 && len(c.Aggs) == 0 && len(n.Aggs) > 0 {
-		// One row comes out whatever is asked of it: keep something that makes it.
-		c.Aggs = n.Aggs[:1]
-		for _, x := range c.Aggs[0].Args {
-			x.Columns(below)
-		}
+		c.Aggs = n.Aggs[:1] // one row comes out whatever is asked of it: keep something that makes it
 	}
-	c.Input = prune(n.Input, below)
+	c.Input = prune(n.Input, columnsRead(&c))
 	if len(c.Aggs) == len(n.Aggs) && c.Input == n.Input {
 		return n
 	}
 	return &c
 }
 
-func pruneJoin(n *logical.Join, need columnSet) logical.Node {
-	below := need.clone()
-	if n.On != nil {
-		n.On.Columns(below)
+// columnsRead is what a node's own expressions read.
+func columnsRead(n logical.Node) columnSet {
+	read := columnSet{}
+	logical.MapExprs(n, func(e *plan.Expr) *plan.Expr {
+		e.Columns(read)
+		return e
+	})
+	return read
+}
+
+// and adds the columns of another set.
+func (s columnSet) and(o columnSet) columnSet {
+	c := s.clone()
+	for id := range o {
+		c[id] = true
 	}
+	return c
+}
+
+func pruneJoin(n *logical.Join, need columnSet) logical.Node {
+	if n.Type == plan.JoinMark && !need[n.Mark.ID] {
+		return prune(n.Left, need) // nobody asks, and it neither adds nor drops rows
+	}
+	if n.Type == plan.JoinLeft && !reads(need, n.Right) && n.RightUnique() && (n.On == nil || isCalm(n.On)) {
+		return prune(n.Left, need) // each left row comes out once, with columns that nobody reads
+	}
+	return pruneInputs(n, need)
+}
+
+// reads reports whether some column of a node is needed.
+func reads(need columnSet, n logical.Node) bool {
+	return slices.ContainsFunc(n.Columns(), func(c logical.Column) bool { return need[c.ID] })
+}
+
+// pruneInputs keeps of the inputs what is read above and in the node itself.
+func pruneInputs(n logical.Node, need columnSet) logical.Node {
+	below := need.and(columnsRead(n))
 	return logical.MapInputs(n, func(in logical.Node) logical.Node { return trim(prune(in, below), below) })
 }
 
-// trim projects a filter's or join's output to what is needed above.
+// trim projects the output of a node that passes on all columns of its inputs to what is needed above.
 func trim(n logical.Node, need columnSet) logical.Node {
 	switch n.(type) {
-	case *logical.Filter, *logical.Join:
+	case *logical.Filter, *logical.Join, *logical.Generate, *logical.Window, *logical.AsofJoin:
 	default:
 		return n
 	}

@@ -27,6 +27,16 @@ func push(n logical.Node, preds []*plan.Expr) logical.Node {
 		if n.Limit < 0 {
 			return logical.MapInputs(n, func(in logical.Node) logical.Node { return push(in, preds) })
 		}
+	case *logical.Union:
+		return pushUnion(n, preds)
+	case *logical.Expand:
+		return pushExpand(n, preds)
+	case *logical.Generate:
+		return pushGenerate(n, preds)
+	case *logical.Window:
+		return pushWindow(n, preds)
+	case *logical.AsofJoin:
+		return pushAsof(n, preds)
 	}
 	return filtered(logical.MapInputs(n, func(in logical.Node) logical.Node { return push(in, nil) }), preds)
 }
@@ -82,120 +92,4 @@ func definitions(defs []logical.Definition) map[int]*plan.Expr {
 		m[d.ID] = d.Expr
 	}
 	return m
-}
-
-func anyColumn(int) bool { return true }
-
-// pushJoin sends conjuncts above the join, and those of its condition, to the sides that they look at. What may go
-// where depends on which side the join keeps whole:
-//
-//	             above → left   above → right   above → on   on → left   on → right
-//	inner, cross     yes            yes            yes          yes         yes
-//	left             yes            no             no           no          yes
-//	semi             yes            —              no           yes         yes
-//	anti             yes            —              no           no          yes
-//	full             no             no             no           no          no
-//
-// What can raise an error never moves below a join, which may drop the rows that would raise it; but an equality of
-// the two sides always becomes a key, since nested loops are no alternative.
-func pushJoin(n *logical.Join, preds []*plan.Expr) logical.Node {
-	inner := n.Type == plan.JoinInner || n.Type == plan.JoinCross
-	semi := n.Type == plan.JoinLeftSemi
-	full := n.Type == plan.JoinFull
-	isLeft, isRight := side(n.Left), side(n.Right)
-	calm := func(p *plan.Expr) bool { return !canFail(p) && !logical.HasUDF(p) }
-
-	left, above := split(preds, func(p *plan.Expr) bool { return !full && calm(p) && logical.ReadsOnly(p, isLeft) })
-	var right, toOn []*plan.Expr
-	on := plan.Conjuncts(n.On)
-	if inner {
-		right, above = split(above, func(p *plan.Expr) bool { return calm(p) && logical.ReadsOnly(p, isRight) })
-		toOn, above = split(above, func(p *plan.Expr) bool {
-			return calm(p) && logical.ReadsOnly(p, anyColumn) || logical.IsEquiKey(p, isLeft, isRight)
-		})
-		on = append(on, toOn...)
-	}
-	moving, on := split(on, func(p *plan.Expr) bool { return (inner || semi) && calm(p) && logical.ReadsOnly(p, isLeft) })
-	left = append(left, moving...)
-	moving, on = split(on, func(p *plan.Expr) bool { return !full && calm(p) && logical.ReadsOnly(p, isRight) })
-	right = append(right, moving...)
-
-	out := *n
-	out.Left, out.Right = push(n.Left, left), push(n.Right, right)
-	out.On = plan.And(on...)
-	switch {
-	case out.Type == plan.JoinCross && out.On != nil:
-		out.Type = plan.JoinInner
-	case out.Type == plan.JoinInner && out.On == nil:
-		out.Type = plan.JoinCross
-	}
-	if out.Left == n.Left && out.Right == n.Right && len(toOn) == 0 && len(on) == len(plan.Conjuncts(n.On)) && out.Type == n.Type {
-		return filtered(n, above)
-	}
-	return filtered(&out, above)
-}
-
-// side tells the columns of one input.
-func side(n logical.Node) func(int) bool {
-	cols := map[int]bool{}
-	for _, c := range n.Columns() {
-		cols[c.ID] = true
-	}
-	return func(c int) bool { return cols[c] }
-}
-
-// outerToInner turns a left join into an inner join, and a full join into a left one, where a filter above throws away
-// the rows that the outer join would have filled up with NULL.
-func outerToInner(r *rewriter, n logical.Node) logical.Node {
-	return logical.Rewrite(n, func(n logical.Node) logical.Node {
-		f, ok := n.(*logical.Filter)
-		if !ok {
-			return n
-		}
-		j, ok := f.Input.(*logical.Join)
-		if !ok || j.Type != plan.JoinLeft && j.Type != plan.JoinFull {
-			return n
-		}
-		c := *j
-		if rejectsNull(f.Predicate, j.Right) {
-			c.Type = map[plan.JoinType]plan.JoinType{plan.JoinLeft: plan.JoinInner, plan.JoinFull: plan.JoinLeft}[j.Type]
-			if j.Type == plan.JoinFull {
-				// Left rows without a match go; right rows without one stay.
-				c.Left, c.Right = j.Right, j.Left
-			}
-		}
-		if j.Type == plan.JoinFull && rejectsNull(f.Predicate, j.Left) {
-			// Right rows without a match go, and perhaps left ones too.
-			if c.Type == plan.JoinLeft {
-				c.Type = plan.JoinInner
-			} else {
-				c.Type = plan.JoinLeft
-			}
-		}
-		if c.Type == j.Type {
-			return n
-		}
-		if c.Type == plan.JoinInner && c.On == nil {
-			c.Type = plan.JoinCross
-		}
-		return &logical.Filter{Input: &c, Predicate: f.Predicate}
-	})
-}
-
-// rejectsNull reports whether a conjunct is not true when all columns of an input are NULL, whatever the others are.
-func rejectsNull(p *plan.Expr, in logical.Node) bool {
-	nulls := map[int]*plan.Expr{}
-	for _, c := range in.Columns() {
-		nulls[c.ID] = plan.NullLiteral(c.Type)
-	}
-	for _, conjunct := range plan.Conjuncts(p) {
-		if !logical.ReadsOnly(conjunct, anyColumn) || canFail(conjunct) || logical.HasUDF(conjunct) {
-			continue
-		}
-		v := simplify(logical.Substitute(conjunct, nulls))
-		if isNull(v) || isBool(v, false) {
-			return true
-		}
-	}
-	return false
 }

@@ -74,6 +74,13 @@ func (b bounds) mayBeTrue(p *plan.Expr) bool {
 		return b.mayBeNull(p)
 	case "in":
 		return b.mayBeIn(p)
+	case "like", "startswith":
+		for _, end := range PrefixRange(p) {
+			if !b.mayBeTrue(end) {
+				return false
+			}
+		}
+		return true
 	}
 	name, l, r := p.Name, p.Args[0], p.Args[len(p.Args)-1]
 	swapped, ok := mirrored(name)
@@ -92,7 +99,7 @@ func (b bounds) column(e *plan.Expr) (plan.ColumnStats, bool) {
 		return plan.ColumnStats{}, false
 	}
 	i, ok := b.ordinals[e.Column]
-	if !ok || i >= len(b.group.Columns) {
+	if !ok || i < 0 || i >= len(b.group.Columns) {
 		return plan.ColumnStats{}, false
 	}
 	s := b.group.Columns[i]

@@ -1,6 +1,9 @@
 package optimize
 
-import "github.com/quern-engine/quern/plan"
+import (
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/planner/logical"
+)
 
 // calmFunctions never raise an error, whatever their arguments. A list of what is safe, since a function that is
 // forgotten here only stays where it was written.
@@ -15,6 +18,15 @@ func calmFunction(name string) bool {
 		return true
 	}
 	return false
+}
+
+// BehindFilter is an argument of an aggregate call that is not evaluated for rows that the call's filter leaves out, if
+// that could fail.
+func BehindFilter(a logical.AggCall, e *plan.Expr) *plan.Expr {
+	if a.Filter == nil || !canFail(e) {
+		return e
+	}
+	return &plan.Expr{Op: plan.OpCall, Name: "case", Type: e.Type, Nullable: true, Args: []*plan.Expr{a.Filter, e}}
 }
 
 // canFail reports whether evaluating an expression may raise an error on some row.

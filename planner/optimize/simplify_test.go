@@ -107,7 +107,7 @@ func drawRow(t *rapid.T) map[int]*plan.Expr {
 
 // valueOf evaluates a condition on a row by the constant folder alone.
 func valueOf(t *rapid.T, e *plan.Expr, row map[int]*plan.Expr) string {
-	v, err := compute.Fold(logical.Substitute(e, row))
+	v, err := compute.Fold(logical.Substitute(e, row), plan.Session{})
 	if err != nil || !v.IsLiteral() {
 		t.Fatalf("%s: %v, %v", e, v, err)
 	}
@@ -117,7 +117,7 @@ func valueOf(t *rapid.T, e *plan.Expr, row map[int]*plan.Expr) string {
 func TestSimplifyKeepsValues(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e, row := drawCondition(t, 3), drawRow(t)
-		s := simplify(e)
+		s := (&rewriter{}).simplify(e)
 		if got, want := valueOf(t, s, row), valueOf(t, e, row); got != want {
 			t.Fatalf("%s is %s, but simplified to %s it is %s", e, want, s, got)
 		}
@@ -129,7 +129,7 @@ func TestSimplifyKeepsValues(t *testing.T) {
 
 func TestUnwrapKeepsValues(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		e, row := simplify(drawCondition(t, 2)), drawRow(t)
+		e, row := (&rewriter{}).simplify(drawCondition(t, 2)), drawRow(t)
 		u := e.Transform(unwrap)
 		if got, want := valueOf(t, u, row), valueOf(t, e, row); got != want {
 			t.Fatalf("%s is %s, but unwrapped to %s it is %s", e, want, u, got)
@@ -151,7 +151,7 @@ func TestPruningKeepsRows(t *testing.T) {
 			ordinals[i] = i
 			group.Columns = append(group.Columns, statistics(c.Type, i, rows))
 		}
-		e := simplify(drawCondition(t, 2)).Transform(unwrap)
+		e := (&rewriter{}).simplify(drawCondition(t, 2)).Transform(unwrap)
 		for _, row := range rows {
 			if valueOf(t, e, row) == "true" && !groupMayPass(plan.Conjuncts(e), ordinals, group) {
 				t.Fatalf("%s is true for %v but the row group is pruned: %+v", e, row, group)

@@ -11,7 +11,11 @@ type Query struct {
 	OrderBy []OrderItem
 	Limit   Expr // nil: none
 	Offset  Expr // nil: none
-	Span    source.Span
+	// Distribute is DISTRIBUTE BY or CLUSTER BY, SortBy is SORT BY or CLUSTER BY: hints where rows lie, without effect
+	// on which rows there are.
+	Distribute []Expr
+	SortBy     []OrderItem
+	Span       source.Span
 }
 
 // CTE is one named query of a WITH clause.
@@ -29,23 +33,78 @@ type Select struct {
 	Distinct bool
 	Items    []SelectItem
 	From     []TableRef // joined by comma: a cross join
-	Where    Expr
-	GroupBy  []Expr
-	GroupAll bool // GROUP BY ALL
-	Having   Expr
-	Span     source.Span
+	// LateralViews follow FROM, each over what stands before it.
+	LateralViews []LateralView
+	Where        Expr
+	GroupBy      []Expr // expressions and *GroupingSets
+	GroupAll     bool   // GROUP BY ALL
+	Having       Expr
+	Qualify      Expr
+	Windows      []NamedWindow
+	Span         source.Span
+}
+
+// GroupingSets is ROLLUP(…), CUBE(…) or GROUPING SETS(…) in GROUP BY. Kind: "rollup", "cube", "sets". Each of Sets is a
+// parenthesised list or one expression; elements of "sets" may again be *GroupingSets, as the only member of their set.
+//
+// Of GROUP BY a, b GROUPING SETS (…), Given is a, b: the columns that exist in every set, NULL where a set lacks them.
+type GroupingSets struct {
+	Kind  string
+	Sets  [][]Expr
+	Given []Expr // nil where not written
+	Span  source.Span
+}
+
+// LateralView is LATERAL VIEW [OUTER] f(…) table AS columns.
+type LateralView struct {
+	Outer   bool
+	Call    *Call
+	Table   *Ident
+	Columns []Ident
+	Span    source.Span
+}
+
+// NamedWindow is WINDOW name AS (spec).
+type NamedWindow struct {
+	Name Ident
+	Spec *WindowSpec
+}
+
+// WindowSpec is what stands behind OVER. Base names a window that this one is, or extends.
+type WindowSpec struct {
+	Base        *Ident
+	PartitionBy []Expr
+	OrderBy     []OrderItem
+	Frame       *Frame // nil: the default
+	Span        source.Span
+}
+
+// Frame is ROWS or RANGE BETWEEN start AND end.
+type Frame struct {
+	Unit       string // "rows", "range"
+	Start, End FrameBound
+	Span       source.Span
+}
+
+// FrameBound is one end of a frame. Kind: "unbounded preceding", "preceding", "current", "following", "unbounded following".
+type FrameBound struct {
+	Kind   string
+	Offset Expr // of "preceding" and "following"
 }
 
 // SelectItem is an expression with an optional alias, or a star.
 type SelectItem struct {
 	Expr  Expr   // a *Star for * and t.*
 	Alias *Ident // nil: derived from the expression
+	// Aliases are the names that a generator's columns get: explode(m) AS (k, v).
+	Aliases []Ident
 }
 
 // SetOperation is UNION, INTERSECT or EXCEPT, each with ALL or without.
 type SetOperation struct {
 	Op          string // "union", "intersect", "except"
 	All         bool
+	ByName      bool // UNION BY NAME: columns go by name, not by place
 	Left, Right SetExpr
 	Span        source.Span
 }
@@ -61,7 +120,7 @@ func (*SetOperation) setExpr() {}
 func (*ValuesClause) setExpr() {}
 func (*Query) setExpr()        {}
 
-// TableRef is something in FROM: a *TableName, *Subquery or *Join.
+// TableRef is something in FROM: a *TableName, *Subquery, *Join, *TableFunction, *Pivot, *Unpivot, *Sample or *Aliased.
 type TableRef interface{ tableRef() }
 
 // TableName is a table or CTE by name.
@@ -74,6 +133,7 @@ type TableName struct {
 
 // Subquery is a query (VALUES included) in FROM.
 type Subquery struct {
+	Lateral bool
 	Query   *Query
 	Alias   *Ident
 	Columns []Ident
@@ -82,18 +142,89 @@ type Subquery struct {
 
 // Join is an explicit join.
 type Join struct {
-	Type    string // "inner", "left", "right", "full", "cross", "left_semi", "left_anti"
+	// Type: "inner", "left", "right", "full", "cross", "left_semi", "left_anti", "asof", "asof_left".
+	Type    string
 	Natural bool
 	Left    TableRef
 	Right   TableRef
 	On      Expr
 	Using   []Ident
+	Match   Expr // of an ASOF join: MATCH_CONDITION (left.t >= right.t)
+	// Tolerance is TOLERANCE expr, and Ties TIES (a, b), of an ASOF join; nil where not written.
+	Tolerance Expr
+	Ties      []Expr
+	Span      source.Span
+}
+
+// TableFunction is range(…), explode(…), VALUES-like functions in FROM. Name in any case.
+type TableFunction struct {
+	Lateral bool
+	Call    *Call
+	Alias   *Ident
+	Columns []Ident
 	Span    source.Span
 }
 
-func (*TableName) tableRef() {}
-func (*Subquery) tableRef()  {}
-func (*Join) tableRef()      {}
+// Aliased is a parenthesised join or other reference with a name.
+type Aliased struct {
+	Ref     TableRef
+	Alias   *Ident
+	Columns []Ident
+	Span    source.Span
+}
+
+// Sample is ref TABLESAMPLE (…) [REPEATABLE (seed)]. Kind: "percent", "rows", "bucket" (Bucket out of Buckets).
+type Sample struct {
+	Ref             TableRef
+	Kind            string
+	Amount          Expr // of percent and rows
+	Bucket, Buckets int
+	Seed            Expr // nil: 0
+	Span            source.Span
+}
+
+// Pivot is ref PIVOT (aggregates FOR column IN (values)).
+type Pivot struct {
+	Ref        TableRef
+	Aggregates []SelectItem
+	Columns    []Expr // FOR a, or FOR (a, b)
+	Values     []PivotValue
+	Alias      *Ident
+	Span       source.Span
+}
+
+// PivotValue is a value of IN, one item per column, with the name that its columns begin with.
+type PivotValue struct {
+	Items []Expr
+	Alias *Ident
+	Span  source.Span
+}
+
+// Unpivot is ref UNPIVOT [INCLUDE|EXCLUDE NULLS] (values FOR name IN (columns)).
+type Unpivot struct {
+	Ref          TableRef
+	IncludeNulls bool
+	Values       []Ident // the value column, or several
+	Name         Ident
+	Columns      []UnpivotColumn
+	Alias        *Ident
+	Span         source.Span
+}
+
+// UnpivotColumn is one column, or group of columns, that becomes a row.
+type UnpivotColumn struct {
+	Names []*Name
+	Alias *Ident
+}
+
+func (*TableName) tableRef()     {}
+func (*Subquery) tableRef()      {}
+func (*Join) tableRef()          {}
+func (*TableFunction) tableRef() {}
+func (*Aliased) tableRef()       {}
+func (*Sample) tableRef()        {}
+func (*Pivot) tableRef()         {}
+func (*Unpivot) tableRef()       {}
 
 // OrderItem is a sort key. NullsFirst follows Spark's default when it is not written: first when ascending, last when
 // descending.
@@ -127,15 +258,16 @@ type (
 	// Star is * or t.*.
 	Star struct {
 		Qualifier []Ident
+		Except    []*Name // * EXCEPT (a, b)
 		Span      source.Span
 	}
 	// Literal is a constant as written. Kind: "null", "boolean", "integer", "decimal", "double", "string", "binary",
-	// "typed" (DATE '…', TIMESTAMP '…', X'…': TypeName says which), "interval".
+	// "typed" (DATE '…', TIMESTAMP '…', X'…': TypeName says which).
 	Literal struct {
 		Kind     string
 		Text     string // digits, with the sign that stands before them; the string's value, escapes resolved; of X'…' hex digits
 		Suffix   string // of a number, upper case: "L", "S", "Y", "D", "F", "BD"
-		TypeName string // "date", "timestamp", "binary"
+		TypeName string // "date", "timestamp", "timestamp_ltz", "timestamp_ntz", "binary"
 		Span     source.Span
 	}
 	// Param is ${name}: a typed parameter of the job.
@@ -150,20 +282,61 @@ type (
 		Span source.Span
 	}
 	// Binary is an operator between operands, in canonical form: "or", "and", "=", "<=>", "<>", "<", "<=", ">", ">=",
-	// "+", "-", "*", "/", "%", "div", "||", "&", "|", "^".
+	// "+", "-", "*", "/", "%", "div", "||", "&", "|", "^", "<<", ">>", ">>>".
 	Binary struct {
 		Op     string
 		L, R   Expr
 		OpSpan source.Span
 		Span   source.Span
 	}
-	// Call is a function call, with DISTINCT, * as only argument, and FILTER.
+	// Interval is INTERVAL '1-2' YEAR TO MONTH, INTERVAL 3 DAYS 4 HOURS, INTERVAL '3 days 4 hours'. Each part has the
+	// sign that stands before it in its value. Of the form with TO there is one part.
+	Interval struct {
+		Parts []IntervalPart
+		Span  source.Span
+	}
+	// Call is a function call, with DISTINCT, * as only argument, FILTER, and OVER. Forms with a grammar of their own
+	// come as calls too: position(a IN b), substring(s FROM 2 FOR 3), trim(BOTH 'x' FROM s), overlay(…),
+	// timestampadd(DAY, …) with the unit as a string literal, and so on, with arguments in the function's order.
 	Call struct {
-		Name     Ident
-		Args     []Expr
-		Distinct bool
-		Filter   Expr
-		Span     source.Span
+		Name        Ident
+		Args        []Expr
+		Names       []*Ident // of named arguments: f(a => 1), struct(x AS a); nil, or one per argument
+		Bare        bool     // CURRENT_DATE and its like without parentheses: a column of that name comes first
+		Distinct    bool
+		Filter      Expr
+		WithinGroup []OrderItem
+		IgnoreNulls *bool // IGNORE NULLS or RESPECT NULLS; nil where not written
+		Over        *WindowSpec
+		Span        source.Span
+	}
+	// Lambda is x -> body or (x, y) -> body.
+	Lambda struct {
+		Params []Ident
+		Body   Expr
+		Span   source.Span
+	}
+	// Index is x[i].
+	Index struct {
+		X, I Expr
+		Span source.Span
+	}
+	// Field is x.name where x is not a plain name: f(x).name, a[0].name.
+	Field struct {
+		X    Expr
+		Name Ident
+		Span source.Span
+	}
+	// Quantified is x op ANY|SOME|ALL (SELECT …); Op is a comparison, or "like", "ilike" with a List for
+	// LIKE ANY ('a', 'b').
+	Quantified struct {
+		Op    string
+		X     Expr
+		All   bool
+		Not   bool // NOT LIKE ANY
+		Query *Query
+		List  []Expr
+		Span  source.Span
 	}
 	// Case is CASE [operand] WHEN … THEN … [ELSE …] END.
 	Case struct {
@@ -233,14 +406,30 @@ type (
 	}
 )
 
+// IntervalPart is a value with its unit. Value is a number, or a string that holds one or, with To set, several.
+type IntervalPart struct {
+	Value *Literal
+	Unit  string // singular, lower case: "year" … "microsecond"; "" of a string that has its units inside
+	To    string // "month", "hour", "minute", "second"; "" for none
+}
+
 // When is one arm of a CASE.
 type When struct{ Cond, Then Expr }
 
 // TypeName is a type as written: bigint, decimal(10,2), array<int>, struct<a: int>.
 type TypeName struct {
-	Name string // lower case; of a nested type all of it: "array<int>", "struct<a:decimal(10,2)>"
-	Args []int  // decimal(10, 2), varchar(20)
-	Span source.Span
+	// Name in lower case: "array", "map", "struct", "interval day to second"; of an interval all of it.
+	Name   string
+	Args   []int       // decimal(10, 2), varchar(20)
+	Fields []TypeField // array: the element; map: key and value; struct: its fields
+	Span   source.Span
+}
+
+// TypeField is a part of a nested type; only struct fields have names.
+type TypeField struct {
+	Name    Ident
+	Type    TypeName
+	NotNull bool
 }
 
 // Pos implements Expr.
@@ -261,3 +450,9 @@ func (e *Exists) Pos() source.Span         { return e.Span }
 func (e *ScalarSubquery) Pos() source.Span { return e.Span }
 func (e *Row) Pos() source.Span            { return e.Span }
 func (e *Extract) Pos() source.Span        { return e.Span }
+func (e *GroupingSets) Pos() source.Span   { return e.Span }
+func (e *Interval) Pos() source.Span       { return e.Span }
+func (e *Lambda) Pos() source.Span         { return e.Span }
+func (e *Index) Pos() source.Span          { return e.Span }
+func (e *Field) Pos() source.Span          { return e.Span }
+func (e *Quantified) Pos() source.Span     { return e.Span }

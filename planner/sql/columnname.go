@@ -1,63 +1,148 @@
 package sql
 
 import (
-	"strconv"
 	"strings"
 )
 
 // ColumnName is the name that an expression without an alias gives its column, following Spark: the last part of a
-// column's name, and else the expression with every operator in parentheses: "(a + b)", "count(1)", "CAST(x AS INT)".
+// column's name, and else the expression with every operator in parentheses: "(a + b)", "count(1)", "CAST(1 AS INT)".
 func ColumnName(e Expr) string {
+	var n Namer
+	return n.Name(e)
+}
+
+// Namer derives the names of columns from expressions, with what it can know of the query around them.
+type Namer struct {
+	// Windows are those that OVER name can mean.
+	Windows []NamedWindow
+	// Special, unless nil, names what only types can tell: s.x is "s.x" where s is a struct, and "x" where it is a table,
+	// and what is added to a date is "date_add(d, 7)". An empty result leaves the expression to the usual rules. It may
+	// call Text for the operands.
+	Special func(Expr) string
+
+	variables []string // parameters of the lambda functions around an expression
+}
+
+// Name is the name of the column that a select item without alias makes.
+func (n *Namer) Name(e Expr) string {
 	switch e := e.(type) {
 	case *Name:
 		return e.Parts[len(e.Parts)-1].Name
+	case *Cast:
+		if x, ok := e.X.(*Name); ok {
+			return n.Name(x)
+		}
+	}
+	return n.Text(e)
+}
+
+// Text is how an expression reads inside of another.
+func (n *Namer) Text(e Expr) string {
+	if n.Special != nil {
+		if text := n.Special(e); text != "" {
+			return text
+		}
+	}
+	switch e := e.(type) {
+	case *Name:
+		return n.column(e)
 	case *Star:
 		return "1"
 	case *Literal:
 		return literalName(e)
+	case *Interval:
+		return intervalName(e)
 	case *Param:
 		return e.Name
 	case *Unary:
-		switch x := ColumnName(e.X); e.Op {
-		case "not":
-			return "(NOT " + x + ")"
-		case "~":
-			return "~" + x
-		default:
-			return "(" + e.Op + " " + x + ")"
-		}
+		return n.unary(e)
 	case *Binary:
-		return binaryName(e)
+		return n.binary(e)
 	case *Call:
-		return callName(e)
+		return n.call(e)
 	case *Case:
-		return caseName(e)
+		return n.caseExpr(e)
 	case *Cast:
-		return castKeyword(e) + "(" + ColumnName(e.X) + " AS " + strings.ToUpper(castTypeName(e.Type)) + ")"
-	case *Between, *In, *Like, *Is:
-		return predicateName(e)
+		return n.cast(e)
+	case *Between, *In, *Like, *Is, *Quantified:
+		return n.predicate(e)
 	case *Exists:
 		return "exists()"
 	case *ScalarSubquery:
 		return "scalarsubquery()"
 	case *Row:
-		return "struct(" + columnNames(e.Items) + ")"
+		return n.row(e)
 	case *Extract:
-		return "extract(" + e.Field.Name + " FROM " + ColumnName(e.X) + ")"
+		return "extract(" + e.Field.Name + " FROM " + n.Text(e.X) + ")"
+	case *Lambda:
+		return n.lambda(e)
+	case *Index:
+		return n.Text(e.X) + "[" + n.Text(e.I) + "]"
+	case *Field:
+		return n.Text(e.X) + "." + e.Name.Name
 	}
 	return FormatExpr(e)
 }
 
-func columnNames(list []Expr) string {
+func (n *Namer) list(list []Expr) string {
 	parts := make([]string, len(list))
 	for i, e := range list {
-		parts[i] = ColumnName(e)
+		parts[i] = n.Text(e)
 	}
 	return strings.Join(parts, ", ")
 }
 
-func binaryName(e *Binary) string {
-	l, r := ColumnName(e.L), ColumnName(e.R)
+// column is a column, or a variable of a lambda function, which all have the same name.
+func (n *Namer) column(e *Name) string {
+	for _, v := range n.variables {
+		if !strings.EqualFold(v, e.Parts[0].Name) {
+			continue
+		}
+		text := "namedlambdavariable()"
+		for _, field := range e.Parts[1:] {
+			text += "." + field.Name
+		}
+		return text
+	}
+	return e.Parts[len(e.Parts)-1].Name
+}
+
+func (n *Namer) lambda(e *Lambda) string {
+	outer := n.variables
+	for _, p := range e.Params {
+		n.variables = append(n.variables, p.Name)
+	}
+	body := n.Text(e.Body)
+	n.variables = outer
+	return "lambdafunction(" + body + strings.Repeat(", namedlambdavariable()", len(e.Params)) + ")"
+}
+
+// row is (a, b), a struct whose fields have the names of its columns.
+func (n *Namer) row(e *Row) string {
+	parts := make([]string, len(e.Items))
+	for i, item := range e.Items {
+		name := structField(i)
+		if c, ok := item.(*Name); ok {
+			name = c.Parts[len(c.Parts)-1].Name
+		}
+		parts[i] = name + ", " + n.Text(item)
+	}
+	return "named_struct(" + strings.Join(parts, ", ") + ")"
+}
+
+func (n *Namer) unary(e *Unary) string {
+	switch x := n.Text(e.X); e.Op {
+	case "not":
+		return "(NOT " + x + ")"
+	case "~":
+		return "~" + x
+	default:
+		return "(" + e.Op + " " + x + ")"
+	}
+}
+
+func (n *Namer) binary(e *Binary) string {
+	l, r := n.Text(e.L), n.Text(e.R)
 	switch e.Op {
 	case "<>":
 		return "(NOT (" + l + " = " + r + "))"
@@ -69,54 +154,29 @@ func binaryName(e *Binary) string {
 	return "(" + l + " " + e.Op + " " + r + ")"
 }
 
-func callName(e *Call) string {
-	name, args := strings.ToLower(e.Name.Name), columnNames(e.Args)
-	if e.Distinct {
-		args = "DISTINCT " + args
-	}
-	s := name + "(" + args + ")"
-	switch { // functions that Spark writes in a way of their own
-	case name == "if":
-		s = "(IF(" + args + "))"
-	case (name == "substring" || name == "substr") && len(e.Args) == 2:
-		s = name + "(" + args + ", 2147483647)"
-	case trimSide(name) != "" && len(e.Args) == 2:
-		s = "TRIM(" + trimSide(name) + " " + ColumnName(e.Args[0]) + " FROM " + ColumnName(e.Args[1]) + ")"
-	}
-	if e.Filter != nil {
-		s += " FILTER (WHERE " + ColumnName(e.Filter) + ")"
-	}
-	return s
-}
-
-// trimSide is the keyword that stands for one of the trim functions, "" for others.
-func trimSide(name string) string {
-	switch name {
-	case "trim":
-		return "BOTH"
-	case "ltrim":
-		return "LEADING"
-	case "rtrim":
-		return "TRAILING"
-	}
-	return ""
-}
-
-func caseName(e *Case) string {
+func (n *Namer) caseExpr(e *Case) string {
 	var b strings.Builder
 	b.WriteString("CASE")
 	for _, w := range e.Whens {
-		cond := ColumnName(w.Cond)
+		cond := n.Text(w.Cond)
 		if e.Operand != nil {
-			cond = "(" + ColumnName(e.Operand) + " = " + cond + ")"
+			cond = "(" + n.Text(e.Operand) + " = " + cond + ")"
 		}
-		b.WriteString(" WHEN " + cond + " THEN " + ColumnName(w.Then))
+		b.WriteString(" WHEN " + cond + " THEN " + n.Text(w.Then))
 	}
 	if e.Else != nil {
-		b.WriteString(" ELSE " + ColumnName(e.Else))
+		b.WriteString(" ELSE " + n.Text(e.Else))
 	}
 	b.WriteString(" END")
 	return b.String()
+}
+
+// cast is CAST(x AS type); casts to nested types do not show.
+func (n *Namer) cast(e *Cast) string {
+	if e.Type.Fields != nil {
+		return n.Text(e.X)
+	}
+	return castKeyword(e) + "(" + n.Text(e.X) + " AS " + castTypeName(e.Type) + ")"
 }
 
 // castTypeName is a type under its first name.
@@ -134,6 +194,10 @@ func castTypeName(t TypeName) string {
 		t.Name = "float"
 	case "dec", "numeric":
 		t.Name = "decimal"
+	case "timestamp_ltz":
+		t.Name = "timestamp"
+	case "char", "character", "varchar":
+		t.Name, t.Args = "string", nil
 	}
 	if t.Name == "decimal" {
 		switch len(t.Args) {
@@ -143,36 +207,26 @@ func castTypeName(t TypeName) string {
 			t.Args = []int{t.Args[0], 0}
 		}
 	}
-	return formatType(t, strings.ToUpper)
+	return formatType(t, true)
 }
 
-func predicateName(e Expr) string {
+func (n *Namer) predicate(e Expr) string {
 	name, not := "", false
 	switch e := e.(type) {
 	case *Between:
-		name, not = "between("+columnNames([]Expr{e.X, e.Low, e.High})+")", e.Not
+		name, not = "between("+n.list([]Expr{e.X, e.Low, e.High})+")", e.Not
 	case *In:
 		list := "listquery()"
 		if e.Query == nil {
-			list = columnNames(e.List)
+			list = n.list(e.List)
 		}
-		name, not = "("+ColumnName(e.X)+" IN ("+list+"))", e.Not
+		name, not = "("+n.Text(e.X)+" IN ("+list+"))", e.Not
 	case *Like:
-		x, pattern := ColumnName(e.X), ColumnName(e.Pattern)
-		not = e.Not
-		switch e.Op {
-		case "like":
-			name = x + " LIKE " + pattern
-		case "ilike":
-			name = "ilike(" + x + ", " + pattern + ")"
-		default:
-			name = "RLIKE(" + x + ", " + pattern + ")"
-		}
-		if e.Escape != nil {
-			name += " ESCAPE '" + ColumnName(e.Escape) + "'"
-		}
+		name, not = n.like(e), e.Not
+	case *Quantified:
+		return n.quantified(e)
 	case *Is:
-		return isName(e)
+		return n.is(e)
 	}
 	if not {
 		return "(NOT " + name + ")"
@@ -180,8 +234,42 @@ func predicateName(e Expr) string {
 	return name
 }
 
-func isName(e *Is) string {
-	x := ColumnName(e.X)
+func (n *Namer) like(e *Like) string {
+	x, pattern := n.Text(e.X), n.Text(e.Pattern)
+	switch e.Op {
+	case "rlike":
+		return "RLIKE(" + x + ", " + pattern + ")"
+	case "ilike":
+		return "ilike(" + x + ", " + pattern + ")"
+	}
+	name := x + " LIKE " + pattern
+	if e.Escape != nil {
+		name += " ESCAPE '" + n.Text(e.Escape) + "'"
+	}
+	return name
+}
+
+// quantified is likeany(x) and its like, whose patterns do not show, and a comparison with a query.
+func (n *Namer) quantified(e *Quantified) string {
+	word := "any"
+	if e.All {
+		word = "all"
+	}
+	x := n.Text(e.X)
+	if e.Query != nil {
+		return "(" + x + " " + e.Op + " " + strings.ToUpper(word) + " (listquery()))"
+	}
+	if e.Op == "ilike" {
+		x = "lower(" + x + ")"
+	}
+	if e.Not {
+		return "notlike" + word + "(" + x + ")"
+	}
+	return "like" + word + "(" + x + ")"
+}
+
+func (n *Namer) is(e *Is) string {
+	x := n.Text(e.X)
 	switch e.What {
 	case "true", "false":
 		if e.Not {
@@ -189,7 +277,7 @@ func isName(e *Is) string {
 		}
 		return "(" + x + " <=> " + e.What + ")"
 	case "distinct":
-		same := "(" + x + " <=> " + ColumnName(e.Other) + ")"
+		same := "(" + x + " <=> " + n.Text(e.Other) + ")"
 		if e.Not {
 			return same
 		}
@@ -199,71 +287,4 @@ func isName(e *Is) string {
 		return "(" + x + " IS NOT NULL)"
 	}
 	return "(" + x + " IS NULL)"
-}
-
-func literalName(e *Literal) string {
-	switch e.Kind {
-	case "null":
-		return "NULL"
-	case "string":
-		return e.Text
-	case "double":
-		bits := 64
-		if e.Suffix == "F" {
-			bits = 32
-		}
-		if v, err := strconv.ParseFloat(e.Text, bits); err == nil {
-			return javaFloat(v, bits)
-		}
-		return e.Text
-	case "integer", "decimal":
-		return plainNumber(e.Text)
-	case "typed", "interval":
-		return formatLiteral(e)
-	}
-	return e.Text
-}
-
-// plainNumber drops leading zeros, and writes .5 as 0.5 and 1. as 1.
-func plainNumber(text string) string {
-	sign := ""
-	if rest, ok := strings.CutPrefix(text, "-"); ok {
-		sign, text = "-", rest
-	}
-	whole, fraction, point := strings.Cut(text, ".")
-	whole = strings.TrimLeft(whole, "0")
-	if whole == "" {
-		whole = "0"
-	}
-	if point && fraction != "" {
-		whole += "." + fraction
-	}
-	if strings.Trim(whole, "0.") == "" {
-		sign = ""
-	}
-	return sign + whole
-}
-
-// javaFloat writes a number as Java does, which is what Spark shows: 1.0, 1.0E10, 1.0E-5.
-func javaFloat(v float64, bits int) string {
-	abs := v
-	if abs < 0 {
-		abs = -abs
-	}
-	if abs == 0 || abs >= 1e-3 && abs < 1e7 {
-		s := strconv.FormatFloat(v, 'f', -1, bits)
-		if !strings.Contains(s, ".") {
-			s += ".0"
-		}
-		return s
-	}
-	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(v, 'e', -1, bits), "e")
-	if !strings.Contains(mantissa, ".") {
-		mantissa += ".0"
-	}
-	n, err := strconv.Atoi(exponent)
-	if err != nil {
-		return mantissa
-	}
-	return mantissa + "E" + strconv.Itoa(n)
 }

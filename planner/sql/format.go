@@ -1,7 +1,6 @@
 package sql
 
 import (
-	"strconv"
 	"strings"
 	"unicode"
 )
@@ -33,32 +32,36 @@ func (f *printer) words(parts ...string) {
 
 func (f *printer) query(q *Query) {
 	for i, c := range q.With {
-		if i == 0 {
-			f.words("WITH ")
-		} else {
-			f.words(", ")
-		}
-		f.words(formatIdent(c.Name))
+		f.words(separator(i, "WITH "), formatIdent(c.Name))
 		f.columns(c.Columns)
 		f.words(" AS (")
 		f.query(c.Query)
 		f.words(")")
-		if i == len(q.With)-1 {
-			f.words(" ")
-		}
+	}
+	if q.With != nil {
+		f.words(" ")
 	}
 	f.setExpr(q.Body)
-	for i, o := range q.OrderBy {
-		f.words(separator(i, " ORDER BY "))
-		f.orderItem(o)
+	f.orderBy(" ORDER BY ", q.OrderBy)
+	f.list(" DISTRIBUTE BY ", q.Distribute)
+	f.orderBy(" SORT BY ", q.SortBy)
+	f.clause(" LIMIT ", q.Limit)
+	f.clause(" OFFSET ", q.Offset)
+}
+
+// clause writes a keyword with its expression, if there is one.
+func (f *printer) clause(keyword string, e Expr) {
+	if e != nil {
+		f.words(keyword)
+		f.expr(e)
 	}
-	if q.Limit != nil {
-		f.words(" LIMIT ")
-		f.expr(q.Limit)
-	}
-	if q.Offset != nil {
-		f.words(" OFFSET ")
-		f.expr(q.Offset)
+}
+
+// list writes a keyword with its expressions, if there are any.
+func (f *printer) list(keyword string, list []Expr) {
+	if list != nil {
+		f.words(keyword)
+		f.exprs(list)
 	}
 }
 
@@ -70,16 +73,19 @@ func separator(i int, first string) string {
 	return ", "
 }
 
-func (f *printer) orderItem(o OrderItem) {
-	f.expr(o.Expr)
-	if o.Descending {
-		f.words(" DESC")
-	}
-	switch {
-	case o.NullsFirst && o.Descending:
-		f.words(" NULLS FIRST")
-	case !o.NullsFirst && !o.Descending:
-		f.words(" NULLS LAST")
+func (f *printer) orderBy(keyword string, items []OrderItem) {
+	for i, o := range items {
+		f.words(separator(i, keyword))
+		f.expr(o.Expr)
+		if o.Descending {
+			f.words(" DESC")
+		}
+		switch {
+		case o.NullsFirst && o.Descending:
+			f.words(" NULLS FIRST")
+		case !o.NullsFirst && !o.Descending:
+			f.words(" NULLS LAST")
+		}
 	}
 }
 
@@ -89,15 +95,17 @@ func (f *printer) setExpr(e SetExpr) {
 		f.selectBlock(e)
 	case *ValuesClause:
 		for i, row := range e.Rows {
-			f.words(separator(i, "VALUES "), "(")
-			f.exprs(row)
-			f.words(")")
+			f.words(separator(i, "VALUES "))
+			f.valuesRow(row)
 		}
 	case *SetOperation:
 		f.setExpr(e.Left)
 		f.words(" ", strings.ToUpper(e.Op), " ")
 		if e.All {
 			f.words("ALL ")
+		}
+		if e.ByName {
+			f.words("BY NAME ")
 		}
 		f.setExpr(e.Right)
 	case *Query:
@@ -107,83 +115,162 @@ func (f *printer) setExpr(e SetExpr) {
 	}
 }
 
+// valuesRow writes a row of VALUES. One value that is itself a row needs the name struct: ((a, b)) is (a, b).
+func (f *printer) valuesRow(row []Expr) {
+	if len(row) == 1 {
+		switch e := row[0].(type) {
+		case *Row:
+			f.words("struct")
+		case *Call:
+			if isStruct(e.Name) {
+				f.words("struct")
+			}
+		}
+	}
+	f.words("(")
+	f.exprs(row)
+	f.words(")")
+}
+
 func (f *printer) selectBlock(s *Select) {
 	f.words("SELECT ")
 	if s.Distinct {
 		f.words("DISTINCT ")
 	}
-	for i, item := range s.Items {
-		f.words(separator(i, ""))
-		f.expr(item.Expr)
-		if item.Alias != nil {
-			f.words(" AS ", formatIdent(*item.Alias))
-		}
-	}
+	f.selectItems(s.Items)
 	for i, ref := range s.From {
 		f.words(separator(i, " FROM "))
 		f.tableRef(ref)
 	}
-	if s.Where != nil {
-		f.words(" WHERE ")
-		f.expr(s.Where)
+	for _, v := range s.LateralViews {
+		f.lateralView(v)
 	}
+	f.clause(" WHERE ", s.Where)
+	f.groupBy(s)
+	f.clause(" HAVING ", s.Having)
+	f.clause(" QUALIFY ", s.Qualify)
+	for i, w := range s.Windows {
+		f.words(separator(i, " WINDOW "), formatIdent(w.Name), " AS ")
+		f.windowSpec(w.Spec)
+	}
+}
+
+func (f *printer) selectItems(items []SelectItem) {
+	for i, item := range items {
+		f.words(separator(i, ""))
+		f.expr(item.Expr)
+		f.alias(item.Alias)
+		if item.Aliases != nil {
+			f.words(" AS ")
+			f.columns(item.Aliases)
+		}
+	}
+}
+
+func (f *printer) lateralView(v LateralView) {
+	f.words(" LATERAL VIEW ")
+	if v.Outer {
+		f.words("OUTER ")
+	}
+	f.call(v.Call)
+	if v.Table != nil {
+		f.words(" ", formatIdent(*v.Table))
+	}
+	if v.Columns != nil {
+		f.words(" AS ", formatIdents(v.Columns, ", "))
+	}
+}
+
+func (f *printer) groupBy(s *Select) {
 	if s.GroupAll {
 		f.words(" GROUP BY ALL")
 	}
 	for i, e := range s.GroupBy {
 		f.words(separator(i, " GROUP BY "))
-		f.expr(e)
-	}
-	if s.Having != nil {
-		f.words(" HAVING ")
-		f.expr(s.Having)
-	}
-}
-
-func (f *printer) tableRef(ref TableRef) {
-	switch ref := ref.(type) {
-	case *TableName:
-		f.words(formatIdents(ref.Parts, "."))
-		f.tableAlias(ref.Alias, ref.Columns)
-	case *Subquery:
-		f.words("(")
-		f.query(ref.Query)
-		f.words(")")
-		f.tableAlias(ref.Alias, ref.Columns)
-	case *Join:
-		f.join(ref)
+		if g, ok := e.(*GroupingSets); ok {
+			f.groupingSets(g)
+		} else {
+			f.groupingExpr(e)
+		}
 	}
 }
 
-func (f *printer) join(j *Join) {
-	f.tableRef(j.Left)
-	if j.Natural {
-		f.words(" NATURAL")
+// groupingExpr writes an expression of GROUP BY. One that begins like ROLLUP (…) goes in parentheses: it is a call.
+func (f *printer) groupingExpr(e Expr) {
+	text := FormatExpr(e)
+	if name, _, call := strings.Cut(text, "("); call && (strings.EqualFold(name, "rollup") || strings.EqualFold(name, "cube")) {
+		text = "(" + text + ")"
 	}
-	if j.Type != "inner" {
-		f.words(" ", strings.ToUpper(strings.ReplaceAll(j.Type, "_", " ")))
+	f.words(text)
+}
+
+func (f *printer) groupingSets(g *GroupingSets) {
+	f.exprs(g.Given)
+	if g.Given != nil {
+		f.words(" ")
 	}
-	f.words(" JOIN ")
-	if _, nested := j.Right.(*Join); nested {
-		f.words("(")
-		f.tableRef(j.Right)
-		f.words(")")
+	if g.Kind == "sets" {
+		f.words("GROUPING SETS (")
 	} else {
-		f.tableRef(j.Right)
+		f.words(strings.ToUpper(g.Kind), "(")
 	}
-	if j.On != nil {
-		f.words(" ON ")
-		f.expr(j.On)
+	for i, set := range g.Sets {
+		f.words(separator(i, ""))
+		if len(set) == 1 {
+			if nested, ok := set[0].(*GroupingSets); ok {
+				f.groupingSets(nested)
+				continue
+			}
+			if _, row := set[0].(*Row); !row {
+				f.groupingExpr(set[0])
+				continue
+			}
+		}
+		f.words("(")
+		f.exprs(set)
+		f.words(")")
 	}
-	if j.Using != nil {
-		f.words(" USING (", formatIdents(j.Using, ", "), ")")
-	}
+	f.words(")")
 }
 
-func (f *printer) tableAlias(alias *Ident, columns []Ident) {
+func (f *printer) windowSpec(w *WindowSpec) {
+	if w.Base != nil {
+		f.words(formatIdent(*w.Base))
+		return
+	}
+	f.words("(")
+	f.list("PARTITION BY ", w.PartitionBy)
+	if w.OrderBy != nil && w.PartitionBy != nil {
+		f.words(" ")
+	}
+	f.orderBy("ORDER BY ", w.OrderBy)
+	if fr := w.Frame; fr != nil {
+		if w.OrderBy != nil || w.PartitionBy != nil {
+			f.words(" ")
+		}
+		f.words(strings.ToUpper(fr.Unit), " BETWEEN ")
+		f.frameBound(fr.Start)
+		f.words(" AND ")
+		f.frameBound(fr.End)
+	}
+	f.words(")")
+}
+
+func (f *printer) frameBound(b FrameBound) {
+	switch b.Kind {
+	case "current":
+		f.words("CURRENT ROW")
+		return
+	case "preceding", "following":
+		f.operand(b.Offset, precedenceCompare)
+		f.words(" ")
+	}
+	f.words(strings.ToUpper(b.Kind))
+}
+
+func (f *printer) alias(alias *Ident) {
 	if alias != nil {
 		f.words(" AS ", formatIdent(*alias))
-		f.columns(columns)
 	}
 }
 
@@ -213,21 +300,6 @@ func formatIdents(names []Ident, between string) string {
 		parts[i] = formatIdent(n)
 	}
 	return strings.Join(parts, between)
-}
-
-// formatType is a type; fold sets the case of its name.
-func formatType(t TypeName, fold func(string) string) string {
-	if strings.Contains(t.Name, "<") { // field names inside keep their case
-		return t.Name
-	}
-	if t.Args == nil {
-		return fold(t.Name)
-	}
-	args := make([]string, len(t.Args))
-	for i, a := range t.Args {
-		args[i] = strconv.Itoa(a)
-	}
-	return fold(t.Name) + "(" + strings.Join(args, ",") + ")"
 }
 
 // quote is a string literal.

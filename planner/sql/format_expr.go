@@ -14,6 +14,13 @@ func exprPrecedence(e Expr) int {
 		return precedenceUnary
 	case *Between, *In, *Like, *Is:
 		return precedencePredicate
+	case *Quantified:
+		if e.Query != nil {
+			return precedenceCompare
+		}
+		return precedencePredicate
+	case *Lambda:
+		return precedenceLambda
 	}
 	return precedencePrimary
 }
@@ -45,6 +52,12 @@ func (f *printer) expr(e Expr) {
 			f.words(formatIdents(e.Qualifier, "."), ".")
 		}
 		f.words("*")
+		for i, n := range e.Except {
+			f.words(separator(i, " EXCEPT ("), formatIdents(n.Parts, "."))
+		}
+		if e.Except != nil {
+			f.words(")")
+		}
 	case *Literal:
 		f.words(formatLiteral(e))
 	case *Param:
@@ -63,9 +76,20 @@ func (f *printer) expr(e Expr) {
 	case *Cast:
 		f.words(castKeyword(e), "(")
 		f.expr(e.X)
-		f.words(" AS ", formatType(e.Type, strings.ToUpper), ")")
-	case *Between, *In, *Like, *Is:
+		f.words(" AS ", formatType(e.Type, true), ")")
+	case *Between, *In, *Like, *Is, *Quantified:
 		f.predicate(e)
+	case *Interval:
+		f.interval(e)
+	case *Lambda:
+		f.lambda(e)
+	case *Index:
+		f.operand(e.X, precedencePrimary)
+		f.words("[")
+		f.operand(e.I, precedenceCompare)
+		f.words("]")
+	case *Field:
+		f.field(e)
 	case *Exists:
 		f.subquery("EXISTS (", e.Query)
 	case *ScalarSubquery:
@@ -121,24 +145,110 @@ func isNumber(l *Literal) bool {
 	return l.Kind == "integer" || l.Kind == "decimal" || l.Kind == "double"
 }
 
+func (f *printer) lambda(e *Lambda) {
+	if len(e.Params) == 1 {
+		f.words(formatIdent(e.Params[0]))
+	} else {
+		f.columns(e.Params)
+	}
+	f.words(" -> ")
+	f.expr(e.Body)
+}
+
+// field writes x.name; a bare number before the dot would run together with it.
+func (f *printer) field(e *Field) {
+	if l, ok := e.X.(*Literal); ok && isNumber(l) {
+		f.words("(")
+		f.expr(e.X)
+		f.words(")")
+	} else {
+		f.operand(e.X, precedencePrimary)
+	}
+	f.words(".", formatIdent(e.Name))
+}
+
+func (f *printer) interval(e *Interval) {
+	f.words("INTERVAL")
+	for _, p := range e.Parts {
+		f.words(" ", formatLiteral(p.Value))
+		if p.Unit != "" {
+			f.words(" ", strings.ToUpper(p.Unit))
+		}
+		if p.To != "" {
+			f.words(" TO ", strings.ToUpper(p.To))
+		}
+	}
+}
+
 func (f *printer) call(e *Call) {
-	f.words(formatIdent(e.Name), "(")
+	f.words(formatIdent(e.Name))
+	if e.Bare {
+		return
+	}
+	f.words("(")
 	if e.Distinct {
 		f.words("DISTINCT ")
 	}
 	for i, a := range e.Args {
 		f.words(separator(i, ""))
-		if i == 0 && takesKeywords(e.Name) {
-			f.operand(a, precedenceCompare) // in position(a IN b) the IN would be the function's
-		} else {
-			f.expr(a)
-		}
+		f.argument(e, i, a)
 	}
 	f.words(")")
-	if e.Filter != nil {
-		f.words(" FILTER (WHERE ")
-		f.expr(e.Filter)
+	f.orderBy(" WITHIN GROUP (ORDER BY ", e.WithinGroup)
+	if e.WithinGroup != nil {
 		f.words(")")
+	}
+	if e.Filter != nil {
+		f.clause(" FILTER (WHERE ", e.Filter)
+		f.words(")")
+	}
+	if e.IgnoreNulls != nil {
+		if *e.IgnoreNulls {
+			f.words(" IGNORE NULLS")
+		} else {
+			f.words(" RESPECT NULLS")
+		}
+	}
+	if e.Over != nil {
+		f.words(" OVER ")
+		f.windowSpec(e.Over)
+	}
+}
+
+// argument writes the i-th argument of a call, with its name if it has one.
+func (f *printer) argument(e *Call, i int, a Expr) {
+	var name *Ident
+	if e.Names != nil {
+		name = e.Names[i]
+	}
+	switch {
+	case name != nil && isStruct(e.Name):
+		f.expr(a)
+		f.alias(name)
+		return
+	case name != nil:
+		f.words(formatIdent(*name), " => ")
+	case i == 0 && takesUnit(e.Name) && len(e.Args) == 3:
+		f.unit(a)
+		return
+	case i == 0 && takesKeywords(e.Name):
+		f.operand(a, precedenceCompare) // in position(a IN b) the IN would be the function's
+		return
+	}
+	f.expr(a)
+}
+
+// unit writes the first of three arguments where a bare word is a unit.
+func (f *printer) unit(a Expr) {
+	switch x := a.(type) {
+	case *Literal:
+		f.words(x.Text)
+	case *Name:
+		f.words("(")
+		f.expr(a)
+		f.words(")")
+	default:
+		f.expr(a)
 	}
 }
 
@@ -203,6 +313,8 @@ func (f *printer) predicate(e Expr) {
 			f.words(" ESCAPE ")
 			f.expr(e.Escape)
 		}
+	case *Quantified:
+		f.quantified(e, not(e.Not))
 	case *Is:
 		f.operand(e.X, precedenceCompare)
 		f.words(" IS", not(e.Not), strings.ToUpper(e.What))
@@ -211,6 +323,22 @@ func (f *printer) predicate(e Expr) {
 			f.operand(e.Other, precedenceCompare)
 		}
 	}
+}
+
+func (f *printer) quantified(e *Quantified, not string) {
+	f.operand(e.X, precedenceCompare)
+	f.words(not, strings.ToUpper(e.Op))
+	if e.All {
+		f.words(" ALL (")
+	} else {
+		f.words(" ANY (")
+	}
+	if e.Query != nil {
+		f.query(e.Query)
+	} else {
+		f.exprs(e.List)
+	}
+	f.words(")")
 }
 
 // formatLiteral is a constant as SQL.
@@ -225,30 +353,6 @@ func formatLiteral(e *Literal) string {
 			return "X'" + e.Text + "'"
 		}
 		return strings.ToUpper(e.TypeName) + " " + quote(e.Text)
-	case "interval":
-		return formatInterval(e.Text)
 	}
 	return e.Text + e.Suffix
-}
-
-// formatInterval writes an interval in the standard's form where it has one ('1-2' YEAR TO MONTH, '3' DAY), else as
-// one string. Either reads back as the same text.
-func formatInterval(text string) string {
-	words := strings.Split(text, " ")
-	isUnit := func(w string) bool {
-		return w == strings.ToLower(w) && intervalUnit(token{kind: tokenWord, text: w}) == w
-	}
-	n := len(words)
-	units := 0
-	switch {
-	case n >= 4 && isUnit(words[n-3]) && words[n-2] == "to" && isUnit(words[n-1]):
-		units = 3
-	case n == 2 && isUnit(words[1]):
-		units = 1
-	}
-	if units == 0 {
-		return "INTERVAL " + quote(text)
-	}
-	value, unit := strings.Join(words[:n-units], " "), strings.ToUpper(strings.Join(words[n-units:], " "))
-	return "INTERVAL " + quote(value) + " " + unit
 }

@@ -28,14 +28,14 @@ const classSyntax = "PARSE_SYNTAX_ERROR"
 // lexer cuts a text into tokens.
 type lexer struct {
 	text   *source.Text
-	body   string
+	body   string // the text up to where the statement ends
 	pos    int
 	tokens []token
 }
 
-// lex returns the text's tokens, the last of which is tokenEnd.
-func lex(text *source.Text) ([]token, *source.Error) {
-	l := &lexer{text: text, body: text.Body}
+// lex returns the tokens of a part of the text, the last of which is tokenEnd.
+func lex(text *source.Text, part source.Span) ([]token, *source.Error) {
+	l := &lexer{text: text, body: text.Body[:part.End], pos: part.Start}
 	if err := l.checkText(); err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func lex(text *source.Text) ([]token, *source.Error) {
 			return nil, err
 		}
 	}
-	end := 0
+	end := part.Start
 	if n := len(l.tokens); n > 0 {
 		end = l.tokens[n-1].span.End
 	}
@@ -58,13 +58,13 @@ func lex(text *source.Text) ([]token, *source.Error) {
 }
 
 func (l *lexer) checkText() *source.Error {
-	if len(l.body) > MaxTextBytes {
-		return l.text.Errorf(source.Span{}, classSyntax, "the statement has %d bytes; at most %d are read", len(l.body), MaxTextBytes)
+	at := l.pos
+	if n := len(l.body) - at; n > MaxTextBytes {
+		return l.text.Errorf(source.Span{Start: at, End: at}, classSyntax, "the statement has %d bytes; at most %d are read", n, MaxTextBytes)
 	}
-	if utf8.ValidString(l.body) {
+	if utf8.ValidString(l.body[at:]) {
 		return nil
 	}
-	at := 0
 	for at < len(l.body) {
 		r, size := utf8.DecodeRuneInString(l.body[at:])
 		if r == utf8.RuneError && size == 1 {
@@ -167,6 +167,12 @@ func (l *lexer) word(n int) *source.Error {
 		return l.text.Errorf(source.Span{Start: l.pos, End: l.pos + n}, classSyntax, "this name has %d bytes; at most %d are allowed", n, MaxNameBytes)
 	}
 	text := l.body[l.pos : l.pos+n]
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return l.text.Errorf(source.Span{Start: l.pos, End: l.pos + n}, "INVALID_IDENTIFIER",
+				"a name without quotes has ASCII letters, digits and _ alone").WithHint("write `%s`", text)
+		}
+	}
 	l.emit(token{kind: tokenWord, text: text, upper: strings.ToUpper(text)}, l.pos+n)
 	return nil
 }
@@ -287,11 +293,12 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isDigitRune(r rune) bool { return r >= '0' && r <= '9' }
 
-// operators, longest first, each with its canonical spelling.
+// operators, longest first, each with its canonical spelling. A shift to the right comes as two or three tokens ">",
+// because in array<array<int>> they are brackets: the parser can tell.
 func operatorAt(s string) (written, canonical string) {
 	for _, o := range [...][2]string{
 		{"<=>", "<=>"}, {"<>", "<>"}, {"!=", "<>"}, {"<=", "<="}, {">=", ">="}, {"!>", "<="}, {"!<", ">="}, {"==", "="},
-		{"||", "||"}, {"::", "::"}, {"->", "->"}, {"=>", "=>"}, {"|>", "|>"},
+		{"<<", "<<"}, {"||", "||"}, {"::", "::"}, {"->", "->"}, {"=>", "=>"}, {"|>", "|>"},
 		{"=", "="}, {"<", "<"}, {">", ">"}, {"!", "!"}, {"+", "+"}, {"-", "-"}, {"*", "*"}, {"/", "/"}, {"%", "%"},
 		{"&", "&"}, {"|", "|"}, {"^", "^"}, {"~", "~"}, {"(", "("}, {")", ")"}, {"[", "["}, {"]", "]"}, {",", ","},
 		{".", "."}, {";", ";"}, {":", ":"}, {"?", "?"},

@@ -2,8 +2,9 @@ package sql
 
 import "github.com/quern-engine/quern/internal/source"
 
-// from reads what stands behind FROM.
-func (p *parser) from() []TableRef {
+// from reads what stands behind FROM, with the lateral views, which go into s.
+func (p *parser) from(s *Select) []TableRef {
+	start := p.peek().span
 	var refs []TableRef
 	for {
 		refs = append(refs, p.relation())
@@ -11,50 +12,130 @@ func (p *parser) from() []TableRef {
 			break
 		}
 	}
-	if t := p.peek(); t.is("LATERAL") {
-		p.unsupported(t.span, "LATERAL VIEW is not supported yet")
+	s.LateralViews = p.lateralViews()
+	if p.startsPivot() && s.LateralViews != nil { // it turns the result of the views
+		inner := selectStar(nil, p.spanFrom(start))
+		inner.From, inner.LateralViews = refs, s.LateralViews
+		var ref TableRef = &Subquery{Query: &Query{Body: inner, Span: inner.Span}, Span: inner.Span}
+		s.LateralViews = nil
+		refs = []TableRef{p.joinTail(ref, start)}
 	}
 	p.after = "a comma, a JOIN, WHERE, GROUP BY, ORDER BY, LIMIT"
 	return refs
 }
 
-// relation reads a table with the joins behind it.
+// relation reads a table with the joins and pivots behind it.
 func (p *parser) relation() TableRef {
 	start := p.peek().span
-	return p.joinTail(p.relationPrimary(), start)
+	return p.joinTail(p.relationPrimary(p.lateral()), start)
 }
 
-// relationPrimary reads a table, a subquery or a relation in parentheses.
-func (p *parser) relationPrimary() TableRef {
+// lateral reads LATERAL before a subquery or a table function.
+func (p *parser) lateral() bool { return p.accept("LATERAL") }
+
+// relationPrimary reads a table, a subquery, a table function or a relation in parentheses.
+func (p *parser) relationPrimary(lateral bool) TableRef {
 	start := p.peek()
 	switch {
-	case start.is("LATERAL"):
-		p.unsupported(start.span, "LATERAL subqueries are not supported yet")
 	case start.is("VALUES") && p.startsQuery(0, false):
 		v := p.values()
-		return p.aliasSubquery(&Query{Body: v, Span: v.Span}, start.span)
+		ref := &Subquery{Lateral: lateral, Query: &Query{Body: v, Span: v.Span}}
+		ref.Alias, ref.Columns = p.valuesAlias(v)
+		ref.Span = p.spanFrom(start.span)
+		return ref
 	case start.isOp("("):
 		q, ref := p.parenRelation()
 		if q != nil {
-			return p.aliasSubquery(q, start.span)
+			return p.aliasSubquery(q, lateral, start.span)
+		}
+		if lateral {
+			p.fail(start.span, "INVALID_SQL_SYNTAX.LATERAL_WITHOUT_SUBQUERY_OR_TABLE_VALUED_FUNC", "LATERAL needs a subquery or a table function")
 		}
 		return p.aliasRelation(ref, start.span)
-	case start.kind == tokenWord && isReserved(start.upper), !start.isName():
+	case start.kind == tokenWord && isReserved(start.upper) && !p.startsFunction(), !start.isName():
 		p.failExpected("a table or a subquery")
+	case p.startsFunction():
+		return p.tableFunction(lateral)
 	}
-	name := &TableName{Parts: p.nameParts()}
-	if t := p.peek(); t.isOp("(") {
-		p.unsupported(start.span, "table functions are not supported yet")
+	name := &TableName{Parts: p.tableParts()}
+	if lateral {
+		p.fail(spanOf(name.Parts), "INVALID_SQL_SYNTAX.LATERAL_WITHOUT_SUBQUERY_OR_TABLE_VALUED_FUNC", "LATERAL needs a subquery or a table function")
 	}
-	if t := p.peek(); t.isOneOf("TABLESAMPLE", "PIVOT", "UNPIVOT") {
-		p.unsupported(t.span, t.upper+" is not supported yet")
-	}
+	p.refuseTableClauses()
+	sample := p.sample(start.span)
 	name.Alias, name.Columns = p.tableAlias()
 	name.Span = p.spanFrom(start.span)
-	if t := p.peek(); t.isOneOf("TABLESAMPLE", "PIVOT", "UNPIVOT") {
-		p.unsupported(t.span, t.upper+" is not supported yet")
+	return withSample(sample, name, name.Span)
+}
+
+// startsFunction reports name ( in FROM: a table function.
+func (p *parser) startsFunction() bool {
+	t := p.peek()
+	return t.isName() && p.peekAt(1).isOp("(") && (t.kind == tokenQuoted || !isReserved(t.upper) || t.isOneOf("LEFT", "RIGHT")) &&
+		!t.is("IDENTIFIER")
+}
+
+// tableParts reads a table's name: a.b.c, or IDENTIFIER('a.b.c').
+func (p *parser) tableParts() []Ident {
+	if p.peek().is("IDENTIFIER") && p.peekAt(1).isOp("(") {
+		return p.identifierClause()
 	}
-	return name
+	return p.nameParts()
+}
+
+// identifierClause reads IDENTIFIER('a.b'), which is a name given as a string.
+func (p *parser) identifierClause() []Ident {
+	p.advance()
+	p.expectOp("(", "")
+	t := p.peek()
+	if t.kind != tokenString {
+		p.unsupported(t.span, "IDENTIFIER (…) takes a string")
+		return []Ident{{Name: "_", Span: t.span}}
+	}
+	body := p.stringValue()
+	span := p.spanFrom(t.span)
+	p.expectOp(")", " behind the name")
+	inner, err := newParser(&source.Text{Body: body}, source.Span{End: len(body)})
+	if err != nil {
+		p.fail(span, classSyntax, "%q is not a name", body)
+		return []Ident{{Name: "_", Span: span}}
+	}
+	parts := inner.nameParts()
+	inner.end()
+	if inner.err != nil {
+		p.fail(span, classSyntax, "%q is not a name", body)
+	}
+	for i := range parts {
+		parts[i].Span, parts[i].Quoted = span, true
+	}
+	return parts
+}
+
+// refuseTableClauses refuses what Spark reads behind a table's name and this engine has no meaning for.
+func (p *parser) refuseTableClauses() {
+	t, next := p.peek(), p.peekAt(1)
+	switch {
+	case t.is("FOR") && next.isOneOf("SYSTEM_VERSION", "VERSION", "SYSTEM_TIME", "TIMESTAMP"),
+		t.isOneOf("SYSTEM_VERSION", "VERSION", "SYSTEM_TIME", "TIMESTAMP") && next.is("AS") && p.peekAt(2).is("OF"):
+		p.unsupported(t.span, "older versions of a table (… AS OF …) are not supported")
+	case t.is("WITH") && next.isOp("("):
+		p.unsupported(t.span, "options behind a table's name are not supported")
+	}
+}
+
+// tableFunction reads range(…) and its like.
+func (p *parser) tableFunction(lateral bool) TableRef {
+	start := p.peek()
+	for n := 2; !p.peekAt(n).isOp(")") && p.peekAt(n).kind != tokenEnd; n++ {
+		if t := p.peekAt(n); t.is("TABLE") && (p.peekAt(n-1).isOp("(") || p.peekAt(n-1).isOp(",") || p.peekAt(n-1).isOp("=>")) && p.startsQuery(n, false) {
+			p.unsupported(t.span, "tables as arguments of functions are not supported")
+		}
+	}
+	f := &TableFunction{Lateral: lateral, Call: p.lateralCall()}
+	sample := p.sample(start.span)
+	f.Alias, f.Columns = p.tableAlias()
+	f.Span = p.spanFrom(start.span)
+	return withSample(sample, f, f.Span)
 }
 
 // parenRelation reads ( … ) in FROM: a query or a relation, which only its innermost beginning tells apart.
@@ -66,7 +147,7 @@ func (p *parser) parenRelation() (q *Query, ref TableRef) {
 	}
 	defer p.leave()
 	switch {
-	case p.startsQuery(0, false):
+	case p.startsQuery(0, false) && !p.peek().is("VALUES"):
 		q = p.query()
 	case p.peek().isOp("("):
 		q, ref = p.parenRelation()
@@ -76,8 +157,10 @@ func (p *parser) parenRelation() (q *Query, ref TableRef) {
 		case p.goesOnAsQuery():
 			q = p.continueQuery(q, start)
 		case !p.peek().isOp(")"):
-			q, ref = nil, p.joinTail(p.aliasSubquery(q, start), start)
+			q, ref = nil, p.joinTail(p.aliasSubquery(q, false, start), start)
 		}
+	case p.peek().is("VALUES") && p.startsQuery(0, false):
+		q, ref = p.parenValues(start)
 	default:
 		ref = p.relation()
 		p.after = "a JOIN"
@@ -86,40 +169,54 @@ func (p *parser) parenRelation() (q *Query, ref TableRef) {
 	return q, ref
 }
 
+// parenValues reads VALUES … behind a parenthesis, which may begin a query or a join.
+func (p *parser) parenValues(start source.Span) (*Query, TableRef) {
+	v := p.values()
+	if p.peek().isOp(")") || p.goesOnAsQuery() {
+		return p.continueQuery(v, start), nil
+	}
+	alias, columns := p.valuesAlias(v)
+	ref := &Subquery{Query: &Query{Body: v, Span: v.Span}, Alias: alias, Columns: columns, Span: p.spanFrom(start)}
+	if p.goesOnAsQuery() {
+		return p.continueQuery(selectStar(ref, ref.Span), start), nil
+	}
+	return nil, p.joinTail(ref, start)
+}
+
 // goesOnAsQuery reports that what follows a query in parentheses makes it part of a larger query.
 func (p *parser) goesOnAsQuery() bool {
 	op, _ := p.setOperator()
 	t := p.peek()
-	return op != "" || t.is("ORDER") && p.peekAt(1).is("BY") || t.is("LIMIT") || t.is("OFFSET")
+	return op != "" || t.isOp("|>") || t.isOneOf("ORDER", "SORT", "CLUSTER", "DISTRIBUTE") && p.peekAt(1).is("BY") ||
+		t.is("LIMIT") || t.is("OFFSET") && p.startsClause()
 }
 
-// continueQuery reads the larger query that begins with q in parentheses.
-func (p *parser) continueQuery(q *Query, start source.Span) *Query {
-	whole := &Query{Body: p.setTail(q, setOr, start)}
-	p.queryTail(whole)
-	whole.Span = p.spanFrom(start)
-	return whole
+// continueQuery reads the larger query that begins with body.
+func (p *parser) continueQuery(body SetExpr, start source.Span) *Query {
+	q := &Query{Body: p.setTail(body, setPipe, start)}
+	p.queryTail(q)
+	q.Span = p.spanFrom(start)
+	return q
 }
 
-// aliasSubquery reads the alias of a subquery.
-func (p *parser) aliasSubquery(q *Query, start source.Span) TableRef {
+// aliasSubquery reads the sample and the alias of a subquery.
+func (p *parser) aliasSubquery(q *Query, lateral bool, start source.Span) TableRef {
+	sample := p.sample(start)
 	alias, columns := p.tableAlias()
-	return &Subquery{Query: q, Alias: alias, Columns: columns, Span: p.spanFrom(start)}
+	ref := &Subquery{Lateral: lateral, Query: q, Alias: alias, Columns: columns, Span: p.spanFrom(start)}
+	return withSample(sample, ref, ref.Span)
 }
 
-// aliasRelation reads the alias of a relation in parentheses, if any. An alias on a join hides the names inside, as if
-// the join were SELECT * FROM it, and that is what it becomes.
+// aliasRelation reads the sample and the alias of a relation in parentheses, if any. An alias hides the names inside.
 func (p *parser) aliasRelation(ref TableRef, start source.Span) TableRef {
+	sample := p.sample(start)
 	alias, columns := p.tableAlias()
-	if alias == nil {
-		return ref
-	}
-	if t, ok := ref.(*TableName); ok && t.Alias == nil {
+	if t, ok := ref.(*TableName); ok && t.Alias == nil && alias != nil {
 		t.Alias, t.Columns, t.Span = alias, columns, p.spanFrom(start)
-		return t
+	} else if alias != nil {
+		ref = &Aliased{Ref: ref, Alias: alias, Columns: columns, Span: p.spanFrom(start)}
 	}
-	span := p.spanFrom(start)
-	return &Subquery{Query: &Query{Body: selectStar(ref, span), Span: span}, Alias: alias, Columns: columns, Span: span}
+	return withSample(sample, ref, p.spanFrom(start))
 }
 
 // tableAlias reads [AS] name [(columns)].
@@ -129,67 +226,4 @@ func (p *parser) tableAlias() (*Ident, []Ident) {
 		return alias, p.idents("the name of a column")
 	}
 	return alias, nil
-}
-
-// joinTail goes on with the joins behind left. They associate to the left.
-func (p *parser) joinTail(left TableRef, start source.Span) TableRef {
-	for n := 0; ; n++ {
-		j, ok := p.joinType()
-		if !ok || !p.chain(n) {
-			return left
-		}
-		j.Left, j.Right = left, p.relationPrimary()
-		switch {
-		case p.accept("ON"):
-			j.On = p.expr()
-		case p.accept("USING"):
-			p.expectOp("(", " after USING")
-			j.Using = p.idents("the name of a column")
-		}
-		j.Span = p.spanFrom(start)
-		left = j
-	}
-}
-
-// joinType reads the words of a join up to and with JOIN; false when no join comes next.
-func (p *parser) joinType() (*Join, bool) {
-	j := &Join{Type: "inner"}
-	if t := p.peek(); t.is("ASOF") && p.peekAt(1).is("JOIN") {
-		p.unsupported(t.span, "ASOF JOIN is not supported yet")
-	}
-	first := p.peek()
-	if !first.isOneOf("JOIN", "NATURAL", "CROSS", "INNER", "LEFT", "RIGHT", "FULL", "SEMI", "ANTI") {
-		return nil, false
-	}
-	j.Natural = p.accept("NATURAL")
-	switch t := p.peek(); {
-	case p.accept("INNER"):
-	case p.accept("CROSS"):
-		j.Type = "cross"
-	case t.isOneOf("LEFT", "RIGHT", "FULL"):
-		p.advance()
-		j.Type = map[string]string{"LEFT": "left", "RIGHT": "right", "FULL": "full"}[t.upper]
-		switch {
-		case p.accept("OUTER"):
-		case t.upper == "LEFT" && p.accept("SEMI"):
-			j.Type = "left_semi"
-		case t.upper == "LEFT" && p.accept("ANTI"):
-			j.Type = "left_anti"
-		}
-	case p.accept("SEMI"):
-		j.Type = "left_semi"
-	case p.accept("ANTI"):
-		j.Type = "left_anti"
-	}
-	p.expect("JOIN", "")
-	return j, p.err == nil
-}
-
-// nameParts reads a.b.c.
-func (p *parser) nameParts() []Ident {
-	parts := []Ident{p.ident("a name")}
-	for p.acceptOp(".") {
-		parts = append(parts, p.ident("a name after the dot"))
-	}
-	return parts
 }

@@ -98,112 +98,31 @@ func DecimalDigits(text string) int {
 // typedLiteral reads DATE '…', TIMESTAMP '…' and X'…'.
 func (p *parser) typedLiteral() Expr {
 	t := p.advance()
-	e := &Literal{Kind: "typed", TypeName: strings.ToLower(t.text), Text: p.stringValue(), Span: p.spanFrom(t.span)}
+	e := &Literal{Kind: "typed", TypeName: strings.ToLower(t.text), Text: p.advance().text, Span: p.spanFrom(t.span)}
 	switch t.upper {
-	case "DATE", "TIMESTAMP":
-	case "TIMESTAMP_LTZ":
-		e.TypeName = "timestamp"
-	case "TIME", "TIMESTAMP_NTZ":
-		p.unsupported(e.Span, "the type "+t.upper+" is not supported")
+	case "DATE", "TIMESTAMP", "TIMESTAMP_LTZ", "TIMESTAMP_NTZ":
+	case "TIME":
+		p.fail(e.Span, "UNSUPPORTED_TIME_TYPE", "the type TIME is not supported")
 	case "X":
-		e.TypeName, e.Text = "binary", strings.ToUpper(e.Text)
-		if strings.Trim(e.Text, "0123456789ABCDEF") != "" {
-			p.fail(e.Span, "INVALID_TYPED_LITERAL", "X'…' holds hexadecimal digits alone")
-		}
-		if len(e.Text)%2 == 1 {
-			e.Text = "0" + e.Text
-		}
+		p.binaryLiteral(e)
 	default:
 		if isReserved(t.upper) {
 			p.fail(t.span, classSyntax, "expected an expression, found %s", p.describe(t))
 			break
 		}
-		err := p.fail(e.Span, "UNSUPPORTED_TYPED_LITERAL", "there are no literals of type %s", strings.ToUpper(t.text))
-		err.WithHint("DATE '…', TIMESTAMP '…', INTERVAL '…' and X'…' are; an alias is a name without quotes")
+		p.fail(e.Span, "UNSUPPORTED_TYPED_LITERAL", "there are no literals of type %s", t.upper).
+			WithHint("DATE '…', TIMESTAMP '…', INTERVAL '…' and X'…' are; an alias is a name without quotes")
 	}
 	return e
 }
 
-// intervalUnit is the canonical (lower-case, singular) form of a unit, "" for other words.
-func intervalUnit(t token) string {
-	if t.kind != tokenWord {
-		return ""
+// binaryLiteral checks the digits of X'…' and brings them into their usual form.
+func (p *parser) binaryLiteral(e *Literal) {
+	e.TypeName, e.Text = "binary", strings.ToUpper(e.Text)
+	if strings.Trim(e.Text, "0123456789ABCDEF") != "" {
+		p.fail(e.Span, "INVALID_TYPED_LITERAL", "X'…' holds hexadecimal digits alone")
 	}
-	unit := strings.TrimSuffix(strings.ToLower(t.text), "s")
-	switch unit {
-	case "year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond", "microsecond", "nanosecond":
-		return unit
+	if len(e.Text)%2 == 1 {
+		e.Text = "0" + e.Text
 	}
-	return ""
-}
-
-// startsInterval reports that the word INTERVAL, which comes next, is not a name.
-func (p *parser) startsInterval() bool {
-	t := p.peekAt(1)
-	if t.isOp("-") || t.isOp("+") {
-		t = p.peekAt(2)
-		return (t.kind == tokenNumber || t.kind == tokenString) && intervalUnit(p.peekAt(3)) != ""
-	}
-	return t.kind == tokenString || t.kind == tokenNumber
-}
-
-// interval reads INTERVAL '1' DAY, INTERVAL 3 MONTHS 2 DAYS, INTERVAL '1-2' YEAR TO MONTH and INTERVAL '3 days'. The
-// literal's text is what the last of these forms would hold: "1 day", "3 month 2 day", "1-2 year to month".
-func (p *parser) interval() Expr {
-	start := p.advance().span
-	e := &Literal{Kind: "interval"}
-	var parts []string
-	for first := true; ; first = false {
-		sign, at := "", p.peek()
-		if (at.isOp("-") || at.isOp("+")) && intervalUnit(p.peekAt(2)) != "" {
-			p.advance()
-			if sign = "-"; at.isOp("+") {
-				sign = ""
-			}
-		}
-		t := p.peek()
-		if t.kind != tokenNumber && t.kind != tokenString {
-			break
-		}
-		if !first && intervalUnit(p.peekAt(1)) == "" {
-			break
-		}
-		value := ""
-		if t.kind == tokenString {
-			value = p.stringValue()
-		} else {
-			value = p.advance().text
-		}
-		if sign != "" {
-			value = negate(value)
-		}
-		parts = append(parts, value)
-		unit := intervalUnit(p.peek())
-		if unit == "" {
-			if t.kind == tokenNumber {
-				p.failExpected("a unit such as DAY behind the number")
-			}
-			break
-		}
-		p.advance()
-		parts = append(parts, unit)
-		if p.peek().is("TO") {
-			p.advance()
-			to := intervalUnit(p.peek())
-			if to == "" {
-				p.failExpected("a unit after TO")
-			}
-			p.advance()
-			parts = append(parts, "to", to)
-		}
-	}
-	e.Text, e.Span = strings.Join(parts, " "), p.spanFrom(start)
-	return e
-}
-
-func negate(value string) string {
-	if rest, ok := strings.CutPrefix(value, "-"); ok {
-		return rest
-	}
-	return "-" + strings.TrimPrefix(value, "+")
 }

@@ -14,10 +14,12 @@ func (p *parser) startsQuery(n int, through bool) bool {
 	}
 	t, next := p.peekAt(n), p.peekAt(n+1)
 	switch {
-	case t.is("SELECT"), t.is("WITH"):
+	case t.is("SELECT"):
 		return true
+	case t.is("WITH"), t.is("FROM"):
+		return next.isName()
 	case t.is("VALUES"): // may be a column's name
-		return next.kind == tokenString || next.kind == tokenNumber || next.isOp("(") ||
+		return next.kind == tokenString || next.kind == tokenNumber || next.isOp("(") || next.isOp("-") ||
 			next.kind == tokenWord && (next.is("CASE") || !isClause(next.upper))
 	case t.is("TABLE"):
 		return next.isName() && !isClause(next.upper)
@@ -36,7 +38,7 @@ func (p *parser) query() *Query {
 	if p.peek().is("WITH") {
 		q.With = p.with()
 	}
-	q.Body = p.setExpr(setOr)
+	q.Body = p.setExpr(setPipe)
 	p.queryTail(q)
 	q.Span = p.spanFrom(start)
 	return q
@@ -50,13 +52,14 @@ func (p *parser) with() []CTE {
 	}
 	var list []CTE
 	for {
-		c := CTE{Name: p.ident("the name of a query after WITH")}
+		c := CTE{Name: p.wholeIdent("the name of a query after WITH")}
 		for _, other := range list {
 			if strings.EqualFold(other.Name.Name, c.Name.Name) {
 				p.fail(c.Name.Span, "DUPLICATED_CTE_NAMES", "WITH names two queries %s", c.Name.Name)
 			}
 		}
-		if p.acceptOp("(") {
+		if p.peek().isOp("(") && !p.startsQuery(1, true) { // AS may be missing
+			p.advance()
 			c.Columns = p.idents("the name of a column")
 		}
 		p.accept("AS")
@@ -70,18 +73,16 @@ func (p *parser) with() []CTE {
 	}
 }
 
-// queryTail reads ORDER BY, LIMIT and OFFSET.
+// queryTail reads what stands behind the body of a query, from ORDER BY to OFFSET.
 func (p *parser) queryTail(q *Query) {
-	if t := p.peek(); t.isOneOf("SORT", "CLUSTER", "DISTRIBUTE") && p.peekAt(1).is("BY") {
-		p.unsupported(t.span.Join(p.peekAt(1).span), t.upper+" BY is not supported: how rows are spread over partitions is the planner's choice")
-	}
-	if t := p.peek(); t.is("WINDOW") {
-		p.unsupported(t.span, "named windows are not supported yet")
-	}
 	if p.accept("ORDER") {
 		p.expect("BY", " after ORDER")
-		q.OrderBy = p.orderItems()
+		q.OrderBy = p.orderBy()
 		p.after = "a comma, LIMIT, OFFSET"
+	}
+	p.distribution(q)
+	if p.startsWindows() {
+		p.queryWindows(q)
 	}
 	if p.accept("LIMIT") {
 		if !p.accept("ALL") {
@@ -95,42 +96,93 @@ func (p *parser) queryTail(q *Query) {
 	}
 }
 
-func (p *parser) orderItems() []OrderItem {
-	if t := p.peek(); t.is("ALL") {
-		p.unsupported(t.span, "ORDER BY ALL is not supported yet")
+// distribution reads CLUSTER BY, DISTRIBUTE BY and SORT BY. CLUSTER BY says both of the others, and ORDER BY says all
+// there is to say about the order.
+func (p *parser) distribution(q *Query) {
+	start := p.peek()
+	by := func(keyword string) bool {
+		if !p.peek().is(keyword) || !p.peekAt(1).is("BY") {
+			return false
+		}
+		p.advance()
+		p.advance()
+		return true
 	}
+	if by("CLUSTER") {
+		q.Distribute = p.exprList(p.expr())
+		for _, e := range q.Distribute {
+			q.SortBy = append(q.SortBy, OrderItem{Expr: e, NullsFirst: true, Span: e.Pos()})
+		}
+		p.conflict(start, q.OrderBy != nil || p.peek().isOneOf("SORT", "DISTRIBUTE"))
+		return
+	}
+	distribute := by("DISTRIBUTE")
+	if distribute {
+		q.Distribute = p.exprList(p.expr())
+	}
+	sorted := by("SORT")
+	if sorted {
+		q.SortBy = p.orderItems()
+	}
+	p.conflict(start, q.OrderBy != nil && (distribute || sorted))
+}
+
+// conflict refuses clauses that say different things about the order of rows.
+func (p *parser) conflict(t token, conflicting bool) {
+	if conflicting {
+		p.fail(t.span, "UNSUPPORTED_FEATURE.COMBINATION_QUERY_RESULT_CLAUSES", "a query takes only one of ORDER BY, CLUSTER BY, and DISTRIBUTE BY with SORT BY")
+	}
+}
+
+// orderBy reads the items of ORDER BY. ORDER BY ALL comes as the name ALL, which the analyser knows.
+func (p *parser) orderBy() []OrderItem {
+	if t := p.peek(); t.is("ALL") {
+		p.advance()
+		item := p.orderDirection(&Name{Parts: []Ident{{Name: t.text, Span: t.span}}, Span: t.span}, t.span)
+		return []OrderItem{item}
+	}
+	return p.orderItems()
+}
+
+func (p *parser) orderItems() []OrderItem {
 	var items []OrderItem
 	for {
 		start := p.peek().span
-		item := OrderItem{Expr: p.expr()}
-		if p.accept("DESC") {
-			item.Descending = true
-		} else {
-			p.accept("ASC")
-		}
-		item.NullsFirst = !item.Descending
-		if p.accept("NULLS") {
-			switch {
-			case p.accept("FIRST"):
-				item.NullsFirst = true
-			case p.accept("LAST"):
-				item.NullsFirst = false
-			default:
-				p.failExpected("FIRST or LAST after NULLS")
-			}
-		}
-		item.Span = p.spanFrom(start)
-		items = append(items, item)
+		items = append(items, p.orderDirection(p.expr(), start))
 		if !p.acceptOp(",") {
 			return items
 		}
 	}
 }
 
+// orderDirection reads what stands behind a sort key.
+func (p *parser) orderDirection(e Expr, start source.Span) OrderItem {
+	item := OrderItem{Expr: e}
+	if p.accept("DESC") {
+		item.Descending = true
+	} else {
+		p.accept("ASC")
+	}
+	item.NullsFirst = !item.Descending
+	if p.accept("NULLS") {
+		switch {
+		case p.accept("FIRST"):
+			item.NullsFirst = true
+		case p.accept("LAST"):
+			item.NullsFirst = false
+		default:
+			p.failExpected("FIRST or LAST after NULLS")
+		}
+	}
+	item.Span = p.spanFrom(start)
+	return item
+}
+
 // The set operations' precedences: INTERSECT binds tighter.
 const (
-	setOr  = 1 // UNION, EXCEPT, MINUS
-	setAnd = 2 // INTERSECT
+	setPipe = iota // |>
+	setOr          // UNION, EXCEPT, MINUS
+	setAnd         // INTERSECT
 )
 
 // setOperator is the set operation that comes next, "" when there is none.
@@ -155,18 +207,35 @@ func (p *parser) setExpr(least int) SetExpr {
 // setTail goes on with the set operations behind left.
 func (p *parser) setTail(left SetExpr, least int, start source.Span) SetExpr {
 	for n := 0; ; n++ {
+		if least == setPipe && p.peek().isOp("|>") && p.chain(n) {
+			left = p.pipe(left, start)
+			continue
+		}
 		op, precedence := p.setOperator()
 		if op == "" || precedence < least || !p.chain(n) {
 			return left
 		}
 		p.advance()
-		all := p.accept("ALL")
-		if !all {
-			p.accept("DISTINCT")
-		}
-		right := p.setExpr(precedence + 1)
-		left = &SetOperation{Op: op, All: all, Left: left, Right: right, Span: p.spanFrom(start)}
+		e := &SetOperation{Op: op, Left: left}
+		e.All, e.ByName = p.setQuantifier(op)
+		e.Right = p.setExpr(precedence + 1)
+		e.Span = p.spanFrom(start)
+		left = e
 	}
+}
+
+// setQuantifier reads [ALL|DISTINCT] [BY NAME] behind a set operation.
+func (p *parser) setQuantifier(op string) (all, byName bool) {
+	all = p.accept("ALL")
+	if !all {
+		p.accept("DISTINCT")
+	}
+	if op == "union" && p.peek().is("BY") && p.peekAt(1).is("NAME") {
+		p.advance()
+		p.advance()
+		byName = true
+	}
+	return all, byName
 }
 
 // queryPrimary reads an operand of set operations.
@@ -179,15 +248,14 @@ func (p *parser) queryPrimary() SetExpr {
 		return p.valuesQuery()
 	case t.is("TABLE") && p.startsQuery(0, false):
 		return p.tableQuery()
+	case t.is("FROM"):
+		return p.fromQuery()
 	case p.acceptOp("("):
 		q := p.query()
 		p.closeQuery()
 		return q
-	case t.is("FROM"):
-		p.unsupported(t.span, "a query that begins with FROM is not supported: begin with SELECT")
-	default:
-		p.failExpected("a query (SELECT, WITH, VALUES or TABLE)")
 	}
+	p.failExpected("a query (SELECT, WITH, VALUES or TABLE)")
 	return &Select{Span: t.span}
 }
 
@@ -199,7 +267,7 @@ func selectStar(ref TableRef, span source.Span) *Select {
 // tableQuery reads TABLE name, which is SELECT * FROM name.
 func (p *parser) tableQuery() SetExpr {
 	start := p.advance().span
-	name := &TableName{Parts: p.nameParts(), Span: p.spanFrom(start)}
+	name := &TableName{Parts: p.tableParts(), Span: p.spanFrom(start)}
 	p.after = "ORDER, LIMIT"
 	return selectStar(name, p.spanFrom(start))
 }
@@ -208,7 +276,7 @@ func (p *parser) tableQuery() SetExpr {
 func (p *parser) valuesQuery() SetExpr {
 	start := p.peek().span
 	v := p.values()
-	alias, columns := p.tableAlias()
+	alias, columns := p.valuesAlias(v)
 	if alias == nil {
 		return v
 	}
@@ -216,17 +284,36 @@ func (p *parser) valuesQuery() SetExpr {
 	return selectStar(ref, ref.Span)
 }
 
-// values reads VALUES row, …: a row is (a, b) or a single value.
+// valuesAlias reads the alias of VALUES, whose columns are as many as those of the rows.
+func (p *parser) valuesAlias(v *ValuesClause) (*Ident, []Ident) {
+	alias, columns := p.tableAlias()
+	if n := len(v.Rows[0]); columns != nil && len(columns) != n {
+		p.fail(v.Span, "INVALID_INLINE_TABLE.NUM_COLUMNS_MISMATCH", "VALUES names %s and its rows have %s", plural(len(columns), "column"), plural(n, "column"))
+	}
+	return alias, columns
+}
+
+// values reads VALUES row, …: a row is (a, b), struct(a, b) or a single value.
 func (p *parser) values() *ValuesClause {
 	start := p.peek().span
 	p.expect("VALUES", "")
 	v := &ValuesClause{}
 	for {
-		e := p.expr()
-		if row, ok := e.(*Row); ok {
-			v.Rows = append(v.Rows, row.Items)
-		} else {
+		switch e := p.expr().(type) {
+		case *Row:
+			v.Rows = append(v.Rows, e.Items)
+		case *Call:
+			if isStruct(e.Name) && e.Args != nil {
+				v.Rows = append(v.Rows, e.Args)
+				break
+			}
 			v.Rows = append(v.Rows, []Expr{e})
+		default:
+			v.Rows = append(v.Rows, []Expr{e})
+		}
+		if first := v.Rows[0]; len(v.Rows[len(v.Rows)-1]) != len(first) {
+			p.fail(p.spanFrom(start), "INVALID_INLINE_TABLE.NUM_COLUMNS_MISMATCH", "the rows of VALUES have %d columns and this one has %d",
+				len(first), len(v.Rows[len(v.Rows)-1]))
 		}
 		if !p.acceptOp(",") {
 			break
@@ -235,94 +322,4 @@ func (p *parser) values() *ValuesClause {
 	v.Span = p.spanFrom(start)
 	p.after = "a comma, an alias"
 	return v
-}
-
-// selectBlock reads SELECT … up to and with HAVING.
-func (p *parser) selectBlock() *Select {
-	start := p.peek().span
-	p.expect("SELECT", "")
-	s := &Select{}
-	if p.peek().isOneOf("DISTINCT", "ALL") {
-		s.Distinct = p.advance().upper == "DISTINCT"
-	}
-	s.Items = p.selectItems()
-	p.after = "a comma, FROM"
-	if p.accept("FROM") {
-		s.From = p.from()
-	}
-	if p.accept("WHERE") {
-		s.Where = p.expr()
-		p.after = "AND, OR, GROUP BY, HAVING, ORDER BY, LIMIT"
-	}
-	if p.accept("GROUP") {
-		p.expect("BY", " after GROUP")
-		p.groupBy(s)
-	}
-	if p.accept("HAVING") {
-		s.Having = p.expr()
-		p.after = "AND, OR, ORDER BY, LIMIT"
-	}
-	if t := p.peek(); t.is("QUALIFY") {
-		p.unsupported(t.span, "QUALIFY is not supported yet")
-	}
-	s.Span = p.spanFrom(start)
-	return s
-}
-
-func (p *parser) selectItems() []SelectItem {
-	var items []SelectItem
-	for {
-		if t := p.peek(); t.is("FROM") && len(items) > 0 && !p.peekAt(1).isOp(",") {
-			p.fail(t.span, classSyntax, "expected an expression after the comma, found %s", p.describe(t)).
-				WithHint("remove the comma before FROM")
-		}
-		var item SelectItem
-		if t := p.peek(); t.isOp("*") {
-			p.advance()
-			item.Expr = &Star{Span: t.span}
-		} else {
-			item.Expr = p.expr()
-		}
-		if _, star := item.Expr.(*Star); star {
-			p.refuseStarExcept()
-		} else {
-			if t := p.peekAt(1); p.peek().is("AS") && t.isOp("(") {
-				p.unsupported(t.span, "several aliases for one expression are not supported")
-			}
-			item.Alias = p.alias()
-		}
-		items = append(items, item)
-		if !p.acceptOp(",") {
-			return items
-		}
-	}
-}
-
-// refuseStarExcept tells * EXCEPT (a, b), which leaves columns out, from the set operation.
-func (p *parser) refuseStarExcept() {
-	if t := p.peek(); t.is("EXCEPT") && p.peekAt(1).isOp("(") && !p.startsQuery(1, true) {
-		p.unsupported(t.span, "* EXCEPT (columns) is not supported yet: list the columns")
-	}
-}
-
-func (p *parser) groupBy(s *Select) {
-	defer func() { p.after = "a comma, HAVING, ORDER BY, LIMIT" }()
-	if t := p.peek(); t.is("ALL") {
-		p.advance()
-		s.GroupAll = true
-		return
-	}
-	for {
-		t := p.peek()
-		if t.is("GROUPING") && p.peekAt(1).is("SETS") || t.isOneOf("CUBE", "ROLLUP") && p.peekAt(1).isOp("(") {
-			p.unsupported(t.span, "GROUPING SETS, CUBE and ROLLUP are not supported yet")
-		}
-		s.GroupBy = append(s.GroupBy, p.expr())
-		if t := p.peek(); t.is("WITH") && p.peekAt(1).isOneOf("CUBE", "ROLLUP") || t.is("GROUPING") && p.peekAt(1).is("SETS") {
-			p.unsupported(t.span, "GROUPING SETS, CUBE and ROLLUP are not supported yet")
-		}
-		if !p.acceptOp(",") {
-			return
-		}
-	}
 }

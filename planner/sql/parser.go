@@ -1,26 +1,16 @@
 package sql
 
-import (
-	"strings"
-
-	"github.com/quern-engine/quern/internal/source"
-)
+import "github.com/quern-engine/quern/internal/source"
 
 // Parse reads one query: SELECT, WITH, VALUES or TABLE, with set operations. A semicolon may end it. Mistakes are of
 // type *source.Error.
 func Parse(text *source.Text) (*Query, error) {
-	p, err := newParser(text)
+	p, err := newParser(text, whole(text))
 	if err != nil {
 		return nil, err
 	}
 	q := p.query()
-	if p.acceptOp(";") {
-		p.after = ""
-		if t := p.peek(); t.kind != tokenEnd {
-			p.fail(t.span, classSyntax, "one statement at a time: expected the end of the text behind the semicolon, found %s", p.describe(t))
-		}
-	}
-	p.end()
+	p.endStatement()
 	if p.err != nil {
 		return nil, p.err
 	}
@@ -29,7 +19,7 @@ func Parse(text *source.Text) (*Query, error) {
 
 // ParseExpr reads one expression.
 func ParseExpr(text *source.Text) (Expr, error) {
-	p, err := newParser(text)
+	p, err := newParser(text, whole(text))
 	if err != nil {
 		return nil, err
 	}
@@ -41,6 +31,8 @@ func ParseExpr(text *source.Text) (Expr, error) {
 	}
 	return e, nil
 }
+
+func whole(text *source.Text) source.Span { return source.Span{End: len(text.Body)} }
 
 // parser reads tokens by recursive descent, and expressions by precedence. It keeps the first mistake and then sees
 // nothing but the end of the text, so every method returns soon and none needs to hand errors on; what a method
@@ -56,8 +48,8 @@ type parser struct {
 	err    *source.Error
 }
 
-func newParser(text *source.Text) (*parser, error) {
-	tokens, err := lex(text)
+func newParser(text *source.Text, part source.Span) (*parser, error) {
+	tokens, err := lex(text, part)
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +114,17 @@ func (p *parser) closeQuery() {
 	if !p.acceptOp(")") {
 		p.failExpected(p.following(`")"`))
 	}
+}
+
+// endStatement makes sure that nothing but semicolons is left.
+func (p *parser) endStatement() {
+	for p.acceptOp(";") {
+		p.after = ""
+		if t := p.peek(); t.kind != tokenEnd && !t.isOp(";") {
+			p.fail(t.span, classSyntax, "one statement at a time: expected the end of the text behind the semicolon, found %s", p.describe(t))
+		}
+	}
+	p.end()
 }
 
 // end makes sure that nothing is left.
@@ -214,74 +217,4 @@ func (p *parser) chain(n int) bool {
 		return false
 	}
 	return true
-}
-
-// ident reads a name; any word will do, since the caller knows that only a name can stand here. what completes the
-// sentence "expected …".
-func (p *parser) ident(what string) Ident {
-	t := p.peek()
-	if !t.isName() {
-		p.failExpected(what)
-		return Ident{Name: "_", Span: t.span}
-	}
-	p.advance()
-	return Ident{Name: t.text, Quoted: t.kind == tokenQuoted, Span: t.span}
-}
-
-// idents reads (a, b, …) behind its opening parenthesis.
-func (p *parser) idents(what string) []Ident {
-	var names []Ident
-	for {
-		names = append(names, p.ident(what))
-		if !p.acceptOp(",") {
-			break
-		}
-	}
-	p.expectOp(")", " or a comma")
-	return names
-}
-
-// isReserved reports the keywords that cannot begin an expression, upper case. Spark itself reserves almost nothing,
-// and then reads "SELECT a, FROM t" as a column called FROM; reserving the words that carry a statement's structure
-// makes such slips errors. In back quotes, behind a dot and behind AS they are names like any other.
-func isReserved(word string) bool {
-	switch word {
-	case "SELECT", "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "BY", "LIMIT", "UNION", "INTERSECT", "EXCEPT", "ON", "USING",
-		"JOIN", "NATURAL", "CROSS", "INNER", "FULL", "LEFT", "RIGHT", "WHEN", "THEN", "ELSE", "END", "AND", "OR", "AS",
-		"IN", "IS", "BETWEEN", "LIKE", "CASE", "NOT", "WITH", "DISTINCT", "ALL", "BOTH", "LEADING",
-		"TRAILING", "CAST", "TRY_CAST":
-		return true
-	}
-	return false
-}
-
-// isClause reports the keywords that go on with a query, and so are no alias unless AS stands before them.
-func isClause(word string) bool {
-	if isReserved(word) {
-		return word != "WITH" && word != "CAST" && word != "TRY_CAST"
-	}
-	switch word {
-	case "OFFSET", "MINUS", "LATERAL", "WINDOW", "QUALIFY", "SEMI", "ANTI", "ASOF", "TABLESAMPLE", "PIVOT", "UNPIVOT", "SORT",
-		"CLUSTER", "DISTRIBUTE", "ILIKE", "RLIKE", "REGEXP", "DIV", "ASC", "DESC", "NULLS", "OVER", "COLLATE", "ESCAPE":
-		return true
-	}
-	return false
-}
-
-// alias reads [AS] name; nil when there is none.
-func (p *parser) alias() *Ident {
-	t := p.peek()
-	if p.accept("AS") {
-		if next := p.peek(); next.kind == tokenString {
-			p.fail(next.span, classSyntax, "an alias is a name, not a string").
-				WithHint("quote names with back quotes: `%s`", strings.ReplaceAll(next.text, "`", "``"))
-		}
-		name := p.ident("a name after AS")
-		return &name
-	}
-	if t.kind == tokenQuoted || t.kind == tokenWord && !isClause(t.upper) {
-		name := p.ident("a name")
-		return &name
-	}
-	return nil
 }

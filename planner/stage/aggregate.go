@@ -3,9 +3,11 @@ package stage
 import (
 	"slices"
 
+	functions "github.com/quern-engine/quern/compute"
 	"github.com/quern-engine/quern/compute/agg"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/logical"
+	"github.com/quern-engine/quern/planner/optimize"
 )
 
 // Shuffle partitions aim at this many bytes in memory, so that a task's hash table fits a share of a small machine.
@@ -25,33 +27,31 @@ func partitions(s logical.Size) int {
 }
 
 // aggregate runs in one go where all rows of a group are already in one task, else in two phases around a shuffle by
-// the keys. DISTINCT aggregates cannot be split: their rows are shuffled as they are.
+// the keys. Aggregates whose states hold every row, DISTINCT ones among them, are not split: their rows are shuffled as
+// they are.
 func (c *cutter) aggregate(n *logical.Aggregate) (fragment, error) {
 	f, err := c.build(n.Input)
 	if err != nil {
 		return f, err
 	}
-	distinct := slices.ContainsFunc(n.Aggs, func(a logical.AggCall) bool { return a.Distinct })
 	// Rows that lie by the hash of some keys have each group in one task.
 	hashed := passHashed(f.hashed, n.Keys)
-	together := f.tasks == 1 || len(hashed) > 0
+	together := f.single() || len(hashed) > 0
+	whole := slices.ContainsFunc(n.Aggs, func(a logical.AggCall) bool { return !splittable(a) })
 	var keys []int
 	var aggs []plan.Agg
-	if f, keys, aggs, err = aggregateInput(f, n, distinct && !together); err != nil {
+	if f, keys, aggs, err = aggregateInput(f, n, whole && !together); err != nil {
 		return f, err
 	}
-	if together {
+	switch {
+	case together:
 		f = aggregated(f, n, plan.AggregateComplete, keys, aggs)
 		f.hashed = hashed
 		return f, nil
+	case whole:
+		return c.aggregateWhole(f, n, keyedPartitions(n, n.Input), keys, aggs)
 	}
-	parts := 1
-	if len(keys) > 0 {
-		parts = partitions(logical.Estimate(n.Input))
-	}
-	if distinct {
-		return c.aggregateDistinct(f, n, parts, keys, aggs)
-	}
+	parts := keyedPartitions(n, n)
 	f = aggregated(f, n, plan.AggregatePartial, keys, aggs)
 	first := firstOrdinals(len(keys))
 	if f, err = c.exchange(f, first, parts, plan.HashExchange); err != nil {
@@ -63,13 +63,23 @@ func (c *cutter) aggregate(n *logical.Aggregate) (fragment, error) {
 	return f, nil
 }
 
-func (c *cutter) aggregateDistinct(f fragment, n *logical.Aggregate, parts int, keys []int, aggs []plan.Agg) (fragment, error) {
+// keyedPartitions is how many partitions the rows of a node need on their way to an aggregation: its input as it is, or
+// its groups as a first phase leaves them.
+func keyedPartitions(n *logical.Aggregate, rows logical.Node) int {
+	if len(n.Keys) == 0 {
+		return 1
+	}
+	return partitions(logical.Estimate(rows))
+}
+
+func splittable(a logical.AggCall) bool { return agg.Splittable(aggOf(a)) }
+
+func (c *cutter) aggregateWhole(f fragment, n *logical.Aggregate, parts int, keys []int, aggs []plan.Agg) (fragment, error) {
 	f, err := c.exchange(f, keys, parts, plan.HashExchange)
 	if err != nil {
 		return f, err
 	}
 	f = aggregated(f, n, plan.AggregateComplete, keys, aggs)
-	f.hashed = nil
 	if parts > 1 {
 		f.hashed = hashedBy(f, firstOrdinals(len(keys)))
 	}
@@ -83,7 +93,7 @@ func aggregateInput(f fragment, n *logical.Aggregate, narrow bool) (fragment, []
 		exprs = append(exprs, k.Expr)
 	}
 	for _, a := range n.Aggs {
-		exprs = append(exprs, a.Args...)
+		exprs = append(exprs, callColumns(a)...)
 	}
 	f, exprs, err := compute(f, exprs)
 	if err != nil {
@@ -93,15 +103,62 @@ func aggregateInput(f fragment, n *logical.Aggregate, narrow bool) (fragment, []
 	keys, rest := ordinals[:len(n.Keys):len(n.Keys)], ordinals[len(n.Keys):]
 	aggs := make([]plan.Agg, len(n.Aggs))
 	for i, a := range n.Aggs {
-		out := plan.Agg{Func: a.Func, Distinct: a.Distinct, Type: a.Type, Args: []int{}, ArgTypes: []plan.Type{}}
-		for j, x := range a.Args {
-			out.Args = append(out.Args, rest[j])
-			out.ArgTypes = append(out.ArgTypes, x.Type)
-		}
-		rest = rest[len(a.Args):]
-		aggs[i] = out
+		aggs[i], rest = placedCall(a, rest)
 	}
 	return f, keys, aggs, nil
+}
+
+// callColumns lists the expressions that an aggregate call needs as columns of its input: its arguments, the sort keys
+// that are not among them, and its filter.
+func callColumns(a logical.AggCall) []*plan.Expr {
+	exprs := make([]*plan.Expr, len(a.Args))
+	for i, e := range a.Args {
+		exprs[i] = optimize.BehindFilter(a, e)
+	}
+	if !ordersByArgument(a) {
+		for _, k := range a.OrderBy {
+			exprs = append(exprs, k.Expr)
+		}
+	}
+	if a.Filter != nil {
+		exprs = append(exprs, a.Filter)
+	}
+	return exprs
+}
+
+// ordersByArgument reports functions that sort by what they aggregate, such as percentile_cont.
+func ordersByArgument(a logical.AggCall) bool {
+	f, ok := functions.Lookup(a.Func)
+	return ok && (f.WithinGroup == functions.WithinGroupArgument || f.WithinGroup == functions.WithinGroupMode)
+}
+
+// aggOf is a call without the places of its columns.
+func aggOf(a logical.AggCall) plan.Agg {
+	out := plan.Agg{Func: a.Func, Distinct: a.Distinct, Type: a.Type, Args: []int{}, ArgTypes: []plan.Type{}, Params: a.Params}
+	for i, k := range a.OrderBy {
+		place := len(a.Args) + i
+		if ordersByArgument(a) {
+			place = i
+		}
+		out.OrderBy = append(out.OrderBy, plan.SortKey{Column: place, Descending: k.Descending, NullsLast: k.NullsLast})
+	}
+	return out
+}
+
+// placedCall is a call over input columns. It takes as many of the ordinals as callColumns gave expressions, and
+// returns the others.
+func placedCall(a logical.AggCall, ordinals []int) (plan.Agg, []int) {
+	out := aggOf(a)
+	args := callColumns(a)
+	if a.Filter != nil {
+		args = args[:len(args)-1]
+		out.Filter = ordinals[len(args)] + 1
+	}
+	for i, x := range args {
+		out.Args = append(out.Args, ordinals[i])
+		out.ArgTypes = append(out.ArgTypes, x.Type)
+	}
+	return out, ordinals[len(callColumns(a)):]
 }
 
 // onlyColumns projects to the given bound expressions, each once. Where all are columns already they are read in
@@ -128,7 +185,7 @@ func onlyColumns(f fragment, exprs []*plan.Expr, narrow bool) (fragment, []int) 
 	for _, e := range distinct {
 		field, id := plan.Field{Name: "computed", Type: e.Type, Nullable: e.Nullable}, hidden
 		if e.Op == plan.OpColumn {
-			field, id = f.root.Schema.Fields[e.Column], f.ids[e.Column]
+			field, id = f.schema().Fields[e.Column], f.ids[e.Column]
 		}
 		schema.Fields, ids = append(schema.Fields, field), append(ids, id)
 	}
@@ -155,10 +212,7 @@ func aggregated(f fragment, n *logical.Aggregate, mode plan.AggregateMode, keys 
 			}
 		}
 	}
-	f.ids = ids
-	f.root = &plan.Node{
-		Op: plan.NodeAggregate, Inputs: []*plan.Node{f.root}, Schema: schema,
-		Aggregate: &plan.Aggregate{Mode: mode, Keys: keys, Aggs: aggs},
-	}
+	f = f.over(plan.Node{Op: plan.NodeAggregate, Aggregate: &plan.Aggregate{Mode: mode, Keys: keys, Aggs: aggs}}, schema)
+	f.ids, f.hashed, f.sorted = ids, nil, nil
 	return f
 }

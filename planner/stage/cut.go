@@ -54,22 +54,9 @@ type cutter struct {
 	opts   Options
 	stages []*plan.Stage
 	known  map[string]int // encoded stage → id
+	// filters is how many runtime filters there are; they are numbered anew in each stage.
+	filters int
 }
-
-// fragment is a tree of operators that will be the top of a stage.
-type fragment struct {
-	root *plan.Node
-	// ids are the column ids of the root's output, by ordinal; hidden for columns that only the operators above use.
-	ids    []int
-	tasks  int
-	splits [][]plan.Split // of the stage's scan; nil without one
-	// hashed says by the hash of which columns the rows lie in tasks: for each key the ids of the columns that hold it
-	// (both sides' after an inner join). Empty when they lie in no such order.
-	hashed [][]int
-}
-
-// hidden stands for a column without an id.
-const hidden = -1
 
 func (c *cutter) target(t Target) (int, error) {
 	f, err := c.build(t.Plan)
@@ -78,9 +65,14 @@ func (c *cutter) target(t Target) (int, error) {
 	}
 	f = trim(f, t.Plan.Columns())
 	if t.Output == nil {
-		return c.add(f, plan.Sink{Kind: plan.SinkResult, Partitions: 1})
+		if len(f.parts) > 1 {
+			if f, err = c.exchange(f, nil, 1, ""); err != nil {
+				return 0, err
+			}
+		}
+		return c.add(f.parts[0], plan.Sink{Kind: plan.SinkResult, Partitions: 1})
 	}
-	if t.Output.Shards > 1 || f.tasks > 1 {
+	if t.Output.Shards > 1 || !f.single() {
 		keys := t.Output.ShardBy
 		if len(keys) == 0 {
 			for i := range f.ids {
@@ -91,13 +83,13 @@ func (c *cutter) target(t Target) (int, error) {
 			return 0, err
 		}
 	}
-	return c.add(f, plan.Sink{Kind: plan.SinkFile, Output: t.Output.Name})
+	return c.add(f.parts[0], plan.Sink{Kind: plan.SinkFile, Output: t.Output.Name})
 }
 
-// add makes a stage of a fragment, or finds the one that does the same.
-func (c *cutter) add(f fragment, sink plan.Sink) (int, error) {
-	s := &plan.Stage{Root: f.root, Sink: sink, Tasks: f.tasks, Splits: f.splits}
-	f.root.Walk(func(n *plan.Node) {
+// add makes a stage of a part of a fragment, or finds the one that does the same.
+func (c *cutter) add(p part, sink plan.Sink) (int, error) {
+	s := &plan.Stage{Root: renumbered(p.root), Sink: sink, Tasks: p.tasks, Splits: p.splits}
+	p.root.Walk(func(n *plan.Node) {
 		if n.Op == plan.NodeShuffleRead && !slices.Contains(s.Inputs, n.ShuffleRead.Stage) {
 			s.Inputs = append(s.Inputs, n.ShuffleRead.Stage)
 		}
@@ -116,22 +108,52 @@ func (c *cutter) add(f fragment, sink plan.Sink) (int, error) {
 	return s.ID, nil
 }
 
-// exchange ends a stage with a shuffle by key ordinals and begins the next with reading it.
+// exchange ends stages, one for each part, with a shuffle by key ordinals and begins the next with reading them.
 func (c *cutter) exchange(f fragment, keys []int, partitions int, hash plan.HashFunction) (fragment, error) {
-	if len(f.ids) == 0 {
-		f = withDummy(f)
-	}
 	sink := plan.Sink{Kind: plan.SinkShuffle, Partitions: partitions}
-	out := fragment{ids: f.ids, tasks: partitions}
+	var hashed [][]int
 	if partitions > 1 {
 		sink.Keys, sink.Hash = keys, hash
 		if hash == plan.HashExchange {
-			out.hashed = hashedBy(f, keys)
+			hashed = hashedBy(f, keys)
 		}
 	}
-	id, err := c.add(f, sink)
-	out.root = shuffleRead(f.root.Schema, id, false)
+	out, err := c.shuffled(f, sink, false)
+	out.parts[0].tasks, out.hashed = partitions, hashed
 	return out, err
+}
+
+// gather brings all rows into one task.
+func (c *cutter) gather(f fragment) (fragment, error) {
+	if f.single() {
+		return f, nil
+	}
+	return c.exchange(f, nil, 1, "")
+}
+
+// broadcast ends stages with one partition that every task of another stage reads.
+func (c *cutter) broadcast(f fragment) (fragment, error) {
+	return c.shuffled(f, plan.Sink{Kind: plan.SinkShuffle, Partitions: 1}, true)
+}
+
+// shuffled writes the parts of a fragment and reads them one after the other.
+func (c *cutter) shuffled(f fragment, sink plan.Sink, broadcast bool) (fragment, error) {
+	if len(f.ids) == 0 {
+		f = withDummy(f)
+	}
+	out := fragment{ids: f.ids, parts: make([]part, 1)}
+	var reads []*plan.Node
+	for _, p := range f.parts {
+		id, err := c.add(p, sink)
+		if err != nil {
+			return out, err
+		}
+		reads = append(reads, &plan.Node{
+			Op: plan.NodeShuffleRead, Schema: f.schema(), ShuffleRead: &plan.ShuffleRead{Stage: id, Broadcast: broadcast},
+		})
+	}
+	out.parts[0].root = unionOf(reads)
+	return out, nil
 }
 
 // hashedBy names the key columns, unless one of them is hidden: nothing above could ask for that order.
@@ -146,26 +168,10 @@ func hashedBy(f fragment, keys []int) [][]int {
 	return ids
 }
 
-// broadcast ends a stage with one partition that every task of another stage reads.
-func (c *cutter) broadcast(f fragment) (fragment, error) {
-	if len(f.ids) == 0 {
-		f = withDummy(f)
-	}
-	id, err := c.add(f, plan.Sink{Kind: plan.SinkShuffle, Partitions: 1})
-	return fragment{root: shuffleRead(f.root.Schema, id, true), ids: f.ids}, err
-}
-
-func shuffleRead(schema plan.Schema, stage int, broadcast bool) *plan.Node {
-	return &plan.Node{Op: plan.NodeShuffleRead, Schema: schema, ShuffleRead: &plan.ShuffleRead{Stage: stage, Broadcast: broadcast}}
-}
-
 // withDummy gives rows without columns one, so that a shuffle can carry them.
 func withDummy(f fragment) fragment {
-	f.root = &plan.Node{
-		Op: plan.NodeProject, Inputs: []*plan.Node{f.root},
-		Schema:  plan.Schema{Fields: []plan.Field{{Name: "row", Type: plan.Boolean}}},
-		Project: &plan.Project{Exprs: []*plan.Expr{plan.BoolLiteral(true)}},
-	}
+	schema := plan.Schema{Fields: []plan.Field{{Name: "row", Type: plan.Boolean}}}
+	f = f.over(plan.Node{Op: plan.NodeProject, Project: &plan.Project{Exprs: []*plan.Expr{plan.BoolLiteral(true)}}}, schema)
 	f.ids = []int{hidden}
 	return f
 }
@@ -189,42 +195,21 @@ func (c *cutter) build(n logical.Node) (fragment, error) {
 		return c.sort(n)
 	case *logical.Limit:
 		return c.limit(n)
+	case *logical.Union:
+		return c.union(n)
+	case *logical.Expand:
+		return c.expand(n)
+	case *logical.Generate:
+		return c.generate(n)
+	case *logical.Window:
+		return c.window(n)
+	case *logical.AsofJoin:
+		return c.asofJoin(n)
 	}
 	return fragment{}, fmt.Errorf("no physical operator for %T", n)
 }
 
-// over puts a node with the same columns above a fragment.
-func (f fragment) over(n plan.Node) fragment {
-	n.Inputs, n.Schema = []*plan.Node{f.root}, f.root.Schema
-	f.root = &n
-	return f
-}
-
-// ordinal is the place of a column.
-func (f fragment) ordinal(id int) (int, error) {
-	if i := slices.Index(f.ids, id); i >= 0 {
-		return i, nil
-	}
-	return 0, fmt.Errorf("column id %d is not among %v", id, f.ids)
-}
-
 func values(n *logical.Values) fragment {
 	root := &plan.Node{Op: plan.NodeValues, Schema: schemaOf(n.Cols), Values: &plan.Values{Rows: n.Rows}}
-	return fragment{root: root, ids: idsOf(n.Cols), tasks: 1}
-}
-
-func idsOf(cols []logical.Column) []int {
-	ids := make([]int, len(cols))
-	for i, c := range cols {
-		ids[i] = c.ID
-	}
-	return ids
-}
-
-func schemaOf(cols []logical.Column) plan.Schema {
-	s := plan.Schema{Fields: make([]plan.Field, len(cols))}
-	for i, c := range cols {
-		s.Fields[i] = c.Field
-	}
-	return s
+	return fragment{parts: []part{{root: root, tasks: 1}}, ids: idsOf(n.Cols)}
 }

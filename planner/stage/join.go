@@ -18,9 +18,9 @@ func (c *cutter) join(n *logical.Join) (fragment, error) {
 	if err != nil {
 		return right, err
 	}
-	keys, rest := n.Keys()
+	keys, rest := joinKeys(n)
 	leftKeys, rightKeys := make([]*plan.Expr, len(keys)), make([]*plan.Expr, len(keys))
-	payload := &plan.Join{Type: n.Type, LeftKeys: []int{}, RightKeys: []int{}}
+	payload := &plan.Join{Type: n.Type, LeftKeys: []int{}, RightKeys: []int{}, NullAware: n.NullAware}
 	for i, k := range keys {
 		leftKeys[i], rightKeys[i] = k.Left, k.Right
 		payload.NullSafe = append(payload.NullSafe, k.NullSafe)
@@ -37,57 +37,71 @@ func (c *cutter) join(n *logical.Join) (fragment, error) {
 	if left, right, err = c.meet(n, left, right, payload); err != nil {
 		return left, err
 	}
+	if n.Filtering {
+		left = c.filterScans(left, payload)
+	}
 	return joined(n, left, right, payload, rest)
 }
 
 // keyColumns adds the join keys that are not columns yet.
 func keyColumns(f fragment, keys []*plan.Expr) (fragment, []int, error) {
-	hashed := f.hashed
+	hashed, sorted := f.hashed, f.sorted
 	f, bound, err := compute(f, keys)
 	if err != nil {
 		return f, nil, err
 	}
 	f, ordinals := withColumns(f, bound)
-	f.hashed = hashed
+	f.hashed, f.sorted = hashed, sorted
 	return f, ordinals, nil
 }
 
 // meet puts the sides into one stage. The result's tasks are the left fragment's.
 func (c *cutter) meet(n *logical.Join, left, right fragment, payload *plan.Join) (l, r fragment, err error) {
-	oneTask := left.tasks == 1 && right.tasks == 1
-	switch {
-	case oneTask && (left.splits == nil || right.splits == nil):
-		if left.splits == nil {
-			left.splits = right.splits
-		}
+	if left, right, ok := inOneTask(left, right); ok {
 		return left, right, nil
-	case n.Type == plan.JoinFull && len(payload.LeftKeys) == 0:
-		return c.shuffleBoth(left, right, payload, 1)
-	case n.Type != plan.JoinFull && (n.Broadcast || oneTask || len(payload.LeftKeys) == 0):
+	}
+	leftKeys, rightKeys := shuffleKeys(payload)
+	switch {
+	case n.Type == plan.JoinFull && len(leftKeys) == 0:
+		return c.shuffleBoth(left, right, nil, nil, 1)
+	case n.Type != plan.JoinFull && (n.Broadcast || left.single() && right.single() || len(leftKeys) == 0):
 		right, err = c.broadcast(right)
 		return left, right, err
 	}
-	return c.shuffleBoth(left, right, payload, max(partitions(logical.Estimate(n.Left)), partitions(logical.Estimate(n.Right))))
+	parts := max(partitions(logical.Estimate(n.Left)), partitions(logical.Estimate(n.Right)))
+	return c.shuffleBoth(left, right, leftKeys, rightKeys, parts)
+}
+
+// inOneTask has the right side run in the left one's only task, where both have one and at most one scans.
+func inOneTask(left, right fragment) (l, r fragment, ok bool) {
+	if !left.single() || !right.single() || left.scans() && right.scans() {
+		return left, right, false
+	}
+	if right.scans() {
+		left.parts = slices.Clone(left.parts)
+		left.parts[0].splits = right.parts[0].splits
+	}
+	return left, right, true
 }
 
 // shuffleBoth partitions both sides by their keys. A side that already lies so stays, and decides the number of
 // partitions.
-func (c *cutter) shuffleBoth(left, right fragment, payload *plan.Join, parts int) (l, r fragment, err error) {
-	leftLies, rightLies := liesBy(left, payload.LeftKeys), liesBy(right, payload.RightKeys)
+func (c *cutter) shuffleBoth(left, right fragment, leftKeys, rightKeys []int, parts int) (l, r fragment, err error) {
+	leftLies, rightLies := liesBy(left, leftKeys), liesBy(right, rightKeys)
 	switch {
 	case leftLies:
-		parts = left.tasks
-		rightLies = rightLies && right.tasks == parts
+		parts = left.parts[0].tasks
+		rightLies = rightLies && right.parts[0].tasks == parts
 	case rightLies:
-		parts = right.tasks
+		parts = right.parts[0].tasks
 	}
 	if !leftLies {
-		if left, err = c.exchange(left, payload.LeftKeys, parts, plan.HashExchange); err != nil {
+		if left, err = c.exchange(left, leftKeys, parts, plan.HashExchange); err != nil {
 			return left, right, err
 		}
 	}
 	if !rightLies {
-		right, err = c.exchange(right, payload.RightKeys, parts, plan.HashExchange)
+		right, err = c.exchange(right, rightKeys, parts, plan.HashExchange)
 	}
 	return left, right, err
 }
@@ -95,7 +109,7 @@ func (c *cutter) shuffleBoth(left, right fragment, payload *plan.Join, parts int
 // liesBy reports whether a fragment's rows already lie by the hash of the keys, in that order, and in a stage that does
 // not scan (which could not take another scan's place in it).
 func liesBy(f fragment, keys []int) bool {
-	if len(f.hashed) == 0 || len(f.hashed) != len(keys) || f.splits != nil {
+	if len(f.hashed) == 0 || len(f.hashed) != len(keys) || f.scans() {
 		return false
 	}
 	for i, k := range keys {
@@ -116,27 +130,44 @@ func joined(n *logical.Join, left, right fragment, payload *plan.Join, rest *pla
 		}
 		payload.Condition = bound
 	}
-	root := &plan.Node{Op: plan.NodeJoin, Inputs: []*plan.Node{left.root, right.root}, Join: payload}
-	root.Schema.Fields = []plan.Field{}
-	for _, f := range left.root.Schema.Fields {
-		f.Nullable = f.Nullable || n.Type == plan.JoinFull
-		root.Schema.Fields = append(root.Schema.Fields, f)
-	}
-	out := fragment{root: root, ids: left.ids, tasks: left.tasks, splits: left.splits, hashed: left.hashed}
+	schema := joinSchema(n, left.schema(), right.schema())
+	out := left.each(func(root *plan.Node) *plan.Node {
+		return &plan.Node{Op: plan.NodeJoin, Schema: schema, Inputs: []*plan.Node{root, right.parts[0].root}, Join: payload}
+	})
 	switch n.Type {
 	case plan.JoinFull:
-		out.hashed = nil // rows of the right alone have NULL in the left's columns
+		out.hashed, out.sorted = nil, nil // rows of the right alone have NULL in the left's columns
 	case plan.JoinInner:
 		out.hashed = withEquals(left, right, payload)
 	}
-	if n.Type != plan.JoinLeftSemi && n.Type != plan.JoinLeftAnti {
+	switch n.Type {
+	case plan.JoinLeftSemi, plan.JoinLeftAnti:
+	case plan.JoinMark:
+		out.ids = append(slices.Clone(left.ids), n.Mark.ID)
+	default:
 		out.ids = both.ids
-		for _, f := range right.root.Schema.Fields {
-			f.Nullable = f.Nullable || n.Type == plan.JoinFull || n.Type == plan.JoinLeft
-			root.Schema.Fields = append(root.Schema.Fields, f)
-		}
 	}
 	return trimHidden(out, n.Columns()), nil
+}
+
+func joinSchema(n *logical.Join, left, right plan.Schema) plan.Schema {
+	out := plan.Schema{Fields: []plan.Field{}}
+	for _, f := range left.Fields {
+		f.Nullable = f.Nullable || n.Type == plan.JoinFull
+		out.Fields = append(out.Fields, f)
+	}
+	switch n.Type {
+	case plan.JoinLeftSemi, plan.JoinLeftAnti:
+		return out
+	case plan.JoinMark:
+		out.Fields = append(out.Fields, n.Mark.Field)
+		return out
+	}
+	for _, f := range right.Fields {
+		f.Nullable = f.Nullable || n.Type == plan.JoinFull || n.Type == plan.JoinLeft || n.Type == plan.JoinSingle
+		out.Fields = append(out.Fields, f)
+	}
+	return out
 }
 
 // withEquals adds the right side's keys to the columns by whose hash the rows lie: they are equal to the left's.

@@ -12,7 +12,7 @@ func (c *cutter) project(n *logical.Project) (fragment, error) {
 	if err != nil {
 		return f, err
 	}
-	hashed := passHashed(f.hashed, n.Defs)
+	hashed, sorted := passHashed(f.hashed, n.Defs), passSorted(f.sorted, n.Defs)
 	if len(n.Defs) == 0 {
 		// Only the number of rows matters above: the columns that are there stay, out of sight.
 		f.ids = slices.Repeat([]int{hidden}, len(f.ids))
@@ -27,7 +27,7 @@ func (c *cutter) project(n *logical.Project) (fragment, error) {
 		return f, err
 	}
 	f = projected(f, exprs, schemaOf(n.Columns()), idsOf(n.Columns()))
-	f.hashed = hashed
+	f.hashed, f.sorted = hashed, sorted
 	return f, nil
 }
 
@@ -49,10 +49,30 @@ func passHashed(hashed [][]int, defs []logical.Definition) [][]int {
 	return out
 }
 
+// passSorted follows the sorted columns through definitions, up to the first that does not come through.
+func passSorted(sorted []order, defs []logical.Definition) []order {
+	var out []order
+	for _, o := range sorted {
+		i := slices.IndexFunc(defs, func(d logical.Definition) bool {
+			return d.Expr.Op == plan.OpColumn && d.Expr.Column == o.id
+		})
+		if i < 0 {
+			return out
+		}
+		o.id = defs[i].ID
+		out = append(out, o)
+	}
+	return out
+}
+
 // projected computes bound expressions, unless they are just the columns that are there.
 func projected(f fragment, exprs []*plan.Expr, schema plan.Schema, ids []int) fragment {
 	f.ids = ids
-	if below := f.root; below.Op == plan.NodeProject && onlyReorders(below.Project.Exprs) {
+	return f.each(func(root *plan.Node) *plan.Node { return projectNode(root, exprs, schema) })
+}
+
+func projectNode(root *plan.Node, exprs []*plan.Expr, schema plan.Schema) *plan.Node {
+	if below := root; below.Op == plan.NodeProject && onlyReorders(below.Project.Exprs) {
 		through := make([]*plan.Expr, len(exprs))
 		for i, e := range exprs {
 			through[i] = e.Transform(func(x *plan.Expr) *plan.Expr {
@@ -62,15 +82,12 @@ func projected(f fragment, exprs []*plan.Expr, schema plan.Schema, ids []int) fr
 				return x
 			})
 		}
-		f.root, exprs = below.Inputs[0], through
+		root, exprs = below.Inputs[0], through
 	}
-	if isIdentity(exprs, schema, f.root.Schema) {
-		return f
+	if isIdentity(exprs, schema, root.Schema) {
+		return root
 	}
-	f.root = &plan.Node{
-		Op: plan.NodeProject, Inputs: []*plan.Node{f.root}, Schema: schema, Project: &plan.Project{Exprs: exprs},
-	}
-	return f
+	return &plan.Node{Op: plan.NodeProject, Inputs: []*plan.Node{root}, Schema: schema, Project: &plan.Project{Exprs: exprs}}
 }
 
 // onlyReorders reports a projection that computes nothing.
@@ -99,7 +116,7 @@ func trim(f fragment, cols []logical.Column) fragment {
 	exprs := make([]*plan.Expr, len(cols))
 	for i, c := range cols {
 		o := slices.Index(f.ids, c.ID)
-		exprs[i] = plan.ColumnExpr(o, f.root.Schema.Fields[o])
+		exprs[i] = plan.ColumnExpr(o, f.schema().Fields[o])
 	}
 	return projected(f, exprs, schemaOf(cols), ids)
 }
@@ -175,20 +192,19 @@ func replaceCall(x *plan.Expr, calls, columns []*plan.Expr) *plan.Expr {
 // callPlugins puts a NodeUDF over the fragment, and below it a projection for arguments that are not plain columns.
 func callPlugins(f fragment, calls []*plan.Expr) (fragment, []*plan.Expr) {
 	f, args := withColumns(f, argumentsOf(calls))
-	node := plan.Node{Op: plan.NodeUDF, Inputs: []*plan.Node{f.root}, UDF: &plan.UDF{}}
-	node.Schema.Fields = slices.Clone(f.root.Schema.Fields)
+	payload := &plan.UDF{}
+	schema := plan.Schema{Fields: slices.Clone(f.schema().Fields)}
 	f.ids = slices.Clone(f.ids)
 	var columns []*plan.Expr
 	for _, call := range calls {
-		node.UDF.Calls = append(node.UDF.Calls, plan.UDFCall{Function: call.Name, Args: args[:len(call.Args):len(call.Args)]})
+		payload.Calls = append(payload.Calls, plan.UDFCall{Function: call.Name, Args: args[:len(call.Args):len(call.Args)]})
 		args = args[len(call.Args):]
 		field := plan.Field{Name: call.Name, Type: call.Type, Nullable: call.Nullable}
-		columns = append(columns, plan.ColumnExpr(len(node.Schema.Fields), field))
-		node.Schema.Fields = append(node.Schema.Fields, field)
+		columns = append(columns, plan.ColumnExpr(len(schema.Fields), field))
+		schema.Fields = append(schema.Fields, field)
 		f.ids = append(f.ids, hidden)
 	}
-	f.root = &node
-	return f, columns
+	return f.over(plan.Node{Op: plan.NodeUDF, UDF: payload}, schema), columns
 }
 
 func argumentsOf(calls []*plan.Expr) []*plan.Expr {
@@ -202,11 +218,11 @@ func argumentsOf(calls []*plan.Expr) []*plan.Expr {
 // withColumns makes sure that each bound expression is a column of the fragment, and gives its ordinal.
 func withColumns(f fragment, exprs []*plan.Expr) (fragment, []int) {
 	ordinals := make([]int, len(exprs))
-	all := make([]*plan.Expr, len(f.root.Schema.Fields), len(f.root.Schema.Fields)+len(exprs))
-	for i, field := range f.root.Schema.Fields {
+	schema := plan.Schema{Fields: slices.Clone(f.schema().Fields)}
+	all := make([]*plan.Expr, len(schema.Fields), len(schema.Fields)+len(exprs))
+	for i, field := range schema.Fields {
 		all[i] = plan.ColumnExpr(i, field)
 	}
-	schema := plan.Schema{Fields: slices.Clone(f.root.Schema.Fields)}
 	ids := slices.Clone(f.ids)
 	for i, e := range exprs {
 		o := slices.IndexFunc(all, e.Equal)

@@ -5,24 +5,34 @@ import (
 
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/logical"
+	"github.com/quern-engine/quern/planner/optimize"
 )
 
 func (c *cutter) scan(n *logical.Scan) (fragment, error) {
 	first := len(n.Table.Schema.Fields) - len(n.Table.Partitions)
-	s := &plan.Scan{Source: n.Source, Format: n.Table.Source.Format, Columns: []plan.ScanColumn{}}
+	s := &plan.Scan{Source: n.Source, Format: n.Table.Source.Format, Options: n.Table.Source.Options, Columns: []plan.ScanColumn{}}
 	if s.Format == "" {
 		s.Format = "parquet"
 	}
 	for _, o := range n.Ordinals {
-		col := plan.ScanColumn{Name: n.Table.Schema.Fields[o].Name}
-		if o >= first {
-			col.Partition = o - first + 1
-		}
-		s.Columns = append(s.Columns, col)
+		s.Columns = append(s.Columns, scanColumn(n.Table.Schema, o, first))
 	}
 	lists, err := splits(n, c.opts)
 	root := &plan.Node{Op: plan.NodeScan, Schema: schemaOf(n.Cols), Scan: s}
-	return fragment{root: root, ids: idsOf(n.Cols), tasks: len(lists), splits: lists}, err
+	return fragment{parts: []part{{root: root, tasks: len(lists), splits: lists}}, ids: idsOf(n.Cols)}, err
+}
+
+// scanColumn says where the column at an ordinal comes from; partition columns begin at first.
+func scanColumn(schema plan.Schema, ordinal, first int) plan.ScanColumn {
+	switch {
+	case ordinal == logical.OrdinalFile:
+		return plan.ScanColumn{Name: plan.VirtualFile, Virtual: plan.VirtualFile}
+	case ordinal == logical.OrdinalRow:
+		return plan.ScanColumn{Name: plan.VirtualRow, Virtual: plan.VirtualRow}
+	case ordinal >= first:
+		return plan.ScanColumn{Name: schema.Fields[ordinal].Name, Partition: ordinal - first + 1}
+	}
+	return plan.ScanColumn{Name: schema.Fields[ordinal].Name}
 }
 
 // The size of a task's share of a scan, in compressed bytes of the columns that are read. A sixteenth of the whole gives
@@ -58,7 +68,7 @@ func splits(n *logical.Scan, opts Options) ([][]plan.Split, error) {
 func groupBytes(n *logical.Scan, rg plan.RowGroup) int64 {
 	var sum int64
 	for _, o := range n.Ordinals {
-		if o < len(rg.Columns) {
+		if o >= 0 && o < len(rg.Columns) {
 			sum += rg.Columns[o].Bytes
 		}
 	}
@@ -102,10 +112,13 @@ func (c *cutter) filter(n *logical.Filter) (fragment, error) {
 	if err != nil {
 		return f, err
 	}
-	if f.root.Op == plan.NodeScan {
-		f.root = withPrune(f.root, exprs[0])
-	}
-	f = f.over(plan.Node{Op: plan.NodeFilter, Filter: &plan.Filter{Predicate: exprs[0]}})
+	f = f.each(func(root *plan.Node) *plan.Node {
+		if root.Op == plan.NodeScan {
+			return withPrune(root, exprs[0])
+		}
+		return root
+	})
+	f = f.keeping(plan.Node{Op: plan.NodeFilter, Filter: &plan.Filter{Predicate: exprs[0]}})
 	return trim(f, cols), nil
 }
 
@@ -113,8 +126,10 @@ func withPrune(n *plan.Node, predicate *plan.Expr) *plan.Node {
 	s := *n.Scan
 	s.Prune = slices.Clone(s.Prune)
 	for _, p := range plan.Conjuncts(predicate) {
-		if prunable(p, s.Columns) {
-			s.Prune = append(s.Prune, p)
+		for _, p := range append(optimize.PrefixRange(p), p) {
+			if prunable(p, s.Columns) {
+				s.Prune = append(s.Prune, p)
+			}
 		}
 	}
 	out := *n
@@ -127,7 +142,9 @@ func prunable(p *plan.Expr, cols []plan.ScanColumn) bool {
 	if p.Op != plan.OpCall {
 		return false
 	}
-	inFile := func(e *plan.Expr) bool { return e.Op == plan.OpColumn && cols[e.Column].Partition == 0 }
+	inFile := func(e *plan.Expr) bool {
+		return e.Op == plan.OpColumn && cols[e.Column].Partition == 0 && cols[e.Column].Virtual == ""
+	}
 	switch p.Name {
 	case "or", "and":
 		return prunable(p.Args[0], cols) && prunable(p.Args[1], cols)

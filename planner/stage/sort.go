@@ -19,15 +19,21 @@ func (c *cutter) sort(n *logical.Sort) (fragment, error) {
 		}
 		node.Sort.Keys = append(node.Sort.Keys, plan.SortKey{Column: o, Descending: k.Descending, NullsLast: k.NullsLast})
 	}
-	if f.tasks > 1 {
+	if f.single() && f.sortedBy(node.Sort.Keys, 0) {
 		if n.Limit >= 0 {
-			f = f.over(node)
+			f = f.keeping(plan.Node{Op: plan.NodeLimit, Limit: &plan.Limit{Count: n.Limit}})
 		}
-		if f, err = c.exchange(f, nil, 1, ""); err != nil {
-			return f, err
-		}
+		return f, nil
 	}
-	return f.over(node), nil
+	if !f.single() && n.Limit >= 0 {
+		f = f.keeping(node)
+	}
+	if f, err = c.gather(f); err != nil {
+		return f, err
+	}
+	f = f.keeping(node)
+	f.sorted = f.orderOf(node.Sort.Keys)
+	return f, nil
 }
 
 // limit counts in one task. Each task before it passes no more rows than could be needed.
@@ -36,13 +42,12 @@ func (c *cutter) limit(n *logical.Limit) (fragment, error) {
 	if err != nil {
 		return f, err
 	}
-	if f.tasks > 1 {
-		if most := n.Count + max(n.Offset, 0); n.Count >= 0 && most >= n.Count {
-			f = f.over(plan.Node{Op: plan.NodeLimit, Limit: &plan.Limit{Count: most}})
-		}
-		if f, err = c.exchange(f, nil, 1, ""); err != nil {
-			return f, err
-		}
+	most := n.Count + max(n.Offset, 0)
+	if !f.single() && n.Count >= 0 && most >= n.Count {
+		f = f.keeping(plan.Node{Op: plan.NodeLimit, Limit: &plan.Limit{Count: most}})
 	}
-	return f.over(plan.Node{Op: plan.NodeLimit, Limit: &plan.Limit{Count: n.Count, Offset: n.Offset}}), nil
+	if f, err = c.gather(f); err != nil {
+		return f, err
+	}
+	return f.keeping(plan.Node{Op: plan.NodeLimit, Limit: &plan.Limit{Count: n.Count, Offset: n.Offset}}), nil
 }

@@ -55,10 +55,31 @@ func (d *Decoder) check(b Block, rec arrow.Record) error {
 	return nil
 }
 
-// fits reports whether an Arrow type is the plain or the dictionary-encoded layout of a SQL type.
+// fits reports whether an Arrow type is the plain or the dictionary-encoded layout of a SQL type. What the parts of a
+// nested type are called, and whether they may be NULL, does not change the layout.
 func fits(dt arrow.DataType, t plan.Type) bool {
 	if dict, ok := dt.(*arrow.DictionaryType); ok {
-		return dict.IndexType.ID() == arrow.INT32 && arrow.TypeEqual(dict.ValueType, t.Arrow())
+		return dict.IndexType.ID() == arrow.INT32 && sameLayout(dict.ValueType, t.Arrow())
 	}
-	return arrow.TypeEqual(dt, t.Arrow())
+	return sameLayout(dt, t.Arrow())
+}
+
+func sameLayout(a, b arrow.DataType) bool {
+	if a.ID() != b.ID() {
+		return false
+	}
+	x, nested := a.(arrow.NestedType)
+	if !nested {
+		return arrow.TypeEqual(a, b)
+	}
+	y := b.(arrow.NestedType)
+	if len(x.Fields()) != len(y.Fields()) {
+		return false
+	}
+	for i, f := range x.Fields() {
+		if !sameLayout(f.Type, y.Fields()[i].Type) {
+			return false
+		}
+	}
+	return true
 }

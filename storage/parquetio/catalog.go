@@ -2,7 +2,9 @@ package parquetio
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"strings"
 
@@ -35,6 +37,9 @@ func (c *Catalog) Table(ctx context.Context, src plan.Source) (*plan.Table, erro
 		return nil, fmt.Errorf("source %s: %w", src.Name, err)
 	}
 	infos, err := c.store.Resolve(ctx, url)
+	if src.Schema != nil && errors.Is(err, fs.ErrNotExist) {
+		return &plan.Table{Source: src, Schema: *src.Schema}, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", src.Name, err)
 	}

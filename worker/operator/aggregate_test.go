@@ -58,7 +58,7 @@ func aggregation(t testing.TB, keys []int, aggs []plan.Agg, twoPhases bool) func
 		if err != nil {
 			return nil, err
 		}
-		first.SetMaxGroups(2) // so that even these inputs flush
+		first.(*operator.PartialAggregate).SetLimits(2, 3, 4) // so that even these inputs flush, and pass on rows
 		return operator.NewAggregate(env, first, &plan.Aggregate{Mode: plan.AggregateFinal, Keys: finalKeys, Aggs: aggs}, out)
 	}
 }
@@ -115,8 +115,8 @@ func TestAggregateOverflow(t *testing.T) {
 	})
 }
 
-// drawRows draws rows of (k string, v bigint, x double). Doubles are halves, so that their sums are exact.
-func drawRows(t *rapid.T) []string {
+// drawGroupRows draws rows of (k string, v bigint, x double). Doubles are halves, so that their sums are exact.
+func drawGroupRows(t *rapid.T) []string {
 	cell := func(name string, values ...string) *rapid.Generator[string] {
 		return rapid.SampledFrom(append(values, "NULL"))
 	}
@@ -180,7 +180,7 @@ func TestAggregateAgainstOracle(t *testing.T) {
 	all := aggregates(false)
 	aggs := append(slices.Clone(all[:4]), all[5])
 	rapid.Check(t, func(rt *rapid.T) {
-		rows := drawRows(rt)
+		rows := drawGroupRows(rt)
 		twoPhases, world := rapid.Bool().Draw(rt, "two phases"), rapid.IntRange(0, optest.Worlds-1).Draw(rt, "world")
 		inputs := []optest.Table{{Schema: aggInput, Rows: rows}}
 		optest.RunIn(rt, optest.Case{

@@ -11,7 +11,8 @@ import (
 // everything.
 func Build(n *plan.Node, leaf func(*plan.Node) (Operator, error), env Env) (Operator, error) {
 	if n.Op == plan.NodeScan || n.Op == plan.NodeShuffleRead {
-		return leaf(n)
+		op, err := leaf(n)
+		return env.observed(n, op, err)
 	}
 	inputs := make([]Operator, 0, len(n.Inputs))
 	for _, in := range n.Inputs {
@@ -22,12 +23,24 @@ func Build(n *plan.Node, leaf func(*plan.Node) (Operator, error), env Env) (Oper
 		}
 		inputs = append(inputs, op)
 	}
-	op, err := lower(n, inputs, env)
+	own := env
+	if env.Observer != nil {
+		own = env.Observer.Env(n, env)
+	}
+	op, err := lower(n, inputs, own)
 	if err != nil {
 		closeAll(inputs)
 		return nil, fmt.Errorf("build %s: %w", n.Op, err)
 	}
-	return op, nil
+	return env.observed(n, op, nil)
+}
+
+// observed is an operator under the eyes of the observer, if there is one.
+func (e Env) observed(n *plan.Node, op Operator, err error) (Operator, error) {
+	if err != nil || e.Observer == nil {
+		return op, err
+	}
+	return e.Observer.Wrap(n, op), nil
 }
 
 // closeAll closes operators that have read nothing yet; the error that made it necessary is the one to tell.
@@ -43,8 +56,10 @@ func lower(n *plan.Node, in []Operator, env Env) (Operator, error) {
 	switch n.Op {
 	case plan.NodeValues:
 		want = 0
-	case plan.NodeJoin:
+	case plan.NodeJoin, plan.NodeAsofJoin:
 		want = 2
+	case plan.NodeUnion:
+		want = max(1, len(in))
 	}
 	if len(in) != want {
 		return nil, fmt.Errorf("%d inputs, want %d", len(in), want)
@@ -62,8 +77,18 @@ func lower(n *plan.Node, in []Operator, env Env) (Operator, error) {
 		return orError(NewAggregate(env, in[0], n.Aggregate, n.Schema))
 	case n.Op == plan.NodeJoin && n.Join != nil:
 		return orError(NewHashJoin(env, in[0], in[1], n.Join, n.Schema))
+	case n.Op == plan.NodeAsofJoin && n.AsofJoin != nil:
+		return orError(NewAsofJoin(env, in[0], in[1], n.AsofJoin, n.Schema))
 	case n.Op == plan.NodeSort && n.Sort != nil:
 		return NewSort(env, in[0], n.Sort), nil
+	case n.Op == plan.NodeUnion:
+		return orError(NewUnion(env, in, n.Schema))
+	case n.Op == plan.NodeExpand && n.Expand != nil:
+		return orError(NewExpand(env, in[0], n.Expand, n.Schema))
+	case n.Op == plan.NodeGenerate && n.Generate != nil:
+		return orError(NewGenerate(env, in[0], n.Generate, n.Schema))
+	case n.Op == plan.NodeWindow && n.Window != nil:
+		return orError(NewWindow(env, in[0], n.Window, n.Schema))
 	case n.Op == plan.NodeLimit && n.Limit != nil:
 		return NewLimit(env, in[0], n.Limit), nil
 	}

@@ -18,12 +18,16 @@ import (
 const DefaultBatchRows = 16384
 
 // Env is what operators need from the task that runs them. The zero value works: it allocates from the Go heap, has
-// no limit of memory and cannot call plugin functions.
+// no limit of memory, nowhere to spill, and cannot call plugin functions.
 type Env struct {
 	Mem       memory.Allocator // memory.DefaultAllocator if nil
 	Memory    Memory           // no limit if nil
 	Caller    Caller           // needed by plans with a UDF node only
 	BatchRows int              // DefaultBatchRows if zero
+	Session   plan.Session     // settings that expressions depend on
+	Scratch   Scratch          // nil: nothing spills, a refused reservation is an error
+	Filters   Filters          // nil: joins publish nothing
+	Observer  Observer         // nil: nobody watches
 }
 
 func (e Env) withDefaults() Env {

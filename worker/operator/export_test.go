@@ -1,4 +1,16 @@
 package operator
 
-// SetMaxGroups lowers the number of groups at which a partial aggregation puts out what it has.
-func (o *Aggregate) SetMaxGroups(n int) { o.maxGroups = n }
+// SetLimits lowers the number of groups at which a partial aggregation puts out what it has, after how many rows it looks
+// at that, and how many rows it passes on ungrouped.
+func (o *PartialAggregate) SetLimits(groups int, check, pass int64) {
+	o.limits = partialLimits{groups, check, pass}
+}
+
+// SetFrameSizes makes large frames of small ones.
+func (o *Window) SetFrameSizes(direct, block, fanOut, flush int) {
+	for _, f := range o.calls {
+		if s, ok := f.(*slidingAggregate); ok {
+			s.sizes = frameSizes{direct, block, fanOut, flush}
+		}
+	}
+}

@@ -22,7 +22,7 @@ var _ Operator = (*Filter)(nil)
 
 // NewFilter makes a filter over input. The predicate refers to the input's columns.
 func NewFilter(env Env, input Operator, f *plan.Filter) (*Filter, error) {
-	predicate, err := compute.Compile(f.Predicate, input.Schema())
+	predicate, err := compute.Compile(f.Predicate, input.Schema(), env.Session)
 	if err != nil {
 		return nil, fmt.Errorf("compile filter %s: %w", f.Predicate, err)
 	}

@@ -1,10 +1,15 @@
 package operator_test
 
 import (
+	"context"
+	"fmt"
+	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow/go/v15/arrow"
 	"pgregory.net/rapid"
 
 	"github.com/quern-engine/quern/internal/testutil/optest"
@@ -18,7 +23,7 @@ const (
 )
 
 var everyJoin = []plan.JoinType{
-	plan.JoinInner, plan.JoinLeft, plan.JoinFull, plan.JoinLeftSemi, plan.JoinLeftAnti, plan.JoinCross,
+	plan.JoinInner, plan.JoinLeft, plan.JoinFull, plan.JoinLeftSemi, plan.JoinLeftAnti, plan.JoinCross, plan.JoinMark,
 }
 
 func leftOnly(j plan.JoinType) bool { return j == plan.JoinLeftSemi || j == plan.JoinLeftAnti }
@@ -26,7 +31,9 @@ func leftOnly(j plan.JoinType) bool { return j == plan.JoinLeftSemi || j == plan
 func join(t testing.TB, j *plan.Join) func(operator.Env, []operator.Operator) (operator.Operator, error) {
 	t.Helper()
 	text := leftSchema
-	if !leftOnly(j.Type) {
+	if j.Type == plan.JoinMark {
+		text += ", m boolean"
+	} else if !leftOnly(j.Type) {
 		text += ", " + rightSchema
 	}
 	return build(&plan.Node{Op: plan.NodeJoin, Schema: schema(t, text), Join: j})
@@ -42,7 +49,7 @@ func nestedLoop(left, right []string, j *plan.Join, holds func(l, r []string) bo
 			if !matches(j, strings.Split(l, "|"), strings.Split(r, "|")) || !holds(strings.Split(l, "|"), strings.Split(r, "|")) {
 				continue
 			}
-			if partners[i] = true; !leftOnly(j.Type) {
+			if partners[i] = true; !leftOnly(j.Type) && j.Type != plan.JoinMark {
 				out = append(out, l+"|"+r)
 			} else if j.Type == plan.JoinLeftSemi && !found {
 				out = append(out, l)
@@ -50,10 +57,12 @@ func nestedLoop(left, right []string, j *plan.Join, holds func(l, r []string) bo
 			found = true
 		}
 		switch {
+		case j.Type == plan.JoinMark:
+			out = append(out, l+"|"+strconv.FormatBool(found))
 		case found:
 		case j.Type == plan.JoinLeftAnti:
 			out = append(out, l)
-		case j.Type == plan.JoinLeft || j.Type == plan.JoinFull:
+		case j.Type == plan.JoinLeft || j.Type == plan.JoinFull || j.Type == plan.JoinSingle:
 			out = append(out, l+"|NULL|NULL")
 		}
 	}
@@ -97,6 +106,7 @@ func TestJoinOrder(t *testing.T) {
 		}
 		t.Run(string(kind), func(t *testing.T) {
 			optest.Run(t, optest.Case{Inputs: []optest.Table{people, things}, Build: join(t, j), Want: want, Ordered: true})
+			spills(t, []optest.Table{people, things}, join(t, j), want)
 		})
 	}
 }
@@ -163,4 +173,190 @@ func drawPairs(t *rapid.T) []string {
 		rows[i] = k.Draw(t, "k") + "|" + n.Draw(t, "n")
 	}
 	return rows
+}
+
+// threeValued is [NOT] IN the plain way: with all keys compared but the null-safe ones, and a condition.
+func threeValued(left, right []string, j *plan.Join, holds func(l, r []string) bool) []string {
+	var out []string
+	for _, row := range left {
+		l, in := strings.Split(row, "|"), "false"
+		for _, other := range right {
+			r := strings.Split(other, "|")
+			if c := compared(j, l, r); c != "false" && holds(l, r) && in != "true" {
+				in = c
+			}
+		}
+		switch {
+		case j.Type == plan.JoinMark && in == "unknown":
+			out = append(out, row+"|NULL")
+		case j.Type == plan.JoinMark:
+			out = append(out, row+"|"+in)
+		case in == "false":
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
+func compared(j *plan.Join, l, r []string) string {
+	result := "true"
+	for i, k := range j.LeftKeys {
+		x, y := l[k], r[j.RightKeys[i]]
+		switch {
+		case j.NullSafe[i] && x != y:
+			return "false"
+		case j.NullSafe[i]:
+		case x == "NULL" || y == "NULL":
+			result = "unknown"
+		case x != y:
+			return "false"
+		}
+	}
+	return result
+}
+
+func TestNullAwareJoin(t *testing.T) {
+	for _, kind := range []plan.JoinType{plan.JoinLeftAnti, plan.JoinMark} {
+		t.Run(string(kind), func(t *testing.T) {
+			rapid.Check(t, func(rt *rapid.T) {
+				j := &plan.Join{Type: kind, NullAware: true}
+				j.LeftKeys = rapid.SampledFrom([][]int{{0}, {1}, {0, 1}}).Draw(rt, "keys")
+				j.RightKeys = j.LeftKeys
+				for range j.LeftKeys {
+					j.NullSafe = append(j.NullSafe, rapid.Bool().Draw(rt, "null safe"))
+				}
+				holds := always
+				if rapid.Bool().Draw(rt, "condition") {
+					j.Condition, holds = condition(t), ascending
+				}
+				left, right := drawPairs(rt), drawPairs(rt)
+				optest.RunIn(rt, optest.Case{
+					Inputs:  []optest.Table{{Schema: leftSchema, Rows: left}, {Schema: rightSchema, Rows: right}},
+					Build:   join(t, j),
+					Want:    threeValued(left, right, j, holds),
+					Ordered: true,
+				}, rapid.IntRange(0, optest.Worlds-1).Draw(rt, "world"))
+			})
+		})
+	}
+}
+
+// NOT IN over rows of two columns, as SQL has it: written out once.
+func TestNotInOrder(t *testing.T) {
+	left := optest.Table{Schema: leftSchema, Rows: []string{"a|1", "a|NULL", "b|2", "NULL|NULL", "c|3"}}
+	right := optest.Table{Schema: rightSchema, Rows: []string{"a|1", "b|NULL"}}
+	j := &plan.Join{Type: plan.JoinMark, NullAware: true, LeftKeys: []int{0, 1}, RightKeys: []int{0, 1}}
+	optest.Run(t, optest.Case{
+		Inputs: []optest.Table{left, right}, Build: join(t, j), Ordered: true,
+		Want: []string{"a|1|true", "a|NULL|NULL", "b|2|NULL", "NULL|NULL|NULL", "c|3|false"},
+	})
+	empty := optest.Table{Schema: rightSchema}
+	optest.Run(t, optest.Case{
+		Inputs: []optest.Table{left, empty}, Build: join(t, j), Ordered: true,
+		Want: []string{"a|1|false", "a|NULL|false", "b|2|false", "NULL|NULL|false", "c|3|false"},
+	})
+}
+
+func TestSingleJoin(t *testing.T) {
+	one := optest.Table{Schema: rightSchema, Rows: []string{"x|10", "NULL|20", "y|30", "u|NULL"}}
+	for name, c := range map[string]struct {
+		join  plan.Join
+		right optest.Table
+		fails bool
+	}{
+		"one partner at most":  {plan.Join{LeftKeys: []int{0}, RightKeys: []int{0}}, one, false},
+		"two partners":         {plan.Join{LeftKeys: []int{0}, RightKeys: []int{0}}, things, true},
+		"condition leaves one": {plan.Join{LeftKeys: []int{0}, RightKeys: []int{0}, Condition: condition(t)}, optest.Table{Schema: rightSchema, Rows: []string{"x|0", "x|2", "x|1"}}, false},
+		"no keys, one row":     {plan.Join{}, optest.Table{Schema: rightSchema, Rows: []string{"x|1"}}, false},
+		"no keys, no row":      {plan.Join{}, optest.Table{Schema: rightSchema}, false},
+		"no keys, two rows":    {plan.Join{}, optest.Table{Schema: rightSchema, Rows: []string{"x|1", "x|1"}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j, holds := c.join, always
+			j.Type = plan.JoinSingle
+			if j.Condition != nil {
+				holds = ascending
+			}
+			test := optest.Case{Inputs: []optest.Table{people, c.right}, Build: join(t, &j), Ordered: true}
+			if c.fails {
+				test.WantError = &plan.Failure{Kind: plan.FailureUser}
+			} else {
+				test.Want = nestedLoop(people.Rows, c.right.Rows, &j, holds)
+			}
+			optest.Run(t, test)
+		})
+	}
+}
+
+// published is what a join told.
+type published map[int]operator.RuntimeFilter
+
+func (p published) Publish(id int, f operator.RuntimeFilter) { p[id] = f }
+
+func TestJoinPublishes(t *testing.T) {
+	j := &plan.Join{Type: plan.JoinInner, LeftKeys: []int{0, 1}, RightKeys: []int{0, 1}, Publishes: []int{7, 8}}
+	for name, c := range map[string]struct {
+		right []string
+		want  string
+	}{
+		"values":    {[]string{"b|3", "NULL|-1", "a|NULL", "b|2"}, "a..b [a b] -1..3 [-1 2 3]"},
+		"only NULL": {[]string{"NULL|NULL"}, "empty empty"},
+		"no rows":   {nil, "empty empty"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			optest.Run(t, optest.Case{
+				Inputs: []optest.Table{{Schema: leftSchema}, {Schema: rightSchema, Rows: c.right}},
+				Build: func(env operator.Env, in []operator.Operator) (operator.Operator, error) {
+					told := published{}
+					env.Filters = told
+					op, err := join(t, j)(env, in)
+					return toldBy{op, t, told, c.want}, err
+				},
+			})
+		})
+	}
+}
+
+// toldBy checks what a join has told by its end.
+type toldBy struct {
+	operator.Operator
+	t    testing.TB
+	told published
+	want string
+}
+
+func (o toldBy) Next(ctx context.Context) (arrow.Record, error) {
+	rec, err := o.Operator.Next(ctx)
+	if err != io.EOF {
+		return rec, err
+	}
+	var parts []string
+	for _, id := range []int{7, 8} {
+		f := o.told[id]
+		text := func(v plan.Literal) string {
+			if f.Type.Kind == plan.KindString {
+				return string(v.Bytes)
+			}
+			return strconv.FormatInt(v.Int, 10)
+		}
+		if f.Empty {
+			parts = append(parts, "empty")
+			continue
+		}
+		var values []string
+		for _, v := range f.Values {
+			values = append(values, text(v))
+		}
+		parts = append(parts, fmt.Sprintf("%s..%s %v", text(*f.Min), text(*f.Max), values))
+	}
+	if got := strings.Join(parts, " "); got != o.want {
+		o.t.Errorf("published %s, want %s", got, o.want)
+	}
+	return rec, err
+}
+
+// spills runs an operator in a world of batches of one row, in which it has to use the scratch disk.
+func spills(t testing.TB, inputs []optest.Table, build func(operator.Env, []operator.Operator) (operator.Operator, error), want []string) {
+	t.Helper()
+	optest.RunIn(t, optest.Case{Inputs: inputs, Build: build, Want: want, Ordered: true, Spills: true}, 0)
 }

@@ -29,6 +29,17 @@ type Memory interface {
 	// Reserve asks for n more bytes, or gives back -n when negative. It fails with a plan.FailureOutOfMemory failure
 	// when the task's share does not allow it. Giving back never fails.
 	Reserve(n int64) error
+	// Take takes n more bytes, or gives back -n, whatever the share: for the little that an operator which has spilled
+	// everything else cannot do without. It counts against what others may reserve.
+	Take(n int64)
+}
+
+// Observer watches what each operator of a tree does.
+type Observer interface {
+	// Env is what the operator of a node gets in place of env.
+	Env(n *plan.Node, env Env) Env
+	// Wrap is the operator as the one above it sees it.
+	Wrap(n *plan.Node, op Operator) Operator
 }
 
 // Caller runs plugin functions.

@@ -11,20 +11,28 @@ import (
 	"github.com/quern-engine/quern/plan"
 )
 
+// What is known of a left row's partners, as the marks of a batch say.
+const (
+	markNone byte = iota
+	markNull      // null-aware joins: the comparison with some row is NULL
+	markTrue
+)
+
 // probe walks one left batch of a join. It lays out a bounded chunk of candidate pairs, row by row, and then decides
 // which of them are output. A row's candidates may spread over several chunks.
 type probe struct {
 	rec    arrow.Record
 	ids    []uint32 // per row: its key in the index
+	marks  []byte   // per row
 	row    int      // the row whose candidates come next
 	offset int      // how many of them were laid out already
-	found  bool     // that row, or the last of the chunk, has a partner among earlier candidates
 
 	left, right []int32 // the chunk; right is -1 for a row without candidates
 }
 
-func (p *probe) start(rec arrow.Record, index *group.Multimap, keys []int) error {
-	p.rec, p.row, p.offset, p.found = rec, 0, 0, false
+// start takes over a left batch. marks are those of its rows, from earlier parts of the build side.
+func (p *probe) start(rec arrow.Record, index *group.Multimap, keys []int, marks []byte) error {
+	p.rec, p.row, p.offset, p.marks = rec, 0, 0, marks
 	var err error
 	p.ids, err = index.Find(pick(rec, keys), int(rec.NumRows()), p.ids)
 	return err
@@ -37,18 +45,6 @@ func (p *probe) release() {
 		p.rec.Release()
 		p.rec = nil
 	}
-}
-
-// byPartner is, of the whole batch at once, the rows that have candidates, or those that have none.
-func (p *probe) byPartner(wanted bool) []int32 {
-	p.left = p.left[:0]
-	for i, id := range p.ids {
-		if (id != group.None) == wanted {
-			p.left = append(p.left, int32(i))
-		}
-	}
-	p.row = len(p.ids)
-	return p.left
 }
 
 // pairs lays out the next chunk of at most size pairs.
@@ -73,49 +69,55 @@ func (p *probe) pairs(index *group.Multimap, size int) {
 	}
 }
 
-// decide turns candidates into output, in place: pairs that hold (keep; nil for all), and for the join types that care
-// a row that has none. matched notes the build rows of pairs that hold, for full joins.
-func (p *probe) decide(join plan.JoinType, keep []bool, matched []bool) {
-	n := 0
-	emit := func(l, r int32) {
-		p.left[n], p.right[n] = l, r
-		n++
+// skipMarked goes on to the next row when the current one has been found to have a partner and needs no more.
+func (p *probe) skipMarked() {
+	if p.row < len(p.ids) && p.offset > 0 && p.marks[p.row] == markTrue {
+		p.row, p.offset = p.row+1, 0
 	}
+}
+
+// note marks the rows with a pair that holds (keep; nil for all).
+func (p *probe) note(keep []bool) {
+	for i, l := range p.left {
+		if p.right[i] >= 0 && (keep == nil || keep[i]) {
+			p.marks[l] = markTrue
+		}
+	}
+}
+
+// decide turns candidates into output, in place: pairs that hold (keep; nil for all), and with lonely a row that has
+// none. With single a second partner is an error. matched notes the build rows of pairs that hold, for full joins.
+func (p *probe) decide(lonely, single bool, keep []bool, matched []bool) error {
+	n := 0
 	for i, l := range p.left {
 		r := p.right[i]
 		holds := r >= 0 && (keep == nil || keep[i])
-		first := holds && !p.found
-		p.found = p.found || holds
+		if holds {
+			if single && p.marks[l] == markTrue {
+				return tooManyRows()
+			}
+			p.marks[l] = markTrue
+			if matched != nil {
+				matched[r] = true
+			}
+			p.left[n], p.right[n] = l, r
+			n++
+			continue
+		}
 		// The row's last candidate: the next pair is of another row, or the walk has gone on to one.
 		last := i+1 < len(p.left) && p.left[i+1] != l || i+1 == len(p.left) && p.row > int(l)
-		if holds && matched != nil {
-			matched[r] = true
-		}
-		switch join {
-		case plan.JoinLeftSemi:
-			if first {
-				emit(l, r)
-			}
-		case plan.JoinLeftAnti:
-			if last && !p.found {
-				emit(l, -1)
-			}
-		case plan.JoinLeft, plan.JoinFull:
-			if holds {
-				emit(l, r)
-			} else if last && !p.found {
-				emit(l, -1)
-			}
-		default:
-			if holds {
-				emit(l, r)
-			}
-		}
-		if last {
-			p.found = false
+		if lonely && last && p.marks[l] != markTrue {
+			p.left[n], p.right[n] = l, -1
+			n++
 		}
 	}
 	p.left, p.right = p.left[:n], p.right[:n]
+	return nil
+}
+
+func tooManyRows() error {
+	return plan.Failf(plan.FailureUser, "[SCALAR_SUBQUERY_TOO_MANY_ROWS] More than one row returned by a subquery used as "+
+		"an expression.")
 }
 
 // residual is the part of a join's condition beyond its keys, over only the columns that it reads.
@@ -127,7 +129,7 @@ type residual struct {
 	rows    []int32
 }
 
-func newResidual(condition *plan.Expr, left, right plan.Schema) (*residual, error) {
+func newResidual(condition *plan.Expr, left, right plan.Schema, s plan.Session) (*residual, error) {
 	all := append(append([]plan.Field(nil), left.Fields...), right.Fields...)
 	used := map[int]bool{}
 	condition.Columns(used)
@@ -149,7 +151,7 @@ func newResidual(condition *plan.Expr, left, right plan.Schema) (*residual, erro
 		return &moved
 	})
 	var err error
-	if r.program, err = compute.Compile(narrow, r.schema); err != nil {
+	if r.program, err = compute.Compile(narrow, r.schema, s); err != nil {
 		return nil, fmt.Errorf("compile join condition %s: %w", condition, err)
 	}
 	return r, nil

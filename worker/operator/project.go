@@ -31,7 +31,7 @@ func NewProject(env Env, input Operator, p *plan.Project, schema plan.Schema) (*
 			o.columns, o.programs = append(o.columns, e.Column), append(o.programs, nil)
 			continue
 		}
-		program, err := compute.Compile(e, input.Schema())
+		program, err := compute.Compile(e, input.Schema(), env.Session)
 		if err != nil {
 			return nil, fmt.Errorf("compile %s: %w", e, err)
 		}

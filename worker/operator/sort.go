@@ -3,7 +3,7 @@ package operator
 import (
 	"bytes"
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"math"
 
@@ -14,129 +14,216 @@ import (
 	"github.com/quern-engine/quern/plan"
 )
 
-// Sort collects its input and puts it out in order, stably. With a limit it never holds many more rows than that: it
-// sorts and cuts what it has when that is twice the limit, and from then on drops rows that come after the last one
-// kept before they are stored.
+// Sort collects its input and puts it out in order, stably. What memory has no room for goes to scratch files as sorted
+// runs, which are merged in the end. With a limit it never holds many more rows than that: it sorts and cuts what it
+// has when that is twice the limit, and from then on drops rows that come after the last one kept before they are
+// stored.
 type Sort struct {
 	stream
-	keys   []plan.SortKey
-	limit  int64 // negative: all rows
-	batch  []arrow.Record
-	rows   int64
-	bytes  int64
-	last   []byte // key of the last row kept by the latest cut
-	sorted arrow.Record
-	order  []int32
-	read   bool
+	keys    []plan.SortKey
+	left    int64 // rows still to put out; without a limit more than there can be
+	batches []arrow.Record
+	encoded []*sortkey.Keys // of batches
+	rows    int64
+	bytes   int64
+	last    []byte // key of the last row of those that are surely enough
+	order   []vector.Pick
+	runs    []SpillFile
+	merge   *merge
+	read    bool
 }
 
 var _ Operator = (*Sort)(nil)
 
+// perSortedRow is what sorting holds for each row beside batches and keys: head and place, twice, and the place again.
+const perSortedRow = 40
+
 // NewSort makes a sort over input.
 func NewSort(env Env, input Operator, s *plan.Sort) *Sort {
-	return &Sort{stream: newStream(env, input.Schema(), input), keys: s.Keys, limit: s.Limit}
+	o := &Sort{stream: newStream(env, input.Schema(), input), keys: s.Keys, left: s.Limit}
+	if s.Limit < 0 {
+		o.left = math.MaxInt64
+	}
+	return o
 }
 
 // Next returns the next rows in order; the first call reads the whole input.
 func (o *Sort) Next(ctx context.Context) (arrow.Record, error) { return o.step(ctx, o.next) }
 
 func (o *Sort) next(ctx context.Context) (arrow.Record, error) {
-	if !o.read && o.limit != 0 {
-		if err := o.each(ctx, 0, o.add); err != nil {
-			return nil, err
-		}
-		if err := o.sort(); err != nil {
+	if !o.read && o.left > 0 {
+		if err := o.readAll(ctx); err != nil {
 			return nil, err
 		}
 	}
 	o.read = true
-	rows := o.order[:min(len(o.order), o.env.BatchRows)]
-	if len(rows) == 0 {
+	if o.left <= 0 {
 		return nil, io.EOF
 	}
-	o.order = o.order[len(rows):]
-	return vector.TakeRecord(o.env.Mem, o.sorted, rows), nil
+	if o.merge != nil {
+		return o.nextMerged(ctx)
+	}
+	picks := o.order[:min(int64(len(o.order)), int64(o.env.BatchRows), o.left)]
+	if len(picks) == 0 {
+		return nil, io.EOF
+	}
+	o.order = o.order[len(picks):]
+	o.left -= int64(len(picks))
+	return vector.InterleaveRecords(o.env.Mem, o.schema, o.batches, picks)
+}
+
+func (o *Sort) nextMerged(ctx context.Context) (arrow.Record, error) {
+	rec, err := o.merge.next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if rec == nil {
+		return nil, io.EOF
+	}
+	if rec.NumRows() > o.left {
+		defer rec.Release()
+		rec = vector.Slice(rec, 0, int(o.left))
+	}
+	o.left -= rec.NumRows()
+	return rec, nil
+}
+
+// readAll reads the input and gets ready to put out.
+func (o *Sort) readAll(ctx context.Context) error {
+	if err := o.each(ctx, 0, o.add); err != nil {
+		return err
+	}
+	if len(o.runs) == 0 {
+		o.order = o.sorted()
+		return nil
+	}
+	if err := o.spillRun(); err != nil {
+		return err
+	}
+	var err error
+	if o.runs, err = o.reduce(ctx, o.schema, o.keys, o.runs); err != nil {
+		return err
+	}
+	o.merge, o.runs = o.openMerge(o.schema, o.keys, o.runs), nil
+	return nil
 }
 
 func (o *Sort) add(rec arrow.Record) error {
+	keys := sortkey.Encode(rec, o.keys)
+	rec.Retain()
 	if o.last != nil {
-		rec = o.ahead(rec)
-		defer rec.Release()
-		if rec.NumRows() == 0 {
-			return nil
-		}
+		rec, keys = o.ahead(rec, keys)
 	}
-	size := vector.Size(rec)
-	// Twice the batches: sorting copies them into one before it lets them go. Then keys and their order.
-	const perRow = 48
-	if err := o.hold(2*(o.bytes+size) + perRow*(o.rows+rec.NumRows())); err != nil {
+	rows := rec.NumRows()
+	if rows == 0 {
+		rec.Release()
+		return nil
+	}
+	size := vector.Size(rec) + keys.Bytes() + perSortedRow*rows
+	if err := o.makeRoom(size); err != nil {
+		rec.Release()
 		return err
 	}
-	rec.Retain()
-	o.batch = append(o.batch, rec)
-	o.rows, o.bytes = o.rows+rec.NumRows(), o.bytes+size
-	if o.limit >= 0 && o.rows-o.limit >= max(o.limit, int64(o.env.BatchRows)) {
+	o.batches, o.encoded = append(o.batches, rec), append(o.encoded, keys)
+	o.rows, o.bytes = o.rows+rows, o.bytes+size
+	if o.rows-o.left >= max(o.left, int64(o.env.BatchRows)) || len(o.batches) == math.MaxInt32 {
 		return o.cut()
 	}
 	return nil
 }
 
-// ahead is the rows that come before the last one kept; a later row of the same key loses to it.
-func (o *Sort) ahead(rec arrow.Record) arrow.Record {
-	keys := sortkey.Encode(rec, o.keys)
+// makeRoom reserves memory for a batch, if need be after what is held has gone to disk.
+func (o *Sort) makeRoom(size int64) error {
+	ok, err := o.tryHold(o.bytes + size)
+	if ok || err != nil {
+		return err
+	}
+	if err := o.spillRun(); err != nil {
+		return err
+	}
+	if ok, err = o.tryHold(size); !ok && err == nil {
+		o.mustHold(size)
+	}
+	return err
+}
+
+// ahead is the rows that come before the last one kept; a later row of the same key loses to it. It takes over rec.
+func (o *Sort) ahead(rec arrow.Record, keys *sortkey.Keys) (arrow.Record, *sortkey.Keys) {
 	var rows []int32
 	for i := range keys.Len() {
 		if bytes.Compare(keys.At(i), o.last) < 0 {
 			rows = append(rows, int32(i))
 		}
 	}
-	return vector.TakeRecord(o.env.Mem, rec, rows)
+	if len(rows) == keys.Len() {
+		return rec, keys
+	}
+	defer rec.Release()
+	kept := vector.TakeRecord(o.env.Mem, rec, rows)
+	return kept, sortkey.Encode(kept, o.keys)
 }
 
-// cut sorts what is held and keeps no more than the limit of it.
+// sorted is the order of what is held, up to the limit.
+func (o *Sort) sorted() []vector.Pick {
+	order := sortkey.Order(o.encoded)
+	return order[:min(int64(len(order)), o.left)]
+}
+
+// cut keeps no more than the limit of what is held.
 func (o *Sort) cut() error {
-	if err := o.sort(); err != nil {
+	order := o.sorted()
+	o.remember(order)
+	kept, err := vector.InterleaveRecords(o.env.Mem, o.schema, o.batches, order)
+	if err != nil {
 		return err
 	}
-	kept := vector.TakeRecord(o.env.Mem, o.sorted, o.order)
-	o.sorted.Release()
-	o.sorted, o.order = nil, nil
-	o.batch = append(o.batch, kept)
-	o.rows, o.bytes = kept.NumRows(), vector.Size(kept)
-	if o.rows == o.limit {
-		end := vector.Slice(kept, int(o.rows)-1, int(o.rows))
-		o.last = sortkey.Encode(end, o.keys).At(0)
-		end.Release()
-	}
-	return nil
+	o.drop()
+	keys := sortkey.Encode(kept, o.keys)
+	o.batches, o.encoded = append(o.batches, kept), append(o.encoded, keys)
+	o.rows = kept.NumRows()
+	o.bytes = vector.Size(kept) + keys.Bytes() + perSortedRow*o.rows
+	return o.hold(min(o.bytes, o.held))
 }
 
-// sort joins the batches held into one, and finds its order, up to the limit.
-func (o *Sort) sort() error {
-	if o.rows > math.MaxInt32 {
-		return plan.Failf(plan.FailureOutOfMemory, "sort: %d rows in one task: use more partitions", o.rows)
+// remember notes the last of as many sorted rows as are wanted.
+func (o *Sort) remember(order []vector.Pick) {
+	if int64(len(order)) < o.left {
+		return
 	}
-	joined, err := vector.ConcatRecords(o.env.Mem, o.schema, o.batch)
+	at := order[len(order)-1]
+	key := o.encoded[at.Source].At(int(at.Row))
+	if o.last == nil || bytes.Compare(key, o.last) < 0 {
+		o.last = bytes.Clone(key)
+	}
+}
+
+// spillRun writes what is held to disk, sorted, and gives its memory back.
+func (o *Sort) spillRun() error {
+	if o.rows == 0 {
+		return nil
+	}
+	order := o.sorted()
+	o.remember(order)
+	run, err := o.spill(o.schema, o.batches, order, o.bytes)
 	if err != nil {
-		return fmt.Errorf("sort: %w", err)
+		return err
 	}
-	releaseRecords(o.batch)
-	o.batch, o.sorted = nil, joined
-	o.order = sortkey.Encode(joined, o.keys).Order()
-	if o.limit >= 0 && int64(len(o.order)) > o.limit {
-		o.order = o.order[:o.limit]
-	}
-	return nil
+	o.runs = append(o.runs, run)
+	o.drop()
+	return o.hold(0)
 }
 
-// Close releases what is held, and the input.
+// drop lets go of the batches held.
+func (o *Sort) drop() {
+	releaseRecords(o.batches)
+	o.batches, o.encoded, o.rows, o.bytes = nil, nil, 0, 0
+}
+
+// Close releases what is held, removes the runs, and closes the input.
 func (o *Sort) Close() error {
-	releaseRecords(o.batch)
-	o.batch = nil
-	if o.sorted != nil {
-		o.sorted.Release()
-		o.sorted = nil
-	}
+	o.drop()
 	o.order = nil
-	return o.stream.Close()
+	err := errors.Join(o.merge.close(), removeAll(o.runs))
+	o.merge, o.runs = nil, nil
+	return errors.Join(err, o.stream.Close())
 }

@@ -61,11 +61,23 @@ func (s *Share) Reserve(n int64) error {
 			"the task needs %s more memory and holds %s, but its share is %s (%s for %d slots): raise --memory or lower --slots",
 			bytesText(n), bytesText(s.held), bytesText(s.limit), bytesText(s.budget.total), s.budget.slots)
 	}
+	s.add(n)
+	return nil
+}
+
+// Take takes n more bytes, or gives back -n when negative, also beyond the share.
+func (s *Share) Take(n int64) {
+	s.budget.mu.Lock()
+	defer s.budget.mu.Unlock()
+	s.add(n)
+}
+
+// add changes what is held. REQUIRES: budget.mu is held.
+func (s *Share) add(n int64) {
 	n = max(n, -s.held)
 	s.held += n
 	s.budget.inUse += n
 	s.budget.peak = max(s.budget.peak, s.budget.inUse)
-	return nil
 }
 
 // Close gives back what the task still holds.

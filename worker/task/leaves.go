@@ -20,8 +20,11 @@ type builder struct {
 	memory operator.Memory
 	counts *api.Counts
 
-	scan *parquetio.Scanner // at most one a stage
-	kept *int64             // rows out of the filter right above the scan; nil without one
+	scratch *scratch // nil: nothing spills
+	filters runtimeFilters
+
+	scan    *parquetio.Scanner // at most one a stage
+	profile *profile
 }
 
 // root builds the stage's operators, leaves included.
@@ -30,20 +33,15 @@ func (b *builder) root(ctx context.Context) (operator.Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	tree, filter := markFilterOfScan(b.stage.Root)
-	env := operator.Env{Mem: b.env.Allocator, Memory: b.memory, Caller: caller, BatchRows: b.env.BatchRows}
-	leaf := func(n *plan.Node) (operator.Operator, error) { return b.leaf(ctx, n) }
-	return operator.Build(tree, func(n *plan.Node) (operator.Operator, error) {
-		if n != filter.mark {
-			return leaf(n)
-		}
-		op, err := operator.Build(filter.node, leaf, env)
-		if err != nil {
-			return nil, err
-		}
-		b.kept = new(int64)
-		return &counted{Operator: op, rows: b.kept}, nil
-	}, env)
+	b.profile = newProfile(b.stage.Root)
+	env := operator.Env{
+		Mem: b.env.Allocator, Memory: b.memory, Caller: caller, BatchRows: b.env.BatchRows,
+		Session: b.task.Job.Session, Filters: &b.filters, Observer: b.profile,
+	}
+	if b.scratch != nil {
+		env.Scratch = b.scratch
+	}
+	return operator.Build(b.stage.Root, func(n *plan.Node) (operator.Operator, error) { return b.leaf(ctx, n) }, env)
 }
 
 // caller opens the plugin functions that the stage calls, if it does.
@@ -91,25 +89,41 @@ func (b *builder) openScan(ctx context.Context, n *plan.Node) (operator.Operator
 	if b.stage.Splits == nil || b.scan != nil {
 		return nil, fmt.Errorf("stage %d: the scan of %s has no splits of its own", b.stage.ID, n.Scan.Source)
 	}
-	opts := parquetio.ScanOptions{Mem: b.env.Allocator, BatchRows: b.env.BatchRows}
-	scan, err := parquetio.OpenScan(ctx, b.env.Store, n.Scan, n.Schema, b.stage.Splits[b.task.Task], opts)
+	open := func(ctx context.Context, s *plan.Scan) (batchSource, error) {
+		opts := parquetio.ScanOptions{Mem: b.env.Allocator, BatchRows: b.env.BatchRows}
+		scan, err := parquetio.OpenScan(ctx, b.env.Store, s, n.Schema, b.stage.Splits[b.task.Task], opts)
+		if err != nil {
+			return nil, err
+		}
+		b.scan = scan
+		return scan, nil
+	}
+	if len(n.Scan.RuntimeFilters) > 0 {
+		late := &lateScan{open: func(ctx context.Context) (batchSource, error) {
+			return open(ctx, b.filters.narrow(n.Scan, n.Schema))
+		}}
+		return &leafOperator{schema: n.Schema, source: late}, nil
+	}
+	scan, err := open(ctx, n.Scan)
 	if err != nil {
 		return nil, err
 	}
-	b.scan = scan
 	return &leafOperator{schema: n.Schema, source: scan}, nil
 }
 
-// addScanCounts moves the scan's counts, as far as it came, to the attempt's.
-func (b *builder) addScanCounts() {
+// addCounts moves what the scan and the operators did, as far as they came, to the attempt's counts.
+func (b *builder) addCounts() {
+	if b.profile != nil {
+		b.counts.Operators = b.profile.counts
+	}
 	if b.scan == nil {
 		return
 	}
 	c := b.scan.Counts()
 	b.counts.RowsRead, b.counts.BytesRead, b.counts.GroupsPruned = c.Rows, c.Bytes, c.GroupsPruned
 	b.counts.RowsKept = c.Rows
-	if b.kept != nil {
-		b.counts.RowsKept = *b.kept
+	if filter := filterOfScan(b.stage.Root); filter != nil {
+		b.counts.RowsKept = b.profile.rows(filter)
 	}
 }
 
@@ -202,30 +216,17 @@ func (c *counted) Next(ctx context.Context) (arrow.Record, error) {
 	return batch, err
 }
 
-// filterOfScan is a filter that sits right above a scan, and the leaf that stands in its place in a marked tree.
-type filterOfScan struct {
-	node *plan.Node
-	mark *plan.Node
-}
-
-// markFilterOfScan returns the tree with a filter right above its scan replaced by a leaf, so that building the tree
-// asks for that leaf and the filter's rows can be counted. A tree without one comes back as it is.
-func markFilterOfScan(n *plan.Node) (*plan.Node, filterOfScan) {
+// filterOfScan is the topmost of the filters that sit right above a scan; nil without one.
+func filterOfScan(n *plan.Node) *plan.Node {
 	if n.Op == plan.NodeFilter && scansThroughFilters(n) {
-		mark := &plan.Node{Op: plan.NodeScan, Schema: n.Schema}
-		return mark, filterOfScan{node: n, mark: mark}
+		return n
 	}
-	for i, in := range n.Inputs {
-		marked, filter := markFilterOfScan(in)
-		if filter.mark == nil {
-			continue
+	for _, in := range n.Inputs {
+		if f := filterOfScan(in); f != nil {
+			return f
 		}
-		replaced := *n
-		replaced.Inputs = append([]*plan.Node(nil), n.Inputs...)
-		replaced.Inputs[i] = marked
-		return &replaced, filter
 	}
-	return n, filterOfScan{}
+	return nil
 }
 
 // scansThroughFilters reports a scan below nothing but filters.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/worker/operator"
 )
 
 // Sink takes in an attempt's rows. It is used by one goroutine.
@@ -29,10 +30,10 @@ type Written struct {
 }
 
 // openSink opens the sink that the stage names.
-func openSink(ctx context.Context, env Env, t Task, stage *plan.Stage) (Sink, error) {
+func openSink(ctx context.Context, env Env, memory operator.Memory, t Task, stage *plan.Stage) (Sink, error) {
 	switch stage.Sink.Kind {
 	case plan.SinkShuffle, plan.SinkResult:
-		return newShuffleSink(env, t, stage)
+		return newShuffleSink(env, memory, t, stage)
 	case plan.SinkFile:
 		return newFileSink(ctx, env, t, stage)
 	}

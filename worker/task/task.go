@@ -26,6 +26,7 @@ type Env struct {
 	Locator  Locator
 	Plugins  Plugins
 	Memory   *Budget
+	Scratch  string // folder for what operators spill; "" if nothing can
 	// Allocator of batches; nil means the Go heap.
 	Allocator memory.Allocator
 	// BatchRows is the size of batches that leaves and operators make; 0 means operator.DefaultBatchRows.
@@ -74,6 +75,10 @@ func failure(ctx context.Context, env Env, t Task, err error) *plan.Failure {
 func guard(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
+			if f, ok := p.(*plan.Failure); ok { // a kernel that has no other way out
+				err = f
+				return
+			}
 			err = plan.Failf(plan.FailureInternal, "the engine panicked, which is a defect of Quern: %v\n%s", p, debug.Stack())
 		}
 	}()
@@ -93,13 +98,17 @@ func runAttempt(ctx context.Context, env Env, t Task, report *api.Report) (err e
 	share := env.Memory.Share()
 	defer share.Close()
 	build := &builder{env: env, task: t, stage: stage, memory: share, counts: &report.Counts}
-	defer build.addScanCounts()
+	if env.Scratch != "" {
+		build.scratch = newScratch(env.Allocator, env.Scratch, t.AttemptID)
+		defer func() { err = errors.Join(err, build.scratch.Close()) }()
+	}
+	defer build.addCounts()
 	root, err := build.root(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, guard(root.Close)) }()
-	sink, err := openSink(ctx, env, t, stage)
+	sink, err := openSink(ctx, env, share, t, stage)
 	if err != nil {
 		return err
 	}

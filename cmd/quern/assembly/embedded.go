@@ -39,12 +39,13 @@ type Options struct {
 type Embedded struct {
 	Client *client.Client
 
-	store   *storage.Store
-	node    *coordinator.Coordinator
-	workers errgroup.Group
-	peers   *http.Client // for results
-	stop    context.CancelFunc
-	cleanup func() error
+	store    *storage.Store
+	planning planner.Options
+	node     *coordinator.Coordinator
+	workers  errgroup.Group
+	peers    *http.Client // for results
+	stop     context.CancelFunc
+	cleanup  func() error
 }
 
 // StartEmbedded starts a cluster; Close it when done.
@@ -55,7 +56,7 @@ func StartEmbedded(opts Options) (*Embedded, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	e := &Embedded{peers: &http.Client{Transport: shuffle.NewTransport()}, store: storage.New(), stop: stop, cleanup: cleanup}
+	e := &Embedded{planning: opts.Planner, peers: &http.Client{Transport: shuffle.NewTransport()}, store: storage.New(), stop: stop, cleanup: cleanup}
 	if err := e.start(ctx, state, opts); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}

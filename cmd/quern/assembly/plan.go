@@ -1,9 +1,10 @@
-// Package assembly puts the rooms together: the planner behind a coordinator, and a whole embedded cluster in one
-// process. The binary, the end-to-end tests and the benchmarks share it.
+// Package assembly puts the rooms together: the planner behind a coordinator, a whole embedded cluster in one process,
+// and SQL scripts over it. The binary, the end-to-end tests and the benchmarks share it.
 package assembly
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/plan"
@@ -35,10 +36,36 @@ func PlannerRequest(req api.SubmitRequest) (planner.Request, error) {
 		out.JobFile = &planner.JobRequest{File: req.Job.File, Dir: req.Job.Dir, Work: req.Job.Work, Text: req.Job.Text, Params: req.Job.Params}
 		return out, nil
 	}
-	q := &planner.QueryRequest{File: req.Query.File, SQL: req.Query.SQL}
-	for _, t := range req.Query.Tables {
-		q.Tables = append(q.Tables, plan.Source{Name: t.Name, Path: t.Path, Format: "parquet"})
+	q := req.Query
+	out.Session = q.Session
+	out.Query = &planner.QueryRequest{File: q.File, Line: q.Line, SQL: q.SQL}
+	for _, t := range q.Tables {
+		source := plan.Source{Name: t.Name, Path: t.Path, Format: t.Format, Options: t.Options}
+		var err error
+		if source.Schema, err = declared(t.Schema); err != nil {
+			return out, fmt.Errorf("columns of table %s: %w", t.Name, err)
+		}
+		out.Query.Tables = append(out.Query.Tables, source)
 	}
-	out.Query = q
+	for _, v := range q.Views {
+		out.Query.Views = append(out.Query.Views, planner.View(v))
+	}
+	if q.Into == nil {
+		return out, nil
+	}
+	schema, err := declared(q.Into.Schema)
+	if err != nil {
+		return out, fmt.Errorf("columns of the table: %w", err)
+	}
+	out.Query.Into = &planner.Into{URL: q.Into.URL, Schema: schema, Columns: q.Into.Columns}
 	return out, nil
+}
+
+// declared reads columns as DDL; nil where there are none.
+func declared(ddl string) (*plan.Schema, error) {
+	if ddl == "" {
+		return nil, nil
+	}
+	schema, err := planner.ParseSchema(ddl)
+	return &schema, err
 }

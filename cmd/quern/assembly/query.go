@@ -6,7 +6,10 @@ import (
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/api/client"
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/planner"
 	"github.com/quern-engine/quern/shuffle"
+	"github.com/quern-engine/quern/storage/parquetio"
 )
 
 // Wait follows a run to its end, calling update (which may be nil) at each change and at least once a second.
@@ -30,4 +33,34 @@ func Wait(ctx context.Context, c *client.Client, id string, update func(*api.Run
 // Rows streams the result of a query that succeeded; Close it when done.
 func (e *Embedded) Rows(status *api.RunStatus) *shuffle.Stream {
 	return shuffle.NewClient(e.peers, shuffle.ClientOptions{}).Fetch(*status.Result, 0, status.ResultSchema, "", nil)
+}
+
+// Plan plans a query without running it, as the coordinator would.
+func (e *Embedded) Plan(ctx context.Context, q *api.Query) (*plan.Job, error) {
+	return e.PlanRequest(ctx, api.SubmitRequest{Query: q})
+}
+
+// PlanRequest is [Embedded.Plan] for jobs too.
+func (e *Embedded) PlanRequest(ctx context.Context, r api.SubmitRequest) (*plan.Job, error) {
+	request, err := e.planRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	return planner.Plan(ctx, request, parquetio.NewCatalog(e.store))
+}
+
+// Explain shows a query at each level of planning.
+func (e *Embedded) Explain(ctx context.Context, q *api.Query) (string, error) {
+	request, err := e.planRequest(api.SubmitRequest{Query: q})
+	if err != nil {
+		return "", err
+	}
+	levels, err := planner.Explain(ctx, request, parquetio.NewCatalog(e.store))
+	return levels.String(), err
+}
+
+func (e *Embedded) planRequest(r api.SubmitRequest) (planner.Request, error) {
+	request, err := PlannerRequest(r)
+	request.Options = e.planning
+	return request, err
 }

@@ -4,6 +4,8 @@ package columns
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -20,6 +22,15 @@ func EveryType() []plan.Type {
 	return []plan.Type{
 		plan.Null, plan.Boolean, plan.Int8, plan.Int16, plan.Int32, plan.Int64, plan.Float32, plan.Float64,
 		plan.Decimal(20, 2), plan.String, plan.Binary, plan.Date, plan.Timestamp,
+	}
+}
+
+// MoreTypes is the types that came later: times without a zone, spans of time, and nested ones.
+func MoreTypes() []plan.Type {
+	pair := plan.Struct(plan.Field{Name: "d", Type: plan.Float64, Nullable: true}, plan.Field{Name: "s", Type: plan.String, Nullable: true})
+	return []plan.Type{
+		plan.TimestampNTZ, plan.YearMonthInterval, plan.DayTimeInterval, plan.Interval, plan.Array(plan.Float64, true),
+		plan.Array(plan.String, true), pair, plan.Array(pair, true), plan.Map(plan.Int32, plan.Float64, true),
 	}
 }
 
@@ -45,10 +56,35 @@ func DrawLiteral(t *rapid.T, typ plan.Type) plan.Literal {
 		return plan.Literal{Int: extreme(v, math.MinInt8, math.MaxInt8)}
 	case plan.KindInt16:
 		return plan.Literal{Int: extreme(v, math.MinInt16, math.MaxInt16)}
-	case plan.KindInt32, plan.KindDate:
+	case plan.KindArray, plan.KindMap, plan.KindStruct:
+		return drawNested(t, typ)
+	case plan.KindInterval:
+		return plan.Literal{Int: v, High: rapid.Int64Range(0, 1).Draw(t, "months")<<32 | 3}
+	case plan.KindInt32, plan.KindDate, plan.KindYearMonthInterval:
 		return plan.Literal{Int: extreme(v, math.MinInt32, math.MaxInt32)}
 	}
 	return plan.Literal{Int: extreme(v, math.MinInt64, math.MaxInt64)}
+}
+
+// drawNested draws an array or map of few parts, or a struct. Keys of a map are different and not NULL.
+func drawNested(t *rapid.T, typ plan.Type) plan.Literal {
+	out := plan.Literal{Items: []plan.Literal{}}
+	switch typ.Kind {
+	case plan.KindStruct:
+		for _, f := range typ.Children {
+			out.Items = append(out.Items, DrawLiteral(t, f.Type))
+		}
+	case plan.KindArray:
+		for range rapid.IntRange(0, 2).Draw(t, "elements") {
+			out.Items = append(out.Items, DrawLiteral(t, typ.Element().Type))
+		}
+	case plan.KindMap:
+		keys := rapid.SliceOfNDistinct(rapid.Int64Range(0, 2), 0, 2, rapid.ID).Draw(t, "keys")
+		for _, k := range keys {
+			out.Items = append(out.Items, plan.Literal{Int: k}, DrawLiteral(t, typ.MapValue().Type))
+		}
+	}
+	return out
 }
 
 func extreme(v, low, high int64) int64 {
@@ -159,7 +195,14 @@ func Draw(t *rapid.T, mem memory.Allocator, typ plan.Type, rows int) arrow.Array
 
 // Key is a value as text under which SQL's grouping finds equals equal: NaNs are one, zeros are one, NULL is one.
 func Key(arr arrow.Array, i int) string {
-	v := vector.LiteralAt(arr, i)
+	typ, err := plan.TypeOf(arr.DataType())
+	if err != nil {
+		panic(fmt.Sprintf("column of %s: %v", arr.DataType(), err))
+	}
+	return literalKey(typ, vector.LiteralAt(arr, i))
+}
+
+func literalKey(typ plan.Type, v plan.Literal) string {
 	if v.Null {
 		return "NULL"
 	}
@@ -169,5 +212,24 @@ func Key(arr arrow.Array, i int) string {
 			v.Bits = 0
 		}
 	}
-	return fmt.Sprintf("%d %d %x %q", v.Int, v.High, v.Bits, v.Bytes)
+	if !typ.IsNested() {
+		return fmt.Sprintf("%d %d %x %q", v.Int, v.High, v.Bits, v.Bytes)
+	}
+	var parts []string
+	for k, x := range v.Items {
+		switch typ.Kind {
+		case plan.KindStruct:
+			parts = append(parts, literalKey(typ.Children[k].Type, x))
+		case plan.KindArray:
+			parts = append(parts, literalKey(typ.Element().Type, x))
+		default:
+			if k%2 == 0 {
+				parts = append(parts, literalKey(typ.MapKey().Type, x)+":"+literalKey(typ.MapValue().Type, v.Items[k+1]))
+			}
+		}
+	}
+	if typ.Kind == plan.KindMap {
+		slices.Sort(parts) // entries have no order
+	}
+	return "[" + strings.Join(parts, ", ") + "]"
 }

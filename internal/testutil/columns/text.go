@@ -15,15 +15,16 @@ import (
 	"github.com/quern-engine/quern/plan"
 )
 
-// ParseSchema reads "k string, v decimal(10,2) not null"; columns are nullable unless they say otherwise.
+// ParseSchema reads "k string, v decimal(10,2) not null"; columns are nullable unless they say otherwise. Elements of
+// arrays are nullable unless they end in "!", as in "array<int!>"; the spans of time are months and micros.
 func ParseSchema(text string) (plan.Schema, error) {
 	var s plan.Schema
 	depth := 0
 	columns := strings.FieldsFunc(text, func(r rune) bool { // commas inside of parentheses do not separate
 		switch r {
-		case '(':
+		case '(', '<':
 			depth++
-		case ')':
+		case ')', '>':
 			depth--
 		}
 		return r == ',' && depth == 0
@@ -49,6 +50,17 @@ func parseType(text string) (plan.Type, error) {
 	var p, s int32
 	if n, _ := fmt.Sscanf(text, "decimal(%d,%d)", &p, &s); n == 2 {
 		return plan.Decimal(p, s), nil
+	}
+	if element, ok := strings.CutPrefix(text, "array<"); ok && strings.HasSuffix(element, ">") {
+		element, strict := strings.CutSuffix(strings.TrimSuffix(element, ">"), "!")
+		t, err := parseType(element)
+		return plan.Array(t, !strict), err
+	}
+	switch text {
+	case "months":
+		return plan.YearMonthInterval, nil
+	case "micros":
+		return plan.DayTimeInterval, nil
 	}
 	if t, ok := plan.ParseTypeName(text); ok {
 		return t, nil
@@ -85,12 +97,27 @@ func ParseLiteral(t plan.Type, text string) (plan.Literal, error) {
 	case plan.KindDate:
 		d, err := time.Parse(time.DateOnly, text)
 		return plan.Literal{Int: d.Unix() / 86400}, err
-	case plan.KindTimestamp:
+	case plan.KindArray:
+		return parseArray(t.Element().Type, text)
+	case plan.KindTimestamp, plan.KindTimestampNTZ:
 		d, err := time.Parse("2006-01-02 15:04:05.999999", text)
 		return plan.Literal{Int: d.UnixMicro()}, err
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	return plan.Literal{Int: n}, err
+}
+
+func parseArray(element plan.Type, text string) (plan.Literal, error) {
+	items := strings.FieldsFunc(strings.Trim(text, "[]"), func(r rune) bool { return r == ',' })
+	var out plan.Literal
+	for _, item := range items {
+		lit, err := ParseLiteral(element, item)
+		if err != nil {
+			return out, err
+		}
+		out.Items = append(out.Items, lit)
+	}
+	return out, nil
 }
 
 // Record is a plain batch from rows of text, values separated by '|'.

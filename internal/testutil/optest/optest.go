@@ -1,8 +1,8 @@
 // Package optest runs operators through the worlds that every operator must survive: batches of one, three and all
 // rows; strings plain, dictionary-encoded and both by turns; columns with offsets; Close before the first Next and in
-// the middle; a cancelled context; inputs that fail; Next after the end; memory that is refused. In every world the
-// rows must be those that the case wants, batches must stay valid after Close, and in the end no Arrow memory and no
-// reservation may be left.
+// the middle; a cancelled context; inputs that fail; Next after the end; memory that is refused; too little memory with a scratch disk, which works or fails. In every world the rows must be
+// those that the case wants, in the same order with and without the scratch disk, batches must stay valid after Close,
+// and in the end no Arrow memory, no reservation and no scratch file may be left.
 package optest
 
 import (
@@ -39,6 +39,10 @@ type Case struct {
 	// kind that error should be.
 	WantError error
 	Caller    operator.Caller
+	// Unspillable is for operators that may fail for want of memory in spite of a scratch disk.
+	Unspillable bool
+	// Spills says that without any memory something must go to the scratch disk.
+	Spills bool
 }
 
 // TB is the part of testing.TB and of rapid's T that is needed here.
@@ -59,6 +63,9 @@ func Run(t TB, c Case) {
 		w.cancelledBetween()
 		w.failing()
 		w.refused()
+		w.spilled()
+		w.spillEarlyEnd()
+		w.scratchFails()
 	}
 }
 
@@ -69,7 +76,9 @@ const Worlds = 12
 // world as well.
 func RunIn(t TB, c Case, number int) {
 	t.Helper()
-	newWorld(t, c, number).drain()
+	w := newWorld(t, c, number)
+	w.drain()
+	w.spilled()
 }
 
 func newWorld(t TB, c Case, number int) *world {
@@ -87,7 +96,10 @@ type world struct {
 
 	mem     *memory.CheckedAllocator
 	budget  *budget
+	scratch *scratch
 	sources []*source
+
+	diskless bool // open gives operators no scratch disk
 }
 
 func (w *world) failf(format string, args ...any) {
@@ -100,6 +112,7 @@ func (w *world) open() operator.Operator {
 	w.t.Helper()
 	w.mem = memory.NewCheckedAllocator(recycle.Poison())
 	w.budget = &budget{}
+	w.scratch = &scratch{mem: w.mem}
 	w.sources = nil
 	inputs := make([]operator.Operator, len(w.c.Inputs))
 	for i, table := range w.c.Inputs {
@@ -110,7 +123,10 @@ func (w *world) open() operator.Operator {
 		w.sources = append(w.sources, s)
 		inputs[i] = s
 	}
-	env := operator.Env{Mem: w.mem, Memory: w.budget, Caller: w.c.Caller, BatchRows: w.size}
+	env := operator.Env{Mem: w.mem, Memory: w.budget, Scratch: w.scratch, Caller: w.c.Caller, BatchRows: w.size}
+	if w.diskless {
+		env.Scratch = nil
+	}
 	op, err := w.c.Build(env, inputs)
 	if err != nil {
 		w.failf("build: %v", err)
@@ -136,6 +152,9 @@ func (w *world) shut(op operator.Operator) {
 	}
 	if w.budget.held != 0 {
 		w.failf("%d bytes still reserved", w.budget.held)
+	}
+	if w.scratch.files != 0 || w.scratch.readers != 0 || w.scratch.misuse != nil {
+		w.failf("scratch disk: %d files, %d readers left; %v", w.scratch.files, w.scratch.readers, w.scratch.misuse)
 	}
 }
 
@@ -325,7 +344,9 @@ func (w *world) failing() {
 // refused allows no reservation at all: operators that hold rows must fail with the refusal.
 func (w *world) refused() {
 	w.t.Helper()
+	w.diskless = true
 	op := w.open()
+	w.diskless = false
 	w.budget.refusal = plan.Failf(plan.FailureOutOfMemory, "refused")
 	recs, err := w.read(context.Background(), op)
 	if w.budget.hit && !errors.Is(err, w.budget.refusal) {
@@ -341,6 +362,8 @@ type budget struct {
 	held    int64
 	refusal error
 	hit     bool
+	limited bool
+	limit   int64
 }
 
 var _ operator.Memory = (*budget)(nil)
@@ -351,6 +374,12 @@ func (b *budget) Reserve(n int64) error {
 		b.hit = true
 		return b.refusal
 	}
+	if b.limited && n > 0 && b.held+n > b.limit {
+		return plan.Failf(plan.FailureOutOfMemory, "%d bytes more than %d of %d", n, b.held, b.limit)
+	}
 	b.held += n
 	return nil
 }
+
+// Take counts.
+func (b *budget) Take(n int64) { b.held += n }

@@ -1,0 +1,130 @@
+package logical
+
+import (
+	"slices"
+
+	"github.com/quern-engine/quern/compute"
+	"github.com/quern-engine/quern/internal/source"
+	"github.com/quern-engine/quern/plan"
+)
+
+// groupAll rewrites everything that is evaluated above the block's Aggregate.
+func (b *block) groupAll(having *plan.Expr, havingSpan source.Span, keys []orderKey) (*plan.Expr, error) {
+	var err error
+	for i, it := range b.items {
+		if b.items[i].expr, err = b.group(it.expr, it.span); err != nil {
+			return nil, err
+		}
+	}
+	for i, g := range b.generators {
+		if b.generators[i].Call, err = b.group(g.Call, g.span); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.windows.rewrite(b.group); err != nil {
+		return nil, err
+	}
+	if b.qualify != nil {
+		if b.qualify, err = b.group(b.qualify, b.qualifySpan); err != nil {
+			return nil, err
+		}
+	}
+	for i, k := range keys {
+		if keys[i].expr, err = b.group(k.expr, k.span); err != nil {
+			return nil, b.notInGroup(err)
+		}
+	}
+	if having == nil {
+		return nil, nil
+	}
+	having, err = b.group(having, havingSpan)
+	return having, b.notInGroup(err)
+}
+
+// notInGroup says of a column that HAVING and ORDER BY cannot use what Spark says: it is not there after grouping.
+func (b *block) notInGroup(err error) error {
+	if e, ok := err.(*source.Error); ok && (e.Class == "MISSING_AGGREGATION" || e.Class == "MISSING_GROUP_BY") {
+		e.Class = "UNRESOLVED_COLUMN.WITH_SUGGESTION"
+	}
+	return err
+}
+
+// group rewrites an expression over FROM and aggregate results into one over the Aggregate's output.
+func (b *block) group(e *plan.Expr, span source.Span) (*plan.Expr, error) {
+	for _, k := range b.keys {
+		if k.Expr.Equal(e) {
+			return k.Ref(), nil
+		}
+	}
+	switch {
+	case e.Op == plan.OpColumn:
+		return b.groupColumn(e, span)
+	case isGrouping(e):
+		return b.groupingValue(e, span)
+	case len(e.Args) == 0:
+		return e, nil
+	}
+	out := *e
+	out.Args = make([]*plan.Expr, len(e.Args))
+	for i, x := range e.Args {
+		g, err := b.group(x, span)
+		if err != nil {
+			return nil, err
+		}
+		out.Args[i] = g
+	}
+	return withNulls(&out, e), nil
+}
+
+// groupColumn lets results of aggregate calls, window functions, generators and subqueries pass, and columns of the
+// query around.
+func (b *block) groupColumn(e *plan.Expr, span source.Span) (*plan.Expr, error) {
+	if p := b.pending[e.Column]; p != nil {
+		return b.groupSubquery(p, span)
+	}
+	if b.aggs.has(e.Column) || b.windows.has(e.Column) || b.generated(e.Column) || !has(b.in.node, e.Column) {
+		return e, nil
+	}
+	if s, ok := b.spans[e]; ok {
+		span = s
+	}
+	return nil, b.missingAggregation(e.Name, span)
+}
+
+// withNulls makes a call nullable when an argument has become so: keys of grouping sets are NULL in some rows.
+func withNulls(e, before *plan.Expr) *plan.Expr {
+	if e.Nullable {
+		return e
+	}
+	for i, x := range e.Args {
+		if !x.Nullable || before.Args[i].Nullable {
+			continue
+		}
+		if e.Op == plan.OpCall {
+			if f, ok := compute.Lookup(e.Name); ok {
+				if sig, err := f.ResolveCall(e.Args); err == nil && sig.NeverNull {
+					return e
+				}
+			}
+		}
+		e.Nullable = true
+		return e
+	}
+	return e
+}
+
+func (b *block) missingAggregation(name string, span source.Span) error {
+	if len(b.keys) == 0 && !b.hasSets {
+		return b.errorf(span, "MISSING_GROUP_BY", "column %q is neither in an aggregate function nor in GROUP BY", name).
+			WithHint("there is no GROUP BY: add one, or aggregate the column too, as in min(%s)", name)
+	}
+	return b.errorf(span, "MISSING_AGGREGATION", "column %q is neither in GROUP BY nor in an aggregate function", name).
+		WithHint("add it to GROUP BY, or aggregate it: min(%s)", name)
+}
+
+// generated reports a column of a generator.
+func (b *block) generated(id int) bool {
+	return slices.ContainsFunc(b.generators, func(g generator) bool {
+		return slices.ContainsFunc(g.Cols, func(c Column) bool { return c.ID == id })
+	})
+}

@@ -1,0 +1,101 @@
+package sql
+
+import "strings"
+
+// FormatStatement is a statement as canonical SQL on one line, without a semicolon.
+func FormatStatement(s Statement) string {
+	var f printer
+	switch s := s.(type) {
+	case *Query:
+		f.query(s)
+	case *CreateView:
+		f.createView(s)
+	case *CreateTable:
+		f.createTable(s)
+	case *Insert:
+		f.insert(s)
+	case *Drop:
+		f.words("DROP ", strings.ToUpper(s.Kind), " ")
+		f.keyword(s.IfExists, "IF EXISTS ")
+		f.words(formatIdents(s.Name, "."))
+	case *Set:
+		f.set(s)
+	case *Explain:
+		f.words("EXPLAIN ")
+		f.keyword(s.Mode != "", strings.ToUpper(s.Mode)+" ")
+		f.query(s.Query)
+	}
+	return f.String()
+}
+
+// keyword writes a keyword that may be there or not.
+func (f *printer) keyword(written bool, text string) {
+	if written {
+		f.words(text)
+	}
+}
+
+func (f *printer) createView(s *CreateView) {
+	f.words("CREATE ")
+	f.keyword(s.Replace, "OR REPLACE ")
+	f.words("VIEW ")
+	f.keyword(s.IfNotExists, "IF NOT EXISTS ")
+	f.words(formatIdents(s.Name, "."))
+	f.columns(s.Columns)
+	f.words(" AS ")
+	f.query(s.Query)
+}
+
+func (f *printer) createTable(s *CreateTable) {
+	f.words("CREATE ")
+	f.keyword(s.Replace, "OR REPLACE ")
+	f.words("TABLE ")
+	f.keyword(s.IfNotExists, "IF NOT EXISTS ")
+	f.words(formatIdents(s.Name, "."))
+	for i, c := range s.Columns {
+		f.words(separator(i, " ("), formatIdent(c.Name), " ", formatType(c.Type, true))
+		f.keyword(c.NotNull, " NOT NULL")
+		f.clause(" DEFAULT ", c.Default)
+	}
+	f.keyword(s.Columns != nil, ")")
+	if s.Format != "" {
+		f.words(" USING ", formatIdent(Ident{Name: s.Format}))
+	}
+	if s.Query != nil {
+		f.words(" AS ")
+		f.query(s.Query)
+	}
+}
+
+func (f *printer) insert(s *Insert) {
+	f.words("INSERT ")
+	if s.Overwrite {
+		f.words("OVERWRITE ")
+	} else {
+		f.words("INTO ")
+	}
+	f.words("TABLE ", formatIdents(s.Table, "."), " ")
+	if s.Columns != nil {
+		f.columns(s.Columns)
+		f.words(" ")
+	}
+	f.query(s.Query)
+}
+
+func (f *printer) set(s *Set) {
+	if s.Reset {
+		f.words("RESET")
+	} else {
+		f.words("SET")
+	}
+	if s.Key != "" {
+		f.words(" `", s.Key, "`")
+	}
+	switch plain := strings.IndexFunc(s.Value, func(r rune) bool { return wordLength(string(r)) == 0 && !strings.ContainsRune("./:+,", r) }) < 0; {
+	case !s.HasValue:
+	case plain || strings.Contains(s.Value, "`"):
+		f.words(" = ", s.Value)
+	default:
+		f.words(" = `", s.Value, "`")
+	}
+}

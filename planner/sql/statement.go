@@ -1,0 +1,95 @@
+package sql
+
+import "github.com/quern-engine/quern/internal/source"
+
+// Statement is one statement of a script: a *Query, *CreateView, *CreateTable, *Insert, *Drop, *Set, or *Explain.
+type Statement interface {
+	// Where is the part of the text that the statement was read from, without the semicolon.
+	Where() source.Span
+}
+
+// CreateView is CREATE [OR REPLACE] [GLOBAL] TEMPORARY VIEW [IF NOT EXISTS] name [(columns)] AS query. Plain CREATE VIEW
+// counts as temporary too: nothing outlives the invocation.
+type CreateView struct {
+	Name        []Ident
+	Columns     []Ident
+	Replace     bool
+	IfNotExists bool
+	Query       *Query
+	Span        source.Span
+}
+
+// CreateTable is CREATE TABLE [IF NOT EXISTS] name [(columns)] [USING format] [AS query].
+type CreateTable struct {
+	Name        []Ident
+	Columns     []ColumnDef
+	Format      string // lower case; "" for none
+	Replace     bool
+	IfNotExists bool
+	Query       *Query // nil: an empty table
+	Span        source.Span
+}
+
+// ColumnDef is a column of CREATE TABLE.
+type ColumnDef struct {
+	Name    Ident
+	Type    TypeName
+	NotNull bool
+	Default Expr // nil for none
+}
+
+// Insert is INSERT INTO|OVERWRITE [TABLE] name [(columns)] query; VALUES is a query.
+type Insert struct {
+	Table     []Ident
+	Columns   []Ident
+	Overwrite bool
+	Query     *Query
+	Span      source.Span
+}
+
+// Drop is DROP VIEW|TABLE [IF EXISTS] name.
+type Drop struct {
+	Kind     string // "view", "table"
+	Name     []Ident
+	IfExists bool
+	Span     source.Span
+}
+
+// Set is SET key = value, SET TIME ZONE value (key "spark.sql.session.timeZone"), or RESET key (Reset). Value is the raw
+// text; of SET TIME ZONE it is the string, "LOCAL", or of an interval an offset such as "+08:30". Without a value SET
+// shows the setting, and without a key all of them; RESET without a key takes all back.
+type Set struct {
+	Key      string
+	Value    string
+	HasValue bool
+	Reset    bool
+	Span     source.Span
+}
+
+// Explain is EXPLAIN [EXTENDED|ANALYZE …] query. Mode is lower case, "" for none.
+type Explain struct {
+	Mode  string
+	Query *Query
+	Span  source.Span
+}
+
+// Where implements Statement.
+func (s *Query) Where() source.Span { return s.Span }
+
+// Where implements Statement.
+func (s *CreateView) Where() source.Span { return s.Span }
+
+// Where implements Statement.
+func (s *CreateTable) Where() source.Span { return s.Span }
+
+// Where implements Statement.
+func (s *Insert) Where() source.Span { return s.Span }
+
+// Where implements Statement.
+func (s *Drop) Where() source.Span { return s.Span }
+
+// Where implements Statement.
+func (s *Set) Where() source.Span { return s.Span }
+
+// Where implements Statement.
+func (s *Explain) Where() source.Span { return s.Span }

@@ -38,6 +38,10 @@ type Options struct {
 	Memory int64
 	// Allocator is where batches live; default one that uses freed buffers again. Tests hand in a stricter one.
 	Allocator memory.Allocator
+	// BatchRows is the size of batches; 0 is a good one. Plain keeps scans from handing out dictionary codes. Both exist
+	// for tests: results do not depend on them.
+	BatchRows int
+	Plain     bool
 	// LeaseWait is how long one request for work may wait for it; default 5 s. Longer saves nothing but requests;
 	// shorter would notice sooner that a leader has vanished without closing its connections.
 	LeaseWait time.Duration

@@ -110,7 +110,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 		Worker: w.opts.ID, Address: w.Addr(), Store: w.opts.Store, Segments: w.segments,
 		Fetch: shuffle.NewClient(w.peers, shuffle.ClientOptions{Mem: w.opts.Allocator}), Locator: locator{w},
 		Plugins: plugins, Memory: task.NewBudget(w.opts.Memory, w.opts.Slots), Allocator: w.opts.Allocator,
-		Scratch: filepath.Join(own.dir, spillFolder),
+		Scratch: filepath.Join(own.dir, spillFolder), BatchRows: w.opts.BatchRows, Plain: w.opts.Plain,
 	}
 	return w.work(ctx)
 }

@@ -18,7 +18,10 @@ const (
 	smallRows = 100_000
 )
 
-func partitions(s logical.Size) int {
+func (c *cutter) partitions(s logical.Size) int {
+	if c.opts.Partitions > 0 {
+		return c.opts.Partitions
+	}
 	n := min((s.Bytes+partitionBytes-1)/partitionBytes, maxPartitions)
 	if s.Rows > smallRows {
 		n = max(n, 2)
@@ -49,9 +52,9 @@ func (c *cutter) aggregate(n *logical.Aggregate) (fragment, error) {
 		f.hashed = hashed
 		return f, nil
 	case whole:
-		return c.aggregateWhole(f, n, keyedPartitions(n, n.Input), keys, aggs)
+		return c.aggregateWhole(f, n, c.keyedPartitions(n, n.Input), keys, aggs)
 	}
-	parts := keyedPartitions(n, n)
+	parts := c.keyedPartitions(n, n)
 	f = aggregated(f, n, plan.AggregatePartial, keys, aggs)
 	first := firstOrdinals(len(keys))
 	if f, err = c.exchange(f, first, parts, plan.HashExchange); err != nil {
@@ -65,11 +68,11 @@ func (c *cutter) aggregate(n *logical.Aggregate) (fragment, error) {
 
 // keyedPartitions is how many partitions the rows of a node need on their way to an aggregation: its input as it is, or
 // its groups as a first phase leaves them.
-func keyedPartitions(n *logical.Aggregate, rows logical.Node) int {
+func (c *cutter) keyedPartitions(n *logical.Aggregate, rows logical.Node) int {
 	if len(n.Keys) == 0 {
 		return 1
 	}
-	return partitions(logical.Estimate(rows))
+	return c.partitions(logical.Estimate(rows))
 }
 
 func splittable(a logical.AggCall) bool { return agg.Splittable(aggOf(a)) }

@@ -47,7 +47,7 @@ func (c *cutter) meetAsof(n *logical.AsofJoin, left, right fragment, payload *pl
 	}
 	parts := 1
 	if len(payload.LeftKeys) > 0 {
-		parts = max(partitions(logical.Estimate(n.Left)), partitions(logical.Estimate(n.Right)))
+		parts = max(c.partitions(logical.Estimate(n.Left)), c.partitions(logical.Estimate(n.Right)))
 	}
 	return c.shuffleBoth(left, right, payload.LeftKeys, payload.RightKeys, parts)
 }

@@ -30,6 +30,8 @@ type Options struct {
 	// MinSplit is the smallest share of a scan that is worth a task, in compressed bytes; 1 MiB if zero. Tests make it
 	// small to have many tasks of little data.
 	MinSplit int64
+	// Partitions is how many partitions shuffles by a hash have; 0 goes by estimates. Tests try many.
+	Partitions int
 }
 
 // Cut makes the stages for all targets; last[i] is the stage with the file or result sink of targets[i]. Subplans that

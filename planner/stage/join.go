@@ -68,7 +68,7 @@ func (c *cutter) meet(n *logical.Join, left, right fragment, payload *plan.Join)
 		right, err = c.broadcast(right)
 		return left, right, err
 	}
-	parts := max(partitions(logical.Estimate(n.Left)), partitions(logical.Estimate(n.Right)))
+	parts := max(c.partitions(logical.Estimate(n.Left)), c.partitions(logical.Estimate(n.Right)))
 	return c.shuffleBoth(left, right, leftKeys, rightKeys, parts)
 }
 

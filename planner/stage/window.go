@@ -57,7 +57,7 @@ func (c *cutter) partitioned(f fragment, keys []int, size logical.Size) (fragmen
 	case len(keys) == 0:
 		return c.gather(f)
 	}
-	return c.exchange(f, keys, partitions(size), plan.HashExchange)
+	return c.exchange(f, keys, c.partitions(size), plan.HashExchange)
 }
 
 // ascending are sort keys by which equal values come together.

@@ -56,7 +56,7 @@ var _ operator.Memory = (*Share)(nil)
 func (s *Share) Reserve(n int64) error {
 	s.budget.mu.Lock()
 	defer s.budget.mu.Unlock()
-	if n > s.limit-s.held {
+	if n > 0 && n > s.limit-s.held {
 		return plan.Failf(plan.FailureOutOfMemory,
 			"the task needs %s more memory and holds %s, but its share is %s (%s for %d slots): raise --memory or lower --slots",
 			bytesText(n), bytesText(s.held), bytesText(s.limit), bytesText(s.budget.total), s.budget.slots)

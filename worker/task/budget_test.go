@@ -84,3 +84,16 @@ func TestBudgetBooksBalance(t *testing.T) {
 		}
 	})
 }
+
+// What was taken beyond the share can always be given back.
+func TestTakenBeyondTheShare(t *testing.T) {
+	share := NewBudget(10, 1).Share()
+	defer share.Close()
+	share.Take(100)
+	if err := share.Reserve(1); err == nil {
+		t.Error("reserved beyond the share")
+	}
+	if err := share.Reserve(-30); err != nil {
+		t.Errorf("give back: %v", err)
+	}
+}

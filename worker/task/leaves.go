@@ -5,8 +5,10 @@ import (
 	"fmt"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage/parquetio"
 	"github.com/quern-engine/quern/worker/operator"
@@ -102,13 +104,21 @@ func (b *builder) openScan(ctx context.Context, n *plan.Node) (operator.Operator
 		late := &lateScan{open: func(ctx context.Context) (batchSource, error) {
 			return open(ctx, b.filters.narrow(n.Scan, n.Schema))
 		}}
-		return &leafOperator{schema: n.Schema, source: late}, nil
+		return b.scanLeaf(n, late), nil
 	}
 	scan, err := open(ctx, n.Scan)
 	if err != nil {
 		return nil, err
 	}
-	return &leafOperator{schema: n.Schema, source: scan}, nil
+	return b.scanLeaf(n, scan), nil
+}
+
+func (b *builder) scanLeaf(n *plan.Node, source batchSource) *leafOperator {
+	op := &leafOperator{schema: n.Schema, source: source}
+	if b.env.Plain {
+		op.decode = b.env.Allocator
+	}
+	return op
 }
 
 // addCounts moves what the scan and the operators did, as far as they came, to the attempt's counts.
@@ -165,7 +175,8 @@ type batchSource interface {
 type leafOperator struct {
 	schema plan.Schema
 	source batchSource
-	err    error // what Next ended with
+	decode memory.Allocator // not nil: batches become plain
+	err    error            // what Next ended with
 	closed bool
 }
 
@@ -187,11 +198,20 @@ func (l *leafOperator) Next(ctx context.Context) (arrow.Record, error) {
 			break
 		}
 		if batch.NumRows() > 0 {
-			return batch, nil
+			return l.plain(batch), nil
 		}
 		batch.Release()
 	}
 	return nil, l.err
+}
+
+// plain is the batch without dictionaries, if that is wanted; it takes the batch over.
+func (l *leafOperator) plain(batch arrow.Record) arrow.Record {
+	if l.decode == nil {
+		return batch
+	}
+	defer batch.Release()
+	return vector.DecodeRecord(l.decode, batch)
 }
 
 func (l *leafOperator) Close() error {

@@ -31,6 +31,7 @@ type Env struct {
 	Allocator memory.Allocator
 	// BatchRows is the size of batches that leaves and operators make; 0 means operator.DefaultBatchRows.
 	BatchRows int
+	Plain     bool // scans hand out no dictionary codes
 }
 
 // Locator tells where map outputs are.

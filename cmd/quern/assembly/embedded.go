@@ -32,6 +32,8 @@ type Options struct {
 
 	Planner   planner.Options  // zero except in tests
 	Allocator memory.Allocator // of batches; nil except in tests
+	BatchRows int              // of batches; 0 except in tests
+	Plain     bool             // no dictionary codes; false except in tests
 }
 
 // Embedded is a whole cluster in this process: one coordinator with a single-voter log, and workers, speaking to each
@@ -80,7 +82,7 @@ func (e *Embedded) start(ctx context.Context, state string, opts Options) (err e
 		w, err := worker.New(worker.Options{
 			ID: "w" + strconv.Itoa(i+1) + "-" + strconv.Itoa(os.Getpid()), Coordinators: []string{endpoint}, Listen: "127.0.0.1:0",
 			Scratch: filepath.Join(state, "scratch"), Slots: opts.Slots, Memory: opts.Memory / int64(opts.Workers),
-			Store: e.store, Allocator: opts.Allocator, Log: opts.Log,
+			Store: e.store, Allocator: opts.Allocator, BatchRows: opts.BatchRows, Plain: opts.Plain, Log: opts.Log,
 		})
 		if err != nil {
 			return err

@@ -162,14 +162,14 @@ func (b *block) groupingValue(e *plan.Expr, span source.Span) (*plan.Expr, error
 	if e.Name == "grouping_id" {
 		same := len(e.Args) == len(b.keys)
 		for i := range e.Args {
-			same = same && b.keys[i].Expr.Equal(e.Args[i])
+			same = same && sameValue(b.keys[i].Expr, e.Args[i])
 		}
 		if len(e.Args) > 0 && !same {
 			return nil, b.errorf(span, "GROUPING_ID_COLUMN_MISMATCH", "grouping_id takes all grouping expressions in their order, or none")
 		}
 		return b.grouping.id.Ref(), nil
 	}
-	k := slices.IndexFunc(b.keys, func(d Definition) bool { return d.Expr.Equal(e.Args[0]) })
+	k := slices.IndexFunc(b.keys, func(d Definition) bool { return sameValue(d.Expr, e.Args[0]) })
 	if k < 0 {
 		return nil, b.errorf(span, "GROUPING_COLUMN_MISMATCH", "%s is not a grouping expression", e.Args[0])
 	}

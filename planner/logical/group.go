@@ -52,7 +52,7 @@ func (b *block) notInGroup(err error) error {
 // group rewrites an expression over FROM and aggregate results into one over the Aggregate's output.
 func (b *block) group(e *plan.Expr, span source.Span) (*plan.Expr, error) {
 	for _, k := range b.keys {
-		if k.Expr.Equal(e) {
+		if sameValue(k.Expr, e) {
 			return k.Ref(), nil
 		}
 	}
@@ -127,4 +127,19 @@ func (b *block) generated(id int) bool {
 	return slices.ContainsFunc(b.generators, func(g generator) bool {
 		return slices.ContainsFunc(g.Cols, func(c Column) bool { return c.ID == id })
 	})
+}
+
+// commutative are the operators whose operands may change places: GROUP BY a + b groups by b + a.
+var commutative = []string{"+", "*", "=", "<=>", "<>", "and", "or", "&", "|", "^"}
+
+// sameValue is Equal but for the order of the operands of commutative operators.
+func sameValue(e, o *plan.Expr) bool {
+	if e.Op != plan.OpCall || o.Op != plan.OpCall || e.Name != o.Name || len(e.Args) != len(o.Args) || !e.Type.Equal(o.Type) {
+		return e.Equal(o)
+	}
+	if slices.EqualFunc(e.Args, o.Args, sameValue) {
+		return true
+	}
+	return len(e.Args) == 2 && slices.Contains(commutative, e.Name) &&
+		sameValue(e.Args[0], o.Args[1]) && sameValue(e.Args[1], o.Args[0])
 }

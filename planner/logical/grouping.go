@@ -167,7 +167,7 @@ func (b *block) groupingOrdinal(g sql.Expr, n int) (int, error) {
 // addKey makes a grouping expression a key, or finds it among the keys.
 func (b *block) addKey(e *plan.Expr, name string, span source.Span) (int, error) {
 	for i, k := range b.keys {
-		if k.Expr.Equal(e) {
+		if sameValue(k.Expr, e) {
 			return i, nil
 		}
 	}

@@ -140,9 +140,3 @@ func (g goldenQuery) check(t *testing.T, file string, exprs []*plan.Expr, err er
 		}
 	}
 }
-
-// family is an error class without its subclass, which carries advice about settings.
-func family(s string) string {
-	class, _, _ := strings.Cut(s, ".")
-	return strings.Trim(class, "[]")
-}

@@ -47,12 +47,6 @@ func (d *jsonDoc) parse(text string) bool {
 	return d.value()
 }
 
-// rest reports whether anything but space follows the value.
-func (d *jsonDoc) rest() bool {
-	d.space()
-	return d.at < len(d.text)
-}
-
 func (d *jsonDoc) space() {
 	for d.at < len(d.text) {
 		switch d.text[d.at] {

@@ -226,11 +226,3 @@ func arrayOf(element plan.Type) plan.Type { return plan.Array(element, true) }
 
 // mapOf is a map whose values may be NULL.
 func mapOf(key, val plan.Type) plan.Type { return plan.Map(key, val, true) }
-
-// nullElements is an array type with elements that may be NULL.
-func nullElements(t plan.Type) plan.Type {
-	if !isArray(t) {
-		return t
-	}
-	return arrayOf(t.Element().Type)
-}

@@ -15,7 +15,6 @@ type rowArgs struct {
 	doubles  []vec[float64]
 	decimals []vec[decimal128.Num]
 	texts    []vec[string]
-	bools    []vec[bool]
 }
 
 // tuple is one row of the arguments: each accessor takes the argument's position, which must be of its type.
@@ -29,12 +28,11 @@ func (r tuple) long(arg int) int64             { return r.args.longs[arg].at(r.i
 func (r tuple) double(arg int) float64         { return r.args.doubles[arg].at(r.i) }
 func (r tuple) decimal(arg int) decimal128.Num { return r.args.decimals[arg].at(r.i) }
 func (r tuple) text(arg int) string            { return r.args.texts[arg].at(r.i) }
-func (r tuple) bool(arg int) bool              { return r.args.bools[arg].at(r.i) }
 
 func loadRow(c *context, args []value) (*rowArgs, error) {
 	n := len(args)
 	r := &rowArgs{make([]vec[int32], n), make([]vec[int64], n), make([]vec[float64], n), make([]vec[decimal128.Num], n),
-		make([]vec[string], n), make([]vec[bool], n)}
+		make([]vec[string], n)}
 	for i, a := range args {
 		t, err := plan.TypeOf(a.arr.DataType())
 		if err != nil {
@@ -51,8 +49,6 @@ func loadRow(c *context, args []value) (*rowArgs, error) {
 			r.decimals[i] = load[decimal128.Num](c.scratch, a, i)
 		case plan.KindString, plan.KindBinary:
 			r.texts[i] = load[string](c.scratch, a, i)
-		case plan.KindBoolean:
-			r.bools[i] = load[bool](c.scratch, a, i)
 		}
 	}
 	return r, nil

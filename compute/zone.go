@@ -201,20 +201,3 @@ func parseOffset(s string) (int64, bool) {
 	}
 	return sign * total, total <= 18*3600
 }
-
-// formatOffset writes an offset as Java does: +hh:mm[:ss], or zero for none.
-func formatOffset(offset int64, zero string) string {
-	if offset == 0 {
-		return zero
-	}
-	dst := []byte{'+'}
-	if offset < 0 {
-		dst[0], offset = '-', -offset
-	}
-	dst = appendPadded(dst, offset/3600, 2)
-	dst = appendPadded(append(dst, ':'), offset/60%60, 2)
-	if s := offset % 60; s != 0 {
-		dst = appendPadded(append(dst, ':'), s, 2)
-	}
-	return string(dst)
-}

@@ -61,12 +61,10 @@ func (a *analyser) generator(e *sql.Call, f *compute.Function, names []sql.Ident
 	if err != nil {
 		return g, a.typeError(e.Span, err)
 	}
-	var outer bool
 	name := f.Name
-	if name, outer = strings.CutSuffix(lower(e.Name.Name), "_outer"); !outer {
-		name = f.Name
+	if base, outer := strings.CutSuffix(lower(e.Name.Name), "_outer"); outer {
+		name, g.Outer = base, true
 	}
-	g.Outer = outer
 	g.Call = &plan.Expr{Op: plan.OpCall, Name: name, Type: sig.Returns, Nullable: true}
 	for i, x := range args {
 		g.Call.Args = append(g.Call.Args, compute.Cast(x, sig.Args[i]))
@@ -79,7 +77,7 @@ func (a *analyser) generator(e *sql.Call, f *compute.Function, names []sql.Ident
 		if len(names) > 0 {
 			c.Name = names[i].Name
 		}
-		c.Nullable = c.Nullable || outer
+		c.Nullable = c.Nullable || g.Outer
 		g.Cols = append(g.Cols, a.env.IDs.Column(c))
 	}
 	return g, nil

@@ -76,14 +76,6 @@ func equal(l, r *plan.Expr, name string) *plan.Expr {
 	return &plan.Expr{Op: plan.OpCall, Name: name, Type: plan.Boolean, Nullable: l.Nullable || r.Nullable, Args: []*plan.Expr{l, r}}
 }
 
-func refs(n logical.Node) []*plan.Expr {
-	var out []*plan.Expr
-	for _, c := range n.Columns() {
-		out = append(out, c.Ref())
-	}
-	return out
-}
-
 // cases are plans in the order of the golden file.
 func cases() []struct {
 	title string

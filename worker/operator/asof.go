@@ -317,12 +317,6 @@ func (w *asofWindow) sameTime(a, b int64) bool {
 	return bytes.Equal(x.keys.At(i), y.keys.At(k)) && bytes.Equal(x.times.At(i), y.times.At(k))
 }
 
-// sameKeys reports whether a right row has the keys of a left one.
-func (w *asofWindow) sameKeys(left *asofBatch, row int, right int64) bool {
-	b, i := w.at(right)
-	return bytes.Equal(b.keys.At(i), left.keys.At(row))
-}
-
 // reachable reports whether a right row has the keys of a left one, a time, and lies within the tolerance.
 func (w *asofWindow) reachable(left *asofBatch, row int, right int64) bool {
 	b, i := w.at(right)

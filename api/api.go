@@ -125,6 +125,8 @@ type Counts struct {
 	RowsOut      int64 `json:"rows_out"`
 	BytesOut     int64 `json:"bytes_out"`
 	GroupsPruned int64 `json:"row_groups_pruned,omitempty"`
+	PagesPruned  int64 `json:"pages_pruned,omitempty"`
+	RowsPruned   int64 `json:"rows_pruned,omitempty"` // of RowsRead, those that were left out before they were decoded whole
 	// Operators is what each operator of the stage did, by its place in the tree, parents first.
 	Operators []OperatorCounts `json:"operators,omitempty"`
 }
@@ -147,6 +149,8 @@ func (c *Counts) Add(o Counts) {
 	c.RowsOut += o.RowsOut
 	c.BytesOut += o.BytesOut
 	c.GroupsPruned += o.GroupsPruned
+	c.PagesPruned += o.PagesPruned
+	c.RowsPruned += o.RowsPruned
 	if n := len(o.Operators); n > len(c.Operators) {
 		c.Operators = append(slices.Clip(c.Operators), make([]OperatorCounts, n-len(c.Operators))...)
 	}

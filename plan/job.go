@@ -65,9 +65,11 @@ type Output struct {
 	URL         string `json:"url"` // base; versions are folders below it
 	Format      string `json:"format"`
 	Compression string `json:"compression"`
-	Schema      Schema `json:"schema"`
-	Shards      int    `json:"shards"`
-	Stage       int    `json:"stage"` // the stage that writes it, one shard a task
+	// Options of the format, by Spark's names: see parquetio.ParseWriterOptions.
+	Options map[string]string `json:"options,omitempty"`
+	Schema  Schema            `json:"schema"`
+	Shards  int               `json:"shards"`
+	Stage   int               `json:"stage"` // the stage that writes it, one shard a task
 }
 
 // Stage is a pipeline of operators between shuffles, run as Tasks tasks.

@@ -50,6 +50,8 @@ type Scan struct {
 	Source  string       `json:"source"` // name for people
 	Format  string       `json:"format"` // "parquet", "csv", "json", "arrow"
 	Columns []ScanColumn `json:"columns"`
+	// Fields are all columns of the files, in order, where files do not say: those of text.
+	Fields []Field `json:"fields,omitempty"`
 	// Options of the format, such as "header" and "sep" of CSV, by Spark's names in lower case.
 	Options map[string]string `json:"options,omitempty"`
 	// RuntimeFilters narrow the scan by what a join's build side turned out to hold; see RuntimeFilter.

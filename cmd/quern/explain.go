@@ -12,7 +12,7 @@ import (
 	"github.com/quern-engine/quern/cmd/quern/assembly"
 	"github.com/quern-engine/quern/planner"
 	"github.com/quern-engine/quern/storage"
-	"github.com/quern-engine/quern/storage/parquetio"
+	"github.com/quern-engine/quern/storage/scan"
 )
 
 func newExplainCommand() *cobra.Command {
@@ -58,7 +58,7 @@ func newExplainCommand() *cobra.Command {
 			}
 			store := storage.New()
 			defer store.Close()
-			levels, err := planner.Explain(cmd.Context(), planned, parquetio.NewCatalog(store))
+			levels, err := planner.Explain(cmd.Context(), planned, scan.NewCatalog(store))
 			if err != nil {
 				return err
 			}

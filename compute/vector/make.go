@@ -63,6 +63,14 @@ func (m *Nulls) Set(i int) {
 	m.count++
 }
 
+// Release gives the bitmap back where no array takes it over.
+func (m *Nulls) Release() {
+	if m.buf != nil {
+		m.buf.Release()
+		m.buf = nil
+	}
+}
+
 // Make builds a plain array that takes over the buffers given (and the null bitmap): values for a fixed-width type;
 // offsets and bytes for string and binary.
 func Make(dt arrow.DataType, rows int, nulls *Nulls, bufs ...*memory.Buffer) arrow.Array {

@@ -10,8 +10,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
@@ -21,7 +23,11 @@ func Append(dst []byte, rec arrow.Record) ([]byte, error) {
 	out := appender{buf: dst}
 	// Arrow's writer cuts bitmaps of slices into buffers that it takes to be cleared: only the Go heap promises that.
 	w := ipc.NewWriter(&out, ipc.WithSchema(rec.Schema()), ipc.WithAllocator(memory.NewGoAllocator()))
-	err := w.Write(rec)
+	rec, err := unsliced(rec)
+	if err == nil {
+		err = w.Write(rec)
+		rec.Release()
+	}
 	if cerr := w.Close(); err == nil {
 		err = cerr
 	}
@@ -29,6 +35,30 @@ func Append(dst []byte, rec arrow.Record) ([]byte, error) {
 		return dst, fmt.Errorf("encode Arrow batch: %w", err)
 	}
 	return out.buf, nil
+}
+
+// unsliced copies columns that may hold a slice of no rows out of a binary array, over which Arrow's writer trips.
+func unsliced(rec arrow.Record) (arrow.Record, error) {
+	columns := slices.Clone(rec.Columns())
+	for i, c := range columns {
+		if !hasBinary(c.DataType()) || rec.NumRows() > 0 && c.DataType().ID() == arrow.BINARY {
+			continue
+		}
+		whole, err := array.Concatenate([]arrow.Array{c}, memory.NewGoAllocator())
+		if err != nil {
+			return nil, err
+		}
+		columns[i] = whole
+	}
+	return array.NewRecord(rec.Schema(), columns, rec.NumRows()), nil
+}
+
+// hasBinary reports whether a type is binary, or holds binary values.
+func hasBinary(t arrow.DataType) bool {
+	if n, ok := t.(arrow.NestedType); ok {
+		return slices.ContainsFunc(n.Fields(), func(f arrow.Field) bool { return hasBinary(f.Type) })
+	}
+	return t.ID() == arrow.BINARY
 }
 
 // appender is an io.Writer onto a slice that its caller keeps.
@@ -42,11 +72,15 @@ func (a *appender) Write(p []byte) (int, error) {
 // Decode reads what Append wrote. The payload may come from anywhere: whatever it holds, the answer is a well-formed
 // batch, which the caller owns and which does not refer to payload, or an error.
 func Decode(mem memory.Allocator, payload []byte) (rec arrow.Record, err error) {
+	// Arrow's reader copies each message body, then each buffer out of it: three times the payload is ample.
+	return decode(mem, payload, 3*int64(len(payload))+1<<20)
+}
+
+func decode(mem memory.Allocator, payload []byte, limit int64) (rec arrow.Record, err error) {
 	if err := checkMessages(payload); err != nil {
 		return nil, fmt.Errorf("decode Arrow batch: %w", err)
 	}
-	// Arrow's reader copies each message body, then each buffer out of it: three times the payload is ample.
-	limited := &limitedAllocator{Allocator: mem, left: 3*int64(len(payload)) + 1<<20}
+	limited := &limitedAllocator{Allocator: mem, left: limit}
 	defer func() {
 		if p := recover(); p != nil {
 			rec, err = nil, fmt.Errorf("decode Arrow batch: %v", p)

@@ -14,6 +14,9 @@ func (c *cutter) scan(n *logical.Scan) (fragment, error) {
 	if s.Format == "" {
 		s.Format = "parquet"
 	}
+	if s.Format != "parquet" {
+		s.Fields = n.Table.Schema.Fields[:first]
+	}
 	for _, o := range n.Ordinals {
 		s.Columns = append(s.Columns, scanColumn(n.Table.Schema, o, first))
 	}
@@ -66,6 +69,9 @@ func splits(n *logical.Scan, opts Options) ([][]plan.Split, error) {
 
 // groupBytes is what reading a row group costs: its columns that are read, as stored.
 func groupBytes(n *logical.Scan, rg plan.RowGroup) int64 {
+	if format := n.Table.Source.Format; format != "" && format != "parquet" {
+		return rg.Bytes // text is read whole, whatever is asked for
+	}
 	var sum int64
 	for _, o := range n.Ordinals {
 		if o >= 0 && o < len(rg.Columns) {

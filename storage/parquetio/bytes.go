@@ -2,6 +2,7 @@ package parquetio
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"math"
 
@@ -16,7 +17,9 @@ import (
 // byteArrays fills a string or binary column. A batch stays dictionary-encoded while all its pages are; where a chunk
 // falls back to plain pages within a batch, the batch becomes plain.
 type byteArrays struct {
-	typ arrow.DataType
+	typ   arrow.DataType
+	uuids bool // stored values are UUIDs, which are read as their text
+	whole bool // all batches are plain, as parts of nested columns have to be
 
 	// like is an empty array with the chunk's dictionary, which all its batches share; words are the dictionary's values.
 	like  arrow.Array
@@ -89,6 +92,33 @@ func (p *plainBytes) extend(n int) (int, error) {
 func (f *byteArrays) begin(mem memory.Allocator, rows int) {
 	f.mem, f.rows, f.row = mem, rows, 0
 	f.nulls = &vector.Nulls{Mem: mem, Rows: rows}
+	if f.whole {
+		f.plain = newPlainBytes(mem, rows)
+	}
+}
+
+// wordsOf is the values of a page or a dictionary.
+func (f *byteArrays) wordsOf(v *encoding.Values) words {
+	w := wordsOf(v)
+	if f.uuids {
+		return uuidTexts(w.data)
+	}
+	return w
+}
+
+// uuidTexts writes UUIDs in their canonical form.
+func uuidTexts(ids []byte) words {
+	const raw, text = 16, 36
+	w := words{size: text, data: make([]byte, 0, len(ids)/raw*text)}
+	for ; len(ids) >= raw; ids = ids[raw:] {
+		for i, part := range [][]byte{ids[:4], ids[4:6], ids[6:8], ids[8:10], ids[10:16]} {
+			if i > 0 {
+				w.data = append(w.data, '-')
+			}
+			w.data = hex.AppendEncode(w.data, part)
+		}
+	}
+	return w
 }
 
 func (f *byteArrays) dictionary(mem memory.Allocator, values encoding.Values, n int) error {
@@ -96,7 +126,11 @@ func (f *byteArrays) dictionary(mem memory.Allocator, values encoding.Values, n 
 		return err
 	}
 	f.forget()
-	f.words = wordsOf(&values)
+	if f.whole {
+		f.words = f.wordsOf(&values)
+		return nil
+	}
+	f.words = f.wordsOf(&values)
 	p := newPlainBytes(mem, n)
 	for i := range n {
 		word := f.words.at(i)
@@ -131,7 +165,7 @@ func (f *byteArrays) add(p *page, at, dense, n int) (int, error) {
 		err = f.addWords(p.codes[dense:dense+k], levels, n)
 	default:
 		if err = f.decode(); err == nil {
-			values := wordsOf(&p.values)
+			values := f.wordsOf(&p.values)
 			err = f.addRun(&values, dense, k, levels, n)
 		}
 	}

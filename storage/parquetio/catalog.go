@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"strings"
 
@@ -26,43 +25,60 @@ type Catalog struct {
 // in the same process does not read them again.
 func NewCatalog(store *storage.Store) *Catalog { return &Catalog{store: store} }
 
-// Table lists a source's files, types its partition columns, and takes the other columns from the first file. They
-// count as nullable whatever that file says, since another may say otherwise.
+// Table lists a source's files, types its partition columns, and takes the other columns from the first file, unless the
+// source declares them. With the option mergeSchema they are those of all files.
 func (c *Catalog) Table(ctx context.Context, src plan.Source) (*plan.Table, error) {
-	if src.Format != "" && !strings.EqualFold(src.Format, "parquet") {
-		return nil, plan.Failf(plan.FailureUser, "source %s: format %q is not known; use parquet", src.Name, src.Format)
+	if err := checkOptions(src); err != nil {
+		return nil, err
 	}
-	url, err := storage.URL("/", src.Path)
+	table, err := c.store.FindTable(ctx, src)
+	if err != nil || len(table.Files) == 0 || src.Schema != nil {
+		return table, err
+	}
+	read := table.Files[:1]
+	if strings.EqualFold(src.Options[mergeSchema], "true") {
+		read = table.Files
+	}
+	files, err := c.openAll(ctx, read)
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", src.Name, err)
 	}
-	infos, err := c.store.Resolve(ctx, url)
-	if src.Schema != nil && errors.Is(err, fs.ErrNotExist) {
-		return &plan.Table{Source: src, Schema: *src.Schema}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("source %s: %w", src.Name, err)
-	}
-	table := &plan.Table{Source: src, Files: make([]plan.File, len(infos))}
-	for i, info := range infos {
-		table.Files[i] = plan.File{URL: info.URL, Size: info.Size, ETag: info.ETag}
-	}
-	if table.Partitions, err = partitionFiles(url, table.Files, src.Partitions); err != nil {
-		return nil, fmt.Errorf("source %s: %w", src.Name, err)
-	}
-	first, err := openFile(ctx, c.store, infos[0])
-	if err != nil {
-		return nil, fmt.Errorf("source %s: %w", src.Name, err)
-	}
-	partitions := plan.Schema{Fields: table.Partitions}
-	for _, col := range first.columns {
-		if partitions.Index(col.name) < 0 { // the path wins, as in Spark
-			table.Schema.Fields = append(table.Schema.Fields, plan.Field{Name: col.name, Type: col.typ, Nullable: true})
+	merged := &schemaMerger{}
+	for _, f := range files {
+		if err := merged.add(f); err != nil {
+			return nil, fmt.Errorf("source %s: %w", src.Name, err)
 		}
 	}
-	table.Schema.Fields = append(table.Schema.Fields, table.Partitions...)
-	table.Unsupported = maps.Clone(first.unsupported)
+	storage.SetColumns(table, merged.fields)
+	table.Unsupported = maps.Clone(files[0].unsupported)
 	return table, nil
+}
+
+// mergeSchema is the option that makes a table's columns those of all its files.
+const mergeSchema = "mergeschema"
+
+func checkOptions(src plan.Source) error {
+	for _, name := range sortedKeys(src.Options) {
+		if name != mergeSchema {
+			return plan.Failf(plan.FailureUser, "source %s: [UNSUPPORTED_FEATURE] the option %s of Parquet is not supported; there is mergeSchema",
+				src.Name, name)
+		}
+	}
+	return nil
+}
+
+// openAll reads the footers of files.
+func (c *Catalog) openAll(ctx context.Context, files []plan.File) ([]*file, error) {
+	out := make([]*file, len(files))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(footersAtOnce)
+	for i, in := range files {
+		group.Go(func() (err error) {
+			out[i], err = openFile(ctx, c.store, storage.Info{URL: in.URL, Size: in.Size, ETag: in.ETag})
+			return err
+		})
+	}
+	return out, group.Wait()
 }
 
 // Statistics reads the footers of the files and fills in their row groups.
@@ -90,30 +106,66 @@ func (c *Catalog) Statistics(ctx context.Context, table *plan.Table, files []pla
 	return out, nil
 }
 
-// rowGroups describes the file's row groups in terms of the table's columns, all of which it must have.
+// rowGroups describes the file's row groups in terms of the table's columns. Those that it does not have are NULL.
 func (f *file) rowGroups(table *plan.Table) ([]plan.RowGroup, error) {
 	n := len(table.Schema.Fields) - len(table.Partitions)
-	columns := make([]column, n)
-	for i, field := range table.Schema.Fields[:n] {
-		col, err := f.column(field.Name)
+	fields := make([]*field, n)
+	for i, want := range table.Schema.Fields[:n] {
+		found, err := f.bind(want)
 		if err != nil {
-			return nil, err
+			return nil, f.disagrees(err, table, want)
 		}
-		if !col.typ.Equal(field.Type) {
-			return nil, plan.Failf(plan.FailureUser, "file %s: column %s has type %s, but in %s it has %s; all files of a source need the same columns",
-				storage.Display(f.url), col.name, col.typ, storage.Display(table.Files[0].URL), field.Type)
-		}
-		columns[i] = col
+		fields[i] = found
 	}
 	groups := make([]plan.RowGroup, len(f.groups))
 	for g := range f.groups {
 		out := &groups[g]
 		out.Rows = f.groups[g].NumRows
 		out.Columns = make([]plan.ColumnStats, len(table.Schema.Fields))
-		for i, col := range columns {
-			out.Columns[i] = f.statsOf(g, col)
+		for i, field := range fields {
+			out.Columns[i] = f.fieldStats(g, field, table.Schema.Fields[i].Type)
 			out.Bytes += out.Columns[i].Bytes
 		}
 	}
 	return groups, nil
+}
+
+// bind finds a column of the table in the file; nil if the file does not have it.
+func (f *file) bind(want plan.Field) (*field, error) {
+	found, err := f.field(want.Name)
+	if err != nil || found == nil {
+		return nil, err
+	}
+	if !found.fits(want.Type) {
+		return found, errNoWay
+	}
+	return found, nil
+}
+
+// disagrees says which files have which types, where that is what err is about.
+func (f *file) disagrees(err error, table *plan.Table, want plan.Field) error {
+	if !errors.Is(err, errNoWay) {
+		return err
+	}
+	found, _ := f.field(want.Name)
+	if table.Source.Schema != nil {
+		return plan.Failf(plan.FailureUser, "file %s: column %s has type %s, which does not become the declared %s",
+			storage.Display(f.url), found.name, found.typ, want.Type)
+	}
+	return plan.Failf(plan.FailureUser, "file %s: column %s has type %s, but in %s it has %s, which cannot hold all of its values; "+
+		"declare the columns of the source, or read the files apart", storage.Display(f.url), found.name, found.typ,
+		storage.Display(table.Files[0].URL), want.Type)
+}
+
+// fieldStats is what is known of a column in a row group.
+func (f *file) fieldStats(group int, field *field, want plan.Type) plan.ColumnStats {
+	if field == nil {
+		return plan.ColumnStats{NullCount: f.groups[group].NumRows}
+	}
+	if field.flat() {
+		return widenStats(f.statsOf(group, field.column), field.typ, want)
+	}
+	s := plan.ColumnStats{NullCount: -1}
+	field.eachLeaf(func(c *column) { s.Bytes += f.groups[group].Columns[c.leaf].MetaData.TotalCompressedSize })
+	return s
 }

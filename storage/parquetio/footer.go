@@ -33,9 +33,13 @@ type (
 		NumRows int64       `thrift:"3,required"`
 	}
 	chunkMeta struct {
-		FilePath string                      `thrift:"1,optional"`
-		MetaData columnMeta                  `thrift:"3,optional"`
-		Crypto   format.ColumnCryptoMetaData `thrift:"8,optional"`
+		FilePath          string                      `thrift:"1,optional"`
+		MetaData          columnMeta                  `thrift:"3,optional"`
+		OffsetIndexOffset int64                       `thrift:"4,optional"`
+		OffsetIndexLength int32                       `thrift:"5,optional"`
+		ColumnIndexOffset int64                       `thrift:"6,optional"`
+		ColumnIndexLength int32                       `thrift:"7,optional"`
+		Crypto            format.ColumnCryptoMetaData `thrift:"8,optional"`
 	}
 	columnMeta struct {
 		Type                 format.Type             `thrift:"1,required"`
@@ -45,6 +49,8 @@ type (
 		DataPageOffset       int64                   `thrift:"9,required"`
 		DictionaryPageOffset int64                   `thrift:"11,optional"`
 		Statistics           statsMeta               `thrift:"12,optional"`
+		BloomFilterOffset    int64                   `thrift:"14,optional"`
+		BloomFilterLength    int32                   `thrift:"15,optional"`
 	}
 	statsMeta struct {
 		Max       []byte             `thrift:"1,optional"`
@@ -70,7 +76,8 @@ type file struct {
 	rows    int64
 	ordered bool // the footer declares column orders, so min_value and max_value mean what they should
 	groups  []groupMeta
-	columns []column
+	fields  []*field
+	columns []*column // the leaves of the fields
 	// unsupported columns by name, with their type in words.
 	unsupported map[string]string
 	decoder     *parquet.File // of the unwrapped form, nil without columns
@@ -199,7 +206,7 @@ func (f *file) checkGroups(leaves int, dataEnd int64) error {
 	return nil
 }
 
-func checkChunk(chunk *chunkMeta, c column, rows, dataEnd int64, p place) error {
+func checkChunk(chunk *chunkMeta, c *column, rows, dataEnd int64, p place) error {
 	m := &chunk.MetaData
 	start, size := m.start(), m.TotalCompressedSize
 	switch {
@@ -209,7 +216,7 @@ func checkChunk(chunk *chunkMeta, c column, rows, dataEnd int64, p place) error 
 		return p.unsupported("a column chunk in another file")
 	case m.Type != c.physical:
 		return p.corrupt(fmt.Errorf("the chunk has type %s, the schema %s", m.Type, c.physical))
-	case m.NumValues != rows:
+	case m.NumValues < rows || m.NumValues > rows && c.rep == 0:
 		return p.corrupt(fmt.Errorf("%d values for %d rows", m.NumValues, rows))
 	case rows == 0: // some writers leave the offsets zero then
 	case start < int64(len(magic)) || size < 0 || size > dataEnd-start:
@@ -230,38 +237,32 @@ func (m *columnMeta) start() int64 {
 // unwrappedStart is where the pages of every chunk begin in the unwrapped form: just behind the magic.
 const unwrappedStart = int64(len(magic))
 
-// unwrappedFile opens, for parquet-go, a file with the same columns in one row group, uncompressed, and stripped of
-// everything that is not needed to decode pages. Its chunks have no end; the reader that stands for them says when.
-func unwrappedFile(columns []column) (*parquet.File, error) {
+// unwrappedFile opens, for parquet-go, a file with the same leaves in one row group, uncompressed, and stripped of
+// everything that is not needed to decode pages: each leaf has its levels from groups of its own. Its chunks have no
+// end; the reader that stands for them says when.
+func unwrappedFile(columns []*column) (*parquet.File, error) {
 	if len(columns) == 0 {
 		return nil, nil
 	}
-	meta := format.FileMetaData{
+	meta := unwrappedMeta{format.FileMetaData{
 		Version:   1,
 		Schema:    []format.SchemaElement{{Name: "schema", NumChildren: thrift.New(int32(len(columns)))}},
 		RowGroups: []format.RowGroup{{}},
-	}
+	}}
 	for i, c := range columns {
-		name, repetition := fmt.Sprint(i), format.Required
-		if c.optional {
-			repetition = format.Optional
-		}
-		element := format.SchemaElement{Name: name, Type: thrift.New(c.physical), RepetitionType: thrift.New(repetition)}
-		if c.physical == format.FixedLenByteArray {
-			element.TypeLength = thrift.New(int32(c.length))
-		}
-		meta.Schema = append(meta.Schema, element)
+		name := fmt.Sprint(i)
+		path := meta.addLeaf(name, c)
 		meta.RowGroups[0].Columns = append(meta.RowGroups[0].Columns, format.ColumnChunk{
 			MetaData: format.ColumnMetaData{
 				Type:                c.physical,
-				PathInSchema:        []string{name},
+				PathInSchema:        path,
 				Codec:               format.Uncompressed,
 				DataPageOffset:      unwrappedStart,
 				TotalCompressedSize: math.MaxInt64 / 2,
 			},
 		})
 	}
-	footer, err := thrift.Marshal(new(thrift.CompactProtocol), &meta)
+	footer, err := thrift.Marshal(new(thrift.CompactProtocol), &meta.FileMetaData)
 	if err != nil {
 		return nil, err
 	}
@@ -272,42 +273,49 @@ func unwrappedFile(columns []column) (*parquet.File, error) {
 		&parquet.FileConfig{SkipPageIndex: true, SkipBloomFilters: true, ReadBufferSize: 16 << 10})
 }
 
-// column finds a column by name, letter case ignored; an exact match wins.
-func (f *file) column(name string) (column, error) {
-	found := -1
-	for i := range f.columns {
-		switch c := f.columns[i].name; {
-		case c == name:
-			return f.columns[i], nil
-		case found < 0 && strings.EqualFold(c, name):
-			found = i
+type unwrappedMeta struct{ format.FileMetaData }
+
+// addLeaf describes a leaf by a chain of groups that gives it its levels, the lists first.
+func (m *unwrappedMeta) addLeaf(name string, c *column) (path []string) {
+	for level := uint8(1); level <= c.def; level++ {
+		repetition := format.Optional
+		if level <= c.rep {
+			repetition = format.Repeated
+		}
+		if level == c.def && repetition == format.Optional {
+			return append(path, m.add(name, repetition, c))
+		}
+		path = append(path, m.add(name, repetition, nil))
+	}
+	return append(path, m.add(name, format.Required, c))
+}
+
+// add appends an element: a group of one without a column.
+func (m *unwrappedMeta) add(name string, repetition format.FieldRepetitionType, c *column) string {
+	element := format.SchemaElement{Name: name, RepetitionType: thrift.New(repetition)}
+	if c == nil {
+		element.NumChildren = thrift.New(int32(1))
+	} else {
+		element.Type = thrift.New(c.physical)
+		if c.physical == format.FixedLenByteArray {
+			element.TypeLength = thrift.New(int32(c.length))
 		}
 	}
-	if found >= 0 {
-		return f.columns[found], nil
+	m.Schema = append(m.Schema, element)
+	return name
+}
+
+// field finds a column by name, letter case ignored; an exact match wins. It is nil when the file has none, and an
+// error when it has one that cannot be read.
+func (f *file) field(name string) (*field, error) {
+	if found := lookup(f.fields, name); found != nil {
+		return found, nil
 	}
 	for _, n := range sortedKeys(f.unsupported) {
 		if strings.EqualFold(n, name) {
-			return column{}, plan.Failf(plan.FailureUser, "file %s: column %s has type %s, which is not supported yet",
+			return nil, plan.Failf(plan.FailureUser, "file %s: column %s has type %s, which is not supported",
 				storage.Display(f.url), n, f.unsupported[n])
 		}
 	}
-	return column{}, plan.Failf(plan.FailureUser, "file %s has no column %s; it has %s", storage.Display(f.url), name, f.names())
-}
-
-// names lists the columns for a message.
-func (f *file) names() string {
-	const enough = 20
-	var names []string
-	for i, c := range f.columns {
-		if i == enough {
-			names = append(names, "…")
-			break
-		}
-		names = append(names, c.name)
-	}
-	if len(names) == 0 {
-		return "none that can be read"
-	}
-	return strings.Join(names, ", ")
+	return nil, nil
 }

@@ -52,9 +52,10 @@ func TestHostileFooters(t *testing.T) {
 
 // TestTruncated cuts a file everywhere.
 func TestTruncated(t *testing.T) {
-	data := small(t, "zstd")
-	for n := 0; n < len(data); n += 1 + len(data)/200 {
-		mustFail(t, fmt.Sprintf("%d of %d bytes", n, len(data)), data[:n])
+	for _, data := range [][]byte{small(t, "zstd"), smallNested(t, "zstd")} {
+		for n := 0; n < len(data); n += 1 + len(data)/200 {
+			mustFail(t, fmt.Sprintf("%d of %d bytes", n, len(data)), data[:n])
+		}
 	}
 }
 
@@ -66,42 +67,55 @@ func small(t testing.TB, codec string) []byte {
 	return write(t, schema, parquetio.WriterOptions{Compression: codec, GroupRows: 25}, 60, rec)
 }
 
+// smallNested is a file with nested columns in it.
+func smallNested(t testing.TB, codec string) []byte {
+	rec := events(t, 60)
+	defer rec.Release()
+	return write(t, eventsSchema(), parquetio.WriterOptions{Compression: codec, GroupRows: 25, PageBytes: 1 << 10}, 60, rec)
+}
+
 // TestFlippedBytes changes single bytes. Pages have checksums, so what is read differs at most where the footer lies.
 func TestFlippedBytes(t *testing.T) {
 	for _, codec := range []string{"zstd", "none"} {
-		data := small(t, codec)
-		pages := len(data) - 8 - int(binary.LittleEndian.Uint32(data[len(data)-8:]))
-		path := filepath.Join(t.TempDir(), "file.parquet")
-		var want [][]string
-		if err := os.WriteFile(path, data, 0o600); err != nil {
+		for _, data := range [][]byte{small(t, codec), smallNested(t, codec)} {
+			flipBytes(t, codec, data)
+		}
+	}
+}
+
+func flipBytes(t *testing.T, codec string, data []byte) {
+	t.Helper()
+	pages := len(data) - 8 - int(binary.LittleEndian.Uint32(data[len(data)-8:]))
+	path := filepath.Join(t.TempDir(), "file.parquet")
+	var want [][]string
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want, _ = readBack(t, path, 0)
+	silent := 0
+	for i := 0; i < len(data); i += 1 + len(data)/150 {
+		bad := bytes.Clone(data)
+		bad[i] ^= byte(1 + i%255)
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		want, _ = readBack(t, path, 0)
-		silent := 0
-		for i := 0; i < len(data); i += 1 + len(data)/150 {
-			bad := bytes.Clone(data)
-			bad[i] ^= byte(1 + i%255)
-			if err := os.WriteFile(path, bad, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			var got [][]string
-			_, err := scanAll(path, 0, func(_ plan.Schema, rec arrow.Record) {
-				for c, col := range texts(rec) {
-					if c == len(got) {
-						got = append(got, nil)
-					}
-					got[c] = append(got[c], col...)
+		var got [][]string
+		_, err := scanAll(path, 0, func(_ plan.Schema, rec arrow.Record) {
+			for c, col := range texts(rec) {
+				if c == len(got) {
+					got = append(got, nil)
 				}
-			})
-			if err == nil && i < pages && fmt.Sprint(got) != fmt.Sprint(want) {
-				silent++
+				got[c] = append(got[c], col...)
 			}
+		})
+		if err == nil && i < pages && fmt.Sprint(got) != fmt.Sprint(want) {
+			silent++
 		}
-		// Page headers and the page index have no checksum; a flip there may only change what nobody reads, or what the
-		// checks of counts and sizes find.
-		if silent > 0 {
-			t.Errorf("%s: %d flips in pages changed the rows silently", codec, silent)
-		}
+	}
+	// Page headers and the page index have no checksum; a flip there may only change what nobody reads, or what the
+	// checks of counts and sizes find.
+	if silent > 0 {
+		t.Errorf("%s: %d flips in pages changed the rows silently", codec, silent)
 	}
 }
 
@@ -129,6 +143,7 @@ func TestBomb(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	for _, codec := range []string{"zstd", "snappy", "gzip", "lz4", "none"} {
 		f.Add(small(f, codec))
+		f.Add(smallNested(f, codec))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 1<<20 {

@@ -14,7 +14,7 @@ import (
 )
 
 // newFiller picks the way from a column's stored form to its type.
-func newFiller(c column) (filler, error) {
+func newFiller(c *column) (filler, error) {
 	dt := c.typ.Arrow()
 	switch c.typ.Kind {
 	case plan.KindBoolean:
@@ -31,15 +31,18 @@ func newFiller(c column) (filler, error) {
 		}
 		return &fixed[int64]{typ: dt, load: loadInt64}, nil
 	case plan.KindFloat32:
+		if c.form == halfFloat {
+			return &fixed[float32]{typ: dt, load: loadHalfFloats}, nil
+		}
 		return &fixed[float32]{typ: dt, load: loadFloat}, nil
 	case plan.KindFloat64:
 		return &fixed[float64]{typ: dt, load: loadDouble}, nil
-	case plan.KindTimestamp:
+	case plan.KindTimestamp, plan.KindTimestampNTZ:
 		return &fixed[int64]{typ: dt, load: timestampLoader(c)}, nil
 	case plan.KindDecimal:
 		return &fixed[decimal128.Num]{typ: dt, load: decimalLoader(c)}, nil
 	case plan.KindString, plan.KindBinary:
-		return &byteArrays{typ: dt}, nil
+		return &byteArrays{typ: dt, uuids: c.form == uuidText, whole: c.rep > 0 || c.def > 1}, nil
 	}
 	return nil, fmt.Errorf("no way to read %s", c.typ)
 }
@@ -73,6 +76,28 @@ func loadDouble(dst []float64, v *encoding.Values, from int) error {
 	return nil
 }
 
+func loadHalfFloats(dst []float32, v *encoding.Values, from int) error {
+	data, size := v.FixedLenByteArray()
+	for i := range dst {
+		dst[i] = halfFloatValue(binary.LittleEndian.Uint16(data[(from+i)*size:]))
+	}
+	return nil
+}
+
+// halfFloatValue is the value of an IEEE 754 number of 16 bits.
+func halfFloatValue(bits uint16) float32 {
+	sign := uint32(bits>>15) << 31
+	exponent, fraction := uint32(bits>>10)&0x1f, uint32(bits)&0x3ff
+	switch exponent {
+	case 0:
+		v := float32(fraction) / (1 << 24)
+		return math.Float32frombits(math.Float32bits(v) | sign)
+	case 0x1f: // infinity and NaN
+		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
+	}
+	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
+}
+
 // narrowInt32 refuses values that do not fit, rather than to wrap them.
 func narrowInt32[T int8 | int16](dst []T, v *encoding.Values, from int) error {
 	for i, x := range v.Int32()[from : from+len(dst)] {
@@ -93,7 +118,7 @@ func widenUint32(dst []int64, v *encoding.Values, from int) error {
 
 var errTimestamp = errors.New("timestamp is out of range")
 
-func timestampLoader(c column) loader[int64] {
+func timestampLoader(c *column) loader[int64] {
 	switch {
 	case c.physical == format.Int96:
 		return loadInt96
@@ -146,7 +171,7 @@ func loadInt96(dst []int64, v *encoding.Values, from int) error {
 	return nil
 }
 
-func decimalLoader(c column) loader[decimal128.Num] {
+func decimalLoader(c *column) loader[decimal128.Num] {
 	switch {
 	case c.physical == format.Int64 && c.unsigned:
 		return loadUint64Decimals

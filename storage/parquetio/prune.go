@@ -11,6 +11,9 @@ type groupStats struct {
 // mayMatch reports whether some row of the group could make the predicate true. It knows comparisons of a column with
 // a constant of the same type, IN, IS [NOT] NULL, AND and OR; of anything else it says that it could.
 func (g *groupStats) mayMatch(e *plan.Expr) bool {
+	if e.IsLiteral() {
+		return e.IsTrue()
+	}
 	if e.Op != plan.OpCall {
 		return true
 	}

@@ -27,11 +27,7 @@ type ScanOptions struct {
 }
 
 // Counts are what a scan has done so far.
-type Counts struct {
-	Rows         int64 // put out
-	Bytes        int64 // read of column chunks, as stored
-	GroupsPruned int64 // row groups skipped
-}
+type Counts = storage.ScanCounts
 
 // Scanner reads splits, one after the other. Batches hold up to the batch size of rows, in file order, and never span
 // row groups; where they are cut depends on the row groups alone. It is not safe for concurrent use.
@@ -45,13 +41,18 @@ type Scanner struct {
 	codecs codecs
 	err    error
 
+	late lateFilter
+
 	split   *plan.Split
 	file    *file
 	reader  storage.ReaderAtCloser
-	columns []*columnReader // by output column; nil for a partition column
-	next    int             // next row group of the split
-	group   int             // being read
-	left    int64           // rows of it not yet put out
+	columns []*columnReader   // by output column; nil for one that is not in files
+	indexes map[int]pageIndex // of the group's chunks, by leaf
+	next    int               // next row group of the split
+	group   int               // being read
+	first   int64             // its first row in the file
+	at, end int64             // rows of the group that the columns stand at before and after the batch
+	left    ranges            // rows of it not yet put out
 }
 
 // OpenScan prepares to read the splits. Schema is of the output: scan.Columns, index by index. Nothing is read before
@@ -67,7 +68,11 @@ func OpenScan(_ context.Context, store *storage.Store, scan *plan.Scan, schema p
 	if opts.Mem == nil {
 		opts.Mem = memory.DefaultAllocator
 	}
-	return &Scanner{store: store, scan: scan, schema: schema, splits: splits, opts: opts}, nil
+	late, err := newLateFilter(scan, schema)
+	if err != nil {
+		return nil, err
+	}
+	return &Scanner{store: store, scan: scan, schema: schema, splits: splits, opts: opts, late: late}, nil
 }
 
 // Counts tells what the scan has done so far.
@@ -99,9 +104,16 @@ func (s *Scanner) Close() error {
 }
 
 func (s *Scanner) read(ctx context.Context) (arrow.Record, error) {
-	for s.left == 0 {
+	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
+		}
+		if len(s.left) > 0 {
+			rec, err := s.batch()
+			if rec != nil || err != nil {
+				return rec, err
+			}
+			continue
 		}
 		if s.split != nil && s.next < s.split.RowGroupEnd {
 			if err := s.openGroup(s.next); err != nil {
@@ -119,10 +131,6 @@ func (s *Scanner) read(ctx context.Context) (arrow.Record, error) {
 			return nil, err
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	return s.batch()
 }
 
 // openSplit opens the file of the split, which must be what it was when the job was planned.
@@ -147,7 +155,10 @@ func (s *Scanner) openSplit(ctx context.Context) error {
 		return err
 	}
 	s.reader, err = s.store.ReaderAt(ctx, sp.URL, info.Size)
-	s.next = sp.RowGroupStart
+	s.next, s.first = sp.RowGroupStart, 0
+	for g := range sp.RowGroupStart {
+		s.first += s.file.groups[g].NumRows
+	}
 	return err
 }
 
@@ -155,66 +166,112 @@ func (s *Scanner) openSplit(ctx context.Context) error {
 func (s *Scanner) bindColumns() error {
 	s.columns = make([]*columnReader, len(s.scan.Columns))
 	for i, sc := range s.scan.Columns {
-		if sc.Partition > 0 {
-			if sc.Partition > len(s.split.Partition) {
-				return plan.Failf(plan.FailureInternal, "split of %s: no partition value %d", s.split.URL, sc.Partition)
-			}
+		if sc.Partition > len(s.split.Partition) {
+			return plan.Failf(plan.FailureInternal, "split of %s: no partition value %d", s.split.URL, sc.Partition)
+		}
+		if sc.Partition > 0 || sc.Virtual != "" {
 			continue
 		}
-		col, err := s.file.column(sc.Name)
+		want := plan.Field{Name: sc.Name, Type: s.schema.Fields[i].Type}
+		found, err := s.file.bind(want)
+		if errors.Is(err, errNoWay) {
+			return plan.Failf(plan.FailureUser, "file %s: column %s has type %s, which does not become the table's %s",
+				storage.Display(s.file.url), found.name, found.typ, want.Type)
+		}
 		if err != nil {
 			return err
 		}
-		if want := s.schema.Fields[i].Type; !col.typ.Equal(want) {
-			return plan.Failf(plan.FailureUser, "file %s: column %s has type %s, but the table has %s",
-				storage.Display(s.file.url), col.name, col.typ, want)
+		if s.columns[i], err = newColumnReader(s.opts.Mem, &s.codecs, found, want); err != nil {
+			return plan.Failf(plan.FailureInternal, "file %s: column %s: %w", storage.Display(s.file.url), sc.Name, err)
 		}
-		fill, err := newFiller(col)
-		if err != nil {
-			return plan.Failf(plan.FailureInternal, "file %s: column %s: %w", storage.Display(s.file.url), col.name, err)
-		}
-		s.columns[i] = &columnReader{col: col, fill: fill, chunk: newUnwrapper(s.opts.Mem, &s.codecs)}
 	}
 	return nil
 }
 
-// openGroup begins a row group, unless its statistics rule out all of it.
+// openGroup begins a row group, unless what is known about it rules out all of it.
 func (s *Scanner) openGroup(group int) error {
 	rows := s.file.groups[group].NumRows
+	if group > s.split.RowGroupStart {
+		s.first += s.file.groups[group-1].NumRows
+	}
 	if rows == 0 {
 		return nil
 	}
-	if s.pruned(group) {
-		s.counts.GroupsPruned++
+	s.group, s.at, s.indexes = group, 0, map[int]pageIndex{}
+	p := place{url: s.file.url, group: group}
+	return p.guard(func() error {
+		wanted, err := s.wanted(group)
+		if err != nil {
+			return p.corrupt(err)
+		}
+		if len(wanted) == 0 {
+			s.counts.GroupsPruned++
+			return nil
+		}
+		s.counts.RowsPruned += rows - wanted.rows()
+		if err := s.startColumns(group, wanted.rows() < rows/2); err != nil {
+			return p.corrupt(err)
+		}
+		s.left = wanted
 		return nil
+	})
+}
+
+// wanted is the rows of a group that its statistics, its Bloom filters and its page index do not rule out.
+func (s *Scanner) wanted(group int) (ranges, error) {
+	all := allRows(s.file.groups[group].NumRows)
+	if len(s.scan.Prune) == 0 {
+		return all, nil
 	}
-	s.group, s.left = group, rows
-	for _, c := range s.columns {
-		if c != nil {
-			p := place{url: s.file.url, group: group, column: c.col.name}
-			if err := p.guard(func() error { c.start(s.file, group, s.reader); return nil }); err != nil {
-				return err
-			}
+	if s.pruned(group) {
+		return nil, nil
+	}
+	for _, e := range s.scan.Prune {
+		if out, err := s.bloomRulesOut(s.reader, group, e); out || err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return s.prunePages(s.reader, group)
+}
+
+// startColumns begins the group's chunks. Where few rows are wanted, or where rows cannot be told from a page's header,
+// it is good to know the places of pages.
+func (s *Scanner) startColumns(group int, few bool) error {
+	var failed error
+	ahead := int64(readSize)
+	if few {
+		ahead = sparseSize
+	}
+	for i, c := range s.columns {
+		if c == nil {
+			continue
+		}
+		c.start(s.file, group, s.reader, func(leaf *column) pageIndex {
+			if !few && (leaf.rep == 0 || s.late.off || s.late.reads[i]) {
+				return s.indexes[leaf.leaf]
+			}
+			x, err := s.pageIndex(s.reader, group, leaf)
+			if err != nil {
+				failed = err
+			}
+			return x
+		}, ahead)
+	}
+	return failed
 }
 
 func (s *Scanner) pruned(group int) bool {
-	if len(s.scan.Prune) == 0 {
-		return false
-	}
 	g := groupStats{rows: s.file.groups[group].NumRows, columns: make([]plan.ColumnStats, len(s.columns))}
 	for i, c := range s.columns {
+		g.columns[i].NullCount = -1
 		if c != nil {
-			g.columns[i] = s.file.statsOf(group, c.col)
-			continue
-		}
-		v := s.split.Partition[s.scan.Columns[i].Partition-1]
-		if v.Null {
-			g.columns[i].NullCount = g.rows
-		} else {
-			g.columns[i] = plan.ColumnStats{HasBounds: true, Min: v, Max: v}
+			g.columns[i] = s.file.fieldStats(group, c.shape.field, s.schema.Fields[i].Type)
+		} else if n := s.scan.Columns[i].Partition; n > 0 {
+			if v := s.split.Partition[n-1]; v.Null {
+				g.columns[i].NullCount = g.rows
+			} else {
+				g.columns[i] = plan.ColumnStats{HasBounds: true, Min: v, Max: v}
+			}
 		}
 	}
 	for _, e := range s.scan.Prune {
@@ -225,70 +282,130 @@ func (s *Scanner) pruned(group int) bool {
 	return false
 }
 
-// batch reads the next rows of every column.
+// batch reads the next rows of every column; nil when none of them is wanted after all.
 func (s *Scanner) batch() (arrow.Record, error) {
-	rows := int(min(s.left, int64(s.opts.BatchRows)))
-	arrays := make([]arrow.Array, 0, len(s.columns))
+	rows := s.left.cut(int64(s.opts.BatchRows))
+	arrays := make([]arrow.Array, len(s.columns))
 	defer func() {
 		for _, a := range arrays {
-			a.Release()
+			if a != nil {
+				a.Release()
+			}
 		}
 	}()
-	for i, c := range s.columns {
-		if c == nil {
-			f := s.schema.Fields[i]
-			arrays = append(arrays, vector.FromLiteral(s.opts.Mem, f.Type, s.split.Partition[s.scan.Columns[i].Partition-1], rows))
+	rows, err := s.readEarly(arrays, rows)
+	if err != nil {
+		return nil, err
+	}
+	for i := range s.columns {
+		if arrays[i] != nil {
 			continue
 		}
-		arr, err := s.readColumn(c, rows)
-		if err != nil {
+		if arrays[i], err = s.column(i, rows); err != nil {
 			return nil, err
 		}
-		arrays = append(arrays, arr)
 	}
-	s.left -= int64(rows)
-	if s.left == 0 {
+	s.at = s.end
+	if len(s.left) == 0 {
 		s.closeGroup()
 	}
-	return vector.NewRecord(s.schema, arrays, rows), nil
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	return vector.NewRecord(s.schema, arrays, int(rows.rows())), nil
 }
 
-func (s *Scanner) readColumn(c *columnReader, rows int) (arr arrow.Array, err error) {
-	p := place{url: s.file.url, group: s.group, column: c.col.name}
-	before := c.chunk.read
+// readEarly reads the columns that tell which rows of a batch are wanted, and returns those.
+func (s *Scanner) readEarly(arrays []arrow.Array, rows ranges) (ranges, error) {
+	s.end = rows[len(rows)-1].to
+	if s.late.off {
+		return rows, nil
+	}
+	var err error
+	for _, i := range s.late.columns {
+		if arrays[i], err = s.column(i, rows); err != nil {
+			return nil, err
+		}
+	}
+	n := rows.rows()
+	chosen, err := s.late.choose(s.opts.Mem, arrays, int(n))
+	if err != nil || chosen.rows() == n {
+		return rows, err
+	}
+	for _, i := range s.late.columns {
+		arrays[i] = takeRanges(s.opts.Mem, arrays[i], chosen)
+	}
+	s.counts.RowsPruned += n - chosen.rows()
+	return chosen.within(rows), nil
+}
+
+// column makes a column of a batch.
+func (s *Scanner) column(i int, rows ranges) (arrow.Array, error) {
+	n, sc := int(rows.rows()), s.scan.Columns[i]
+	switch {
+	case s.columns[i] != nil:
+		return s.readColumn(s.columns[i], rows.spans(s.at, s.end), n)
+	case sc.Virtual == plan.VirtualFile:
+		return vector.FromLiteral(s.opts.Mem, plan.String, plan.Literal{Bytes: []byte(s.file.url)}, n), nil
+	case sc.Virtual == plan.VirtualRow:
+		return s.rowNumbers(rows), nil
+	case sc.Virtual != "":
+		return nil, plan.Failf(plan.FailureInternal, "scan of %s: no virtual column %q", s.scan.Source, sc.Virtual)
+	}
+	return vector.FromLiteral(s.opts.Mem, s.schema.Fields[i].Type, s.split.Partition[sc.Partition-1], n), nil
+}
+
+// rowNumbers are the rows' numbers in the file.
+func (s *Scanner) rowNumbers(rows ranges) arrow.Array {
+	buf, out := vector.Alloc[int64](s.opts.Mem, int(rows.rows()))
+	at := 0
+	for _, x := range rows {
+		for r := x.from; r < x.to; r++ {
+			out[at] = s.first + r
+			at++
+		}
+	}
+	return vector.Make(arrow.PrimitiveTypes.Int64, len(out), nil, buf)
+}
+
+func (s *Scanner) readColumn(c *columnReader, spans []span, rows int) (arr arrow.Array, err error) {
+	p := place{url: s.file.url, group: s.group, column: c.name}
+	bytes, pages := c.bytesRead(), c.pagesPruned()
 	err = p.guard(func() error {
-		arr, err = c.read(s.opts.Mem, rows)
+		arr, err = c.read(spans, rows)
 		if err != nil {
 			return p.corrupt(err)
 		}
 		return nil
 	})
-	s.counts.Bytes += c.chunk.read - before
+	s.counts.Bytes += c.bytesRead() - bytes
+	s.counts.PagesPruned += c.pagesPruned() - pages
 	return arr, err
 }
 
 func (s *Scanner) closeGroup() {
 	for _, c := range s.columns {
 		if c != nil {
+			s.counts.PagesPruned += c.pagesUnread()
 			c.stop()
 		}
 	}
-	s.left = 0
+	s.left = nil
 }
 
 func (s *Scanner) closeSplit() {
 	// A decoder that panicked may be in a state where stopping it panics too.
 	for _, c := range s.columns {
 		if c != nil {
-			p := place{url: s.file.url, group: s.group, column: c.col.name}
+			p := place{url: s.file.url, group: s.group, column: c.name}
 			if err := p.guard(func() error { c.stop(); return nil }); err != nil && s.err == nil {
 				s.err = fmt.Errorf("close: %w", err)
 			}
-			c.chunk.release()
+			c.release()
 		}
 	}
 	if s.reader != nil {
 		s.reader.Close()
 	}
-	s.columns, s.reader, s.file, s.split, s.left = nil, nil, nil, nil, 0
+	s.columns, s.reader, s.file, s.split, s.left = nil, nil, nil, nil, nil
 }

@@ -2,6 +2,8 @@ package parquetio
 
 import (
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -32,68 +34,138 @@ func (f *namedField) Value(base reflect.Value) reflect.Value {
 }
 
 // fileSchema gives each column its Parquet form.
-func fileSchema(schema plan.Schema) (parquet.Node, *parquet.WriterConfig, error) {
-	root, config := &orderedGroup{Group: parquet.Group{}}, &parquet.WriterConfig{}
+func fileSchema(schema plan.Schema, opts WriterOptions) (parquet.Node, error) {
 	if len(schema.Fields) == 0 {
-		return nil, nil, plan.Failf(plan.FailureUser, "an output needs at least one column")
+		return nil, plan.Failf(plan.FailureUser, "an output needs at least one column")
 	}
-	for _, f := range schema.Fields {
-		if _, twice := root.Group[f.Name]; twice {
-			return nil, nil, plan.Failf(plan.FailureUser, "the output has two columns named %s; give one another name with AS", f.Name)
-		}
-		node, err := fileColumn(f)
-		if err != nil {
-			return nil, nil, err
-		}
-		if f.Nullable {
-			node = parquet.Optional(node)
-		} else {
-			node = parquet.Required(node)
-		}
-		root.Group[f.Name] = node
-		root.fields = append(root.fields, &namedField{Node: node, name: f.Name})
-		if f.Type.Kind == plan.KindDecimal && f.Type.Precision > 18 {
-			// parquet-go orders these as unsigned bytes, so their bounds would lie.
-			config.SkipPageBounds = append(config.SkipPageBounds, []string{f.Name})
-		}
-	}
-	return root, config, nil
+	return fileGroup(schema.Fields, func(f plan.Field) nodeOptions {
+		filtered := slices.ContainsFunc(opts.BloomFilters, func(name string) bool { return strings.EqualFold(name, f.Name) })
+		// A filter takes its values from the dictionary alone, which a column may outgrow.
+		return nodeOptions{column: f.Name, dictionary: !opts.NoDictionary && !filtered}
+	})
 }
 
-func fileColumn(f plan.Field) (parquet.Node, error) {
-	dictionary := func(n parquet.Node) parquet.Node { return parquet.Encoded(n, &parquet.RLEDictionary) }
-	switch f.Type.Kind {
+// nodeOptions are what the leaves of a column have in common.
+type nodeOptions struct {
+	column     string // for messages
+	dictionary bool
+}
+
+func fileGroup(fields []plan.Field, options func(plan.Field) nodeOptions) (*orderedGroup, error) {
+	group := &orderedGroup{Group: parquet.Group{}}
+	for _, f := range fields {
+		if _, twice := group.Group[f.Name]; twice {
+			return nil, plan.Failf(plan.FailureUser, "[COLUMN_ALREADY_EXISTS] The column `%s` already exists. "+
+				"Choose another name or rename the existing column.", f.Name)
+		}
+		node, err := fileField(f, options(f))
+		if err != nil {
+			return nil, err
+		}
+		group.Group[f.Name] = node
+		group.fields = append(group.fields, &namedField{Node: node, name: f.Name})
+	}
+	return group, nil
+}
+
+// fileField is a field with its repetition.
+func fileField(f plan.Field, o nodeOptions) (parquet.Node, error) {
+	node, err := fileNode(f.Type, o)
+	if err != nil {
+		return nil, err
+	}
+	if f.Nullable {
+		return parquet.Optional(node), nil
+	}
+	return parquet.Required(node), nil
+}
+
+// fileNode is a type's form; lists and maps are in three levels, named as the format wants it.
+func fileNode(t plan.Type, o nodeOptions) (parquet.Node, error) {
+	switch t.Kind {
+	case plan.KindStruct:
+		if len(t.Children) == 0 {
+			break
+		}
+		return fileGroup(t.Children, func(plan.Field) nodeOptions { return o })
+	case plan.KindArray:
+		element, err := fileField(t.Element(), o)
+		if err != nil {
+			return nil, err
+		}
+		return parquet.List(element), nil
+	case plan.KindMap:
+		key, err := fileField(t.MapKey(), o)
+		if err != nil {
+			return nil, err
+		}
+		value, err := fileField(t.MapValue(), o)
+		if err != nil {
+			return nil, err
+		}
+		return parquet.Map(key, value), nil
+	}
+	node, encoded := fileLeaf(t)
+	if node == nil {
+		return nil, plan.Failf(plan.FailureUser, "[UNSUPPORTED_DATA_TYPE_FOR_DATASOURCE] The Parquet datasource doesn't support the column "+
+			"`%s` of the type \"%s\"; CAST it.", o.column, strings.ToUpper(t.String()))
+	}
+	if encoded && o.dictionary {
+		return parquet.Encoded(node, &parquet.RLEDictionary), nil
+	}
+	return node, nil
+}
+
+// fileLeaf is the form of a type that is not nested, nil for one that has none, and whether a dictionary may pay.
+func fileLeaf(t plan.Type) (node parquet.Node, dictionary bool) {
+	switch t.Kind {
 	case plan.KindBoolean:
-		return parquet.Leaf(parquet.BooleanType), nil
+		return parquet.Leaf(parquet.BooleanType), false
 	case plan.KindInt8:
-		return dictionary(parquet.Int(8)), nil
+		return parquet.Int(8), true
 	case plan.KindInt16:
-		return dictionary(parquet.Int(16)), nil
+		return parquet.Int(16), true
 	case plan.KindInt32:
-		return dictionary(parquet.Leaf(parquet.Int32Type)), nil
+		return parquet.Leaf(parquet.Int32Type), true
 	case plan.KindInt64:
-		return dictionary(parquet.Leaf(parquet.Int64Type)), nil
+		return parquet.Leaf(parquet.Int64Type), true
 	case plan.KindFloat32:
-		return parquet.Leaf(parquet.FloatType), nil
+		return parquet.Leaf(parquet.FloatType), false
 	case plan.KindFloat64:
-		return parquet.Leaf(parquet.DoubleType), nil
+		return parquet.Leaf(parquet.DoubleType), false
 	case plan.KindString:
-		return dictionary(parquet.String()), nil
+		return parquet.String(), true
 	case plan.KindBinary:
-		return dictionary(parquet.Leaf(parquet.ByteArrayType)), nil
+		return parquet.Leaf(parquet.ByteArrayType), true
 	case plan.KindDate:
-		return dictionary(parquet.Date()), nil
+		return parquet.Date(), true
 	case plan.KindTimestamp:
-		return dictionary(parquet.TimestampAdjusted(parquet.Microsecond, true)), nil
+		return parquet.TimestampAdjusted(parquet.Microsecond, true), true
+	case plan.KindTimestampNTZ:
+		return parquet.TimestampAdjusted(parquet.Microsecond, false), true
 	case plan.KindDecimal:
-		p, s := int(f.Type.Precision), int(f.Type.Scale)
+		p, s := int(t.Precision), int(t.Scale)
 		switch {
 		case p <= 9:
-			return dictionary(parquet.Decimal(s, p, parquet.Int32Type)), nil
+			return parquet.Decimal(s, p, parquet.Int32Type), true
 		case p <= 18:
-			return dictionary(parquet.Decimal(s, p, parquet.Int64Type)), nil
+			return parquet.Decimal(s, p, parquet.Int64Type), true
 		}
-		return dictionary(parquet.Decimal(s, p, parquet.FixedLenByteArrayType(16))), nil
+		return newLongDecimal(p, s), false
 	}
-	return nil, plan.Failf(plan.FailureUser, "output column %s has type %s, which Parquet has no form for; CAST it", f.Name, f.Type)
+	return nil, false
+}
+
+// unordered finds the leaves whose bounds would lie: parquet-go orders long decimals as unsigned bytes.
+func unordered(node parquet.Node, path []string) (paths [][]string) {
+	if node.Leaf() {
+		if node.Type().Kind() == parquet.FixedLenByteArray {
+			return [][]string{slices.Clone(path)}
+		}
+		return nil
+	}
+	for _, f := range node.Fields() {
+		paths = append(paths, unordered(f, append(path, f.Name()))...)
+	}
+	return paths
 }

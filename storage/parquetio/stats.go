@@ -16,50 +16,62 @@ import (
 //   - the old min and max fields, except of signed numbers: they were compared as signed bytes;
 //   - strings whose bound may have been cut short: a cut lower bound still holds, an upper one only if its last byte was
 //     raised, which writers that can do it declare.
-func (f *file) statsOf(group int, c column) plan.ColumnStats {
+func (f *file) statsOf(group int, c *column) plan.ColumnStats {
 	m := &f.groups[group].Columns[c.leaf].MetaData
 	s := plan.ColumnStats{NullCount: -1, Bytes: m.TotalCompressedSize}
+	if c.rep > 0 {
+		return s // of the elements of lists
+	}
 	switch n := m.Statistics.NullCount; {
-	case !c.optional:
+	case c.def == 0:
 		s.NullCount = 0
 	case n.Valid && n.V >= 0 && n.V <= m.NumValues:
 		s.NullCount = n.V
 	}
-	low, high := f.bounds(&m.Statistics, c)
-	if low == nil || high == nil {
-		return s
+	c.setBounds(&s, f.bounds(&m.Statistics, c))
+	return s
+}
+
+// limits are bounds as stored; nil where there are none to be trusted.
+type limits struct{ low, high []byte }
+
+func (c *column) setBounds(s *plan.ColumnStats, stored limits) {
+	if stored.low == nil || stored.high == nil {
+		return
 	}
 	var okLow, okHigh bool
-	s.Min, okLow = c.bound(low)
-	s.Max, okHigh = c.bound(high)
+	s.Min, okLow = c.bound(stored.low)
+	s.Max, okHigh = c.bound(stored.high)
 	s.HasBounds = okLow && okHigh && compareLiterals(c.typ, s.Min, s.Max) <= 0
 	if !s.HasBounds {
 		s.Min, s.Max = plan.Literal{}, plan.Literal{}
 	}
-	return s
 }
 
 // bounds picks the fields that hold bounds to be trusted, or nil.
-func (f *file) bounds(s *statsMeta, c column) (low, high []byte) {
+func (f *file) bounds(s *statsMeta, c *column) limits {
 	// Shorter than any writer cuts.
 	const surelyWhole = 16
+	if c.form != asStored {
+		return limits{}
+	}
 	switch c.physical {
 	case format.Int96, format.Float, format.Double:
-		return nil, nil
+		return limits{}
 	case format.ByteArray, format.FixedLenByteArray:
 		whole := s.MaxExact.Valid || len(s.MaxValue) < surelyWhole
 		if !f.ordered || !whole || c.typ.Kind == plan.KindDecimal {
-			return nil, nil
+			return limits{}
 		}
-		return s.MinValue, s.MaxValue
+		return limits{s.MinValue, s.MaxValue}
 	}
 	switch {
 	case s.MinValue != nil && s.MaxValue != nil && (f.ordered || !c.unsigned):
-		return s.MinValue, s.MaxValue
+		return limits{s.MinValue, s.MaxValue}
 	case !c.unsigned:
-		return s.Min, s.Max
+		return limits{s.Min, s.Max}
 	}
-	return nil, nil
+	return limits{}
 }
 
 // bound decodes a bound. A timestamp's is floored as its values are, which keeps the order.
@@ -117,6 +129,7 @@ func compareLiterals(t plan.Type, a, b plan.Literal) int {
 func hasOrder(t plan.Type) bool {
 	switch t.Kind {
 	case plan.KindBoolean, plan.KindInt8, plan.KindInt16, plan.KindInt32, plan.KindInt64, plan.KindDate, plan.KindTimestamp,
+		plan.KindTimestampNTZ,
 		plan.KindDecimal, plan.KindString, plan.KindBinary:
 		return true
 	}

@@ -1,7 +1,6 @@
 package parquetio
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,18 +11,29 @@ import (
 	"github.com/quern-engine/quern/plan"
 )
 
-// column is a flat column that can be read.
+// column is a leaf that can be read.
 type column struct {
-	name     string
+	name     string // of the leaf
 	typ      plan.Type
 	leaf     int // which column chunk of a row group
 	index    int // which column of the unwrapped file
 	physical format.Type
 	length   int // of FIXED_LEN_BYTE_ARRAY
-	optional bool
 	unsigned bool
 	unit     timeUnit
+	form     form
+
+	def, rep, slot uint8 // as of field; def is the level of a value
 }
+
+// form is how a stored value differs from the value.
+type form uint8
+
+const (
+	asStored form = iota
+	halfFloat
+	uuidText
+)
 
 // timeUnit is the unit of a stored timestamp.
 type timeUnit uint8
@@ -34,98 +44,16 @@ const (
 	nanos
 )
 
-// maxColumns is as many as parquet-go can count.
-const maxColumns = 1<<16 - 2
-
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// readSchema sorts the top-level columns into those that can be read and the others, and counts the leaves.
-func (f *file) readSchema(schema []format.SchemaElement) (leaves int, err error) {
-	if len(schema) == 0 || schema[0].Type.Valid {
-		return 0, errors.New("the schema has no root")
-	}
-	f.unsupported = map[string]string{}
-	next := 1
-	for range max(schema[0].NumChildren.V, 0) {
-		if next >= len(schema) {
-			return 0, errors.New("the schema ends early")
-		}
-		first, e := leaves, &schema[next]
-		if next, err = countLeaves(schema, next, 0, &leaves); err != nil {
-			return 0, err
-		}
-		c, reason := columnOf(e, first)
-		if reason != "" {
-			f.unsupported[e.Name] = reason
-			continue
-		}
-		c.index = len(f.columns)
-		f.columns = append(f.columns, c)
-	}
-	if next != len(schema) {
-		return 0, fmt.Errorf("the schema has %d elements, its tree %d", len(schema), next)
-	}
-	if len(f.columns) > maxColumns {
-		return 0, fmt.Errorf("more than %d columns", maxColumns)
-	}
-	return leaves, nil
-}
-
-// countLeaves steps over the subtree at schema[i], and returns where the next one begins.
-func countLeaves(schema []format.SchemaElement, i, depth int, leaves *int) (int, error) {
-	if i >= len(schema) {
-		return 0, errors.New("the schema ends early")
-	}
-	if depth > 100 {
-		return 0, errors.New("the schema is nested too deeply")
-	}
-	e := &schema[i]
-	i++
-	if e.Type.Valid {
-		*leaves++
-		return i, nil
-	}
-	for range max(e.NumChildren.V, 0) {
-		var err error
-		if i, err = countLeaves(schema, i, depth+1, leaves); err != nil {
-			return 0, err
-		}
-	}
-	return i, nil
-}
-
-// columnOf gives a top-level element its SQL type, or says in words which type it has that cannot be read.
+// columnOf gives a leaf its SQL type, or says in words which type it has that cannot be read.
 func columnOf(e *format.SchemaElement, leaf int) (column, string) {
 	c := column{name: e.Name, leaf: leaf, physical: e.Type.V, length: int(e.TypeLength.V)}
-	switch {
-	case !e.Type.Valid:
-		return c, groupName(e)
-	case e.RepetitionType.Valid && e.RepetitionType.V == format.Repeated:
-		return c, "list<" + physicalName(e) + ">"
-	case e.Type.V == format.FixedLenByteArray && c.length <= 0:
+	if e.Type.V == format.FixedLenByteArray && c.length <= 0 {
 		return c, "fixed_len_byte_array without a length"
 	}
-	c.optional = e.RepetitionType.Valid && e.RepetitionType.V == format.Optional
 	reason := c.setType(e)
 	return c, reason
-}
-
-func groupName(e *format.SchemaElement) string {
-	switch e.LogicalType.Value.(type) {
-	case *format.ListType:
-		return "list"
-	case *format.MapType:
-		return "map"
-	}
-	if e.ConvertedType.Valid {
-		switch e.ConvertedType.V {
-		case deprecated.List:
-			return "list"
-		case deprecated.Map, deprecated.MapKeyValue:
-			return "map"
-		}
-	}
-	return "struct"
 }
 
 func physicalName(e *format.SchemaElement) string {
@@ -176,11 +104,23 @@ func (c *column) setLogical(e *format.SchemaElement, logical format.LogicalTypeV
 			c.typ = plan.String
 			return ""
 		}
-	case *format.BsonType, *format.UUIDType:
+	case *format.BsonType:
 		if bytes {
 			c.typ = plan.Binary
 			return ""
 		}
+	case *format.UUIDType:
+		if c.physical == format.FixedLenByteArray && c.length == 16 {
+			c.typ, c.form = plan.String, uuidText
+			return ""
+		}
+	case *format.Float16Type:
+		if c.physical == format.FixedLenByteArray && c.length == 2 {
+			c.typ, c.form = plan.Float32, halfFloat
+			return ""
+		}
+	case *format.NullType:
+		return c.setPhysical(e) // nothing but NULL is in it
 	case *format.DecimalType:
 		return c.setDecimal(e, l.Precision, l.Scale)
 	case *format.DateType:
@@ -189,7 +129,7 @@ func (c *column) setLogical(e *format.SchemaElement, logical format.LogicalTypeV
 			return ""
 		}
 	case *format.TimestampType:
-		return c.setTimestamp(e, unitOf(l.Unit))
+		return c.setTimestamp(e, unitOf(l.Unit), l.IsAdjustedToUTC)
 	case *format.IntType:
 		return c.setInteger(e, int(l.BitWidth), l.IsSigned)
 	}
@@ -217,9 +157,9 @@ func (c *column) setConverted(e *format.SchemaElement) string {
 			return ""
 		}
 	case deprecated.TimestampMillis:
-		return c.setTimestamp(e, millis)
+		return c.setTimestamp(e, millis, true)
 	case deprecated.TimestampMicros:
-		return c.setTimestamp(e, micros)
+		return c.setTimestamp(e, micros, true)
 	case deprecated.Int8:
 		return c.setInteger(e, 8, true)
 	case deprecated.Int16:
@@ -250,11 +190,15 @@ func unitOf(u format.TimeUnit) timeUnit {
 	return micros
 }
 
-func (c *column) setTimestamp(e *format.SchemaElement, unit timeUnit) string {
+// setTimestamp makes a timestamp of no time zone where the stored one is not an instant.
+func (c *column) setTimestamp(e *format.SchemaElement, unit timeUnit, instant bool) string {
 	if c.physical != format.Int64 {
 		return physicalName(e)
 	}
 	c.typ, c.unit = plan.Timestamp, unit
+	if !instant {
+		c.typ = plan.TimestampNTZ
+	}
 	return ""
 }
 

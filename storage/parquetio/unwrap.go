@@ -19,8 +19,9 @@ const (
 	// one repeated value honestly compresses 10,000 times, but is small.
 	maxRatio  = 1000
 	freeRatio = 64 << 20
-	// readSize is how much of a chunk is read at once.
+	// readSize is how much of a chunk is read at once, sparseSize where most of it is going to be skipped.
 	readSize      = 4 << 20
+	sparseSize    = 64 << 10
 	maxPageHeader = 16 << 20
 )
 
@@ -66,24 +67,37 @@ type unwrapper struct {
 	offset, end int64          // in the file: what is not in the window yet
 	window      []byte         // of the chunk as stored, from the next page header on
 	buffer      *memory.Buffer // what window is cut from
+	ahead       int64          // how much to read at once
 	read        int64          // bytes read from the file
 
-	values int64 // of the data pages still to come
-	dict   bool  // a dictionary page was seen
-	page   []byte
-	pageOf *memory.Buffer // what page is cut from
-	base   int64          // position of page in the unwrapped file
-	err    error          // what ended the chunk; io.EOF at its proper end
+	repeated bool      // pages have as many values as rows if not
+	index    pageIndex // where the pages are; empty when unknown
+	ordinal  int       // of the next data page
+	row      int64     // its first, where that is known: not of repeated values without an index
+	skip     int64     // rows from there on that nobody wants
+	skipped  int64     // rows of whole pages that were left out since skip was set
+	pruned   int64     // pages that were left out
+	values   int64     // of the data pages still to come; with jumps over repeated values, too many
+	dict     bool      // a dictionary page was seen
+	page     []byte
+	pageOf   *memory.Buffer // what page is cut from
+	base     int64          // position of page in the unwrapped file
+	err      error          // what ended the chunk; io.EOF at its proper end
 }
 
 var _ io.ReaderAt = (*unwrapper)(nil)
 
-// start begins a chunk; buffers are used again.
-func (u *unwrapper) start(src io.ReaderAt, m *columnMeta) {
+// start begins a chunk of which ahead bytes are read at once; buffers are used again. The index may be empty.
+func (u *unwrapper) start(src io.ReaderAt, c *column, m *columnMeta, index pageIndex, ahead int64) {
 	*u = unwrapper{
-		src: src, codecs: u.codecs, codec: m.Codec, buffer: u.buffer, pageOf: u.pageOf,
+		src: src, codecs: u.codecs, codec: m.Codec, buffer: u.buffer, pageOf: u.pageOf, repeated: c.rep > 0, index: index, ahead: ahead,
 		offset: m.start(), end: m.start() + m.TotalCompressedSize, values: m.NumValues, base: unwrappedStart,
 	}
+}
+
+// done reports that no data page is left.
+func (u *unwrapper) done() bool {
+	return u.values == 0 || len(u.index.pages) > 0 && u.ordinal == len(u.index.pages)
 }
 
 // newUnwrapper makes one for the chunks of a column; release gives its buffers back.
@@ -106,6 +120,9 @@ func (u *unwrapper) ReadAt(p []byte, off int64) (n int, err error) {
 			return n, errors.Join(errors.New("a page needs a dictionary, but there is none before it"), u.fail(io.ErrUnexpectedEOF))
 		}
 		if at == int64(len(u.page)) {
+			if n > 0 {
+				return n, nil // what reads ahead must not make a page that may still be skipped
+			}
 			if err := u.next(); err != nil {
 				return n, u.fail(err)
 			}
@@ -128,7 +145,7 @@ func (u *unwrapper) next() error {
 	u.base += int64(len(u.page))
 	u.page = u.page[:0]
 	for {
-		if u.values == 0 {
+		if u.jump(); u.done() {
 			return io.EOF // what follows, if anything, is padding of some old writer
 		}
 		var h pageHeader
@@ -138,6 +155,13 @@ func (u *unwrapper) next() error {
 		body, err := u.body(&h)
 		if err != nil {
 			return err
+		}
+		left, err := u.leaveOut(&h)
+		if err != nil {
+			return err
+		}
+		if left {
+			continue
 		}
 		if h.CRC.Valid && crc32.ChecksumIEEE(body) != uint32(h.CRC.V) {
 			return errors.New("page checksum does not match")
@@ -154,6 +178,68 @@ func (u *unwrapper) next() error {
 			return fmt.Errorf("page of type %d", h.Type)
 		}
 	}
+}
+
+// unread is how many pages are left, as far as that is known.
+func (u *unwrapper) unread() int64 { return int64(max(len(u.index.pages)-u.ordinal, 0)) }
+
+// jump goes to the page where the rows that are wanted begin, if it is known where that is.
+func (u *unwrapper) jump() {
+	pages := u.index.pages
+	at := u.offset - int64(len(u.window))
+	if u.skip == 0 || u.ordinal >= len(pages) || at < pages[0].offset {
+		return // the dictionary comes first
+	}
+	to := u.index.find(u.row + u.skip)
+	if to <= u.ordinal {
+		return
+	}
+	target, row := u.end, u.index.rows
+	if to < len(pages) {
+		target, row = pages[to].offset, pages[to].row
+	}
+	if ahead := target - at; ahead <= int64(len(u.window)) {
+		u.window = u.window[ahead:]
+	} else {
+		u.window, u.offset = nil, target
+	}
+	u.leave(to-u.ordinal, row-u.row)
+}
+
+// leave notes that pages with so many rows are left out.
+func (u *unwrapper) leave(pages int, rows int64) {
+	u.ordinal += pages
+	u.pruned += int64(pages)
+	u.row += rows
+	u.skip -= rows
+	u.skipped += rows
+	if !u.repeated {
+		u.values -= rows
+	}
+}
+
+// leaveOut steps over a data page if no row of it is wanted, which its header tells unless values are repeated.
+func (u *unwrapper) leaveOut(h *pageHeader) (bool, error) {
+	var values, rows int32
+	switch {
+	case h.Type == format.DataPage && h.Data.Valid && !u.repeated:
+		values, rows = h.Data.V.NumValues, h.Data.V.NumValues
+	case h.Type == format.DataPageV2 && h.DataV2.Valid:
+		values, rows = h.DataV2.V.NumValues, h.DataV2.V.NumRows
+	default:
+		return false, nil
+	}
+	if rows <= 0 || int64(rows) > u.skip {
+		return false, nil
+	}
+	if err := u.checkCount(values); err != nil {
+		return false, err
+	}
+	if u.repeated {
+		u.values -= int64(values)
+	}
+	u.leave(1, int64(rows))
+	return true, nil
 }
 
 // header decodes the page header at the window's start and steps over it.
@@ -203,7 +289,7 @@ func (u *unwrapper) fill(n int64) error {
 	if have >= n || u.offset == u.end {
 		return nil
 	}
-	more := min(max(n-have, readSize), u.end-u.offset)
+	more := min(max(n-have, u.ahead), u.end-u.offset)
 	copy(u.buffer.Bytes(), u.window) // to the front, before the buffer may move
 	u.buffer.ResizeNoShrink(int(have + more))
 	window := u.buffer.Bytes()
@@ -216,12 +302,32 @@ func (u *unwrapper) fill(n int64) error {
 	return nil
 }
 
-// count checks a page's number of values against what the chunk has left.
-func (u *unwrapper) count(n int32) error {
+// checkCount checks a page's number of values against what the chunk has left.
+func (u *unwrapper) checkCount(n int32) error {
 	if n < 0 || int64(n) > u.values || n > maxPageValues {
 		return fmt.Errorf("page of %d values where the chunk has %d left", n, u.values)
 	}
+	return nil
+}
+
+// count takes a page's values from what the chunk has left, and its rows, if they are known, against the index.
+func (u *unwrapper) count(n int32) error {
+	if err := u.checkCount(n); err != nil {
+		return err
+	}
 	u.values -= int64(n)
+	rows := int64(n)
+	if len(u.index.pages) > 0 {
+		if u.ordinal >= len(u.index.pages) {
+			return errors.New("more pages than the offset index has")
+		}
+		rows = u.index.rowsOf(u.ordinal)
+		if !u.repeated && rows != int64(n) {
+			return fmt.Errorf("page of %d rows, but of %d by the offset index", n, rows)
+		}
+	}
+	u.row += rows
+	u.ordinal++
 	return nil
 }
 
@@ -243,7 +349,7 @@ func (u *unwrapper) dataPageV2(h *pageHeader, body []byte) error {
 	}
 	levels := int64(d.DefinitionLength) + int64(d.RepetitionLength)
 	switch {
-	case d.NumNulls < 0 || d.NumNulls > d.NumValues || d.NumRows != d.NumValues:
+	case d.NumNulls < 0 || d.NumNulls > d.NumValues || d.NumRows > d.NumValues || d.NumRows != d.NumValues && !u.repeated:
 		return fmt.Errorf("page of %d values has %d nulls and %d rows", d.NumValues, d.NumNulls, d.NumRows)
 	case d.DefinitionLength < 0 || d.RepetitionLength < 0 || levels > int64(len(body)) || levels > int64(h.UncompressedSize):
 		return fmt.Errorf("levels of %d and %d bytes in a page of %d", d.DefinitionLength, d.RepetitionLength, len(body))

@@ -95,7 +95,7 @@ func (c *valueColumn) addPlain(arr arrow.Array, from, to int) error {
 		addInts(c, vector.Int16s(arr)[from:to], parquet.Int32Value)
 	case plan.KindInt32, plan.KindDate:
 		addInts(c, vector.Int32s(arr)[from:to], parquet.Int32Value)
-	case plan.KindInt64, plan.KindTimestamp:
+	case plan.KindInt64, plan.KindTimestamp, plan.KindTimestampNTZ:
 		addInts(c, vector.Int64s(arr)[from:to], parquet.Int64Value)
 	case plan.KindFloat32:
 		for _, v := range vector.Float32s(arr)[from:to] {

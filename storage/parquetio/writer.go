@@ -7,12 +7,6 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress"
-	"github.com/parquet-go/parquet-go/compress/gzip"
-	"github.com/parquet-go/parquet-go/compress/lz4"
-	"github.com/parquet-go/parquet-go/compress/snappy"
-	"github.com/parquet-go/parquet-go/compress/uncompressed"
-	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"github.com/quern-engine/quern/plan"
 )
@@ -24,16 +18,12 @@ const (
 	// out a file by row groups. Why not fewer: each has its own dictionaries.
 	groupRows = 1 << 18
 	// runRows is how many rows a column is given at once. Pages can only end between runs.
-	runRows       = 4096
+	runRows = 4096
+	// listRows is runRows where rows may have many values each.
+	listRows      = 256
 	pageBytes     = 256 << 10
 	dictionaryMax = 1 << 20 // bytes; a column with a larger dictionary continues plain
 )
-
-// WriterOptions adjust a Writer. The zero value works.
-type WriterOptions struct {
-	Compression string // "zstd" (the default), "snappy", "gzip", "lz4" or "none"
-	GroupRows   int64  // rows of a row group; 262,144 if zero
-}
 
 // Writer writes rows to a Parquet file. Its bytes depend on the rows, the schema and the options, not on how the rows
 // are cut into batches. It is not safe for concurrent use.
@@ -43,7 +33,9 @@ type Writer struct {
 	schema  plan.Schema
 	out     *parquet.GenericWriter[any]
 	group   *parquet.ConcurrentRowGroupWriter
-	columns []*valueColumn
+	fields  []*shredder
+	columns []*valueColumn // the leaves
+	run     int            // rows that columns are given at once
 	held    []arrow.Record // whose memory pending values refer to
 	pending int            // rows not yet handed over
 	inGroup int64
@@ -55,45 +47,23 @@ type Writer struct {
 
 // NewWriter begins a file on w. A type that Parquet has no form for is a user error.
 func NewWriter(w io.Writer, schema plan.Schema, opts WriterOptions) (*Writer, error) {
-	codec, err := codecOf(opts.Compression)
+	config, err := writerConfig(schema, opts)
 	if err != nil {
 		return nil, err
 	}
-	root, config, err := fileSchema(schema)
-	if err != nil {
-		return nil, err
+	out := &Writer{schema: schema, run: runRows, limit: config.MaxRowsPerRowGroup - 1}
+	for _, f := range schema.Fields {
+		var field *shredder
+		field, out.columns = newShredder(f, 0, out.columns)
+		out.fields = append(out.fields, field)
 	}
-	if opts.GroupRows <= 0 {
-		opts.GroupRows = groupRows
+	for _, c := range config.Schema.Columns() {
+		if leaf, _ := config.Schema.Lookup(c...); leaf.MaxRepetitionLevel > 0 {
+			out.run = listRows
+		}
 	}
-	config.CreatedBy = createdBy
-	config.Compression = codec
-	config.Schema = parquet.NewSchema("schema", root)
-	config.DataPageVersion = 1 // every reader there is
-	config.PageBufferSize = pageBytes
-	config.DictionaryMaxBytes = dictionaryMax
-	config.MaxRowsPerRowGroup = opts.GroupRows + 1 // cut here, not there
-	out := &Writer{schema: schema, out: parquet.NewGenericWriter[any](w, config), limit: opts.GroupRows}
-	for i, f := range schema.Fields {
-		out.columns = append(out.columns, newValueColumn(f, i))
-	}
+	out.out = parquet.NewGenericWriter[any](w, config)
 	return out, nil
-}
-
-func codecOf(name string) (compress.Codec, error) {
-	switch name {
-	case "", "zstd":
-		return &zstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}, nil
-	case "snappy":
-		return &snappy.Codec{}, nil
-	case "gzip":
-		return &gzip.Codec{Level: 6}, nil
-	case "lz4":
-		return &lz4.Codec{Level: lz4.Fastest}, nil
-	case "none", "uncompressed":
-		return &uncompressed.Codec{}, nil
-	}
-	return nil, plan.Failf(plan.FailureUser, "compression %q is not known; use zstd, snappy, gzip, lz4 or none", name)
 }
 
 // Rows is how many rows have been written.
@@ -104,8 +74,8 @@ func (w *Writer) Write(ctx context.Context, rec arrow.Record) error {
 	if w.err == nil && w.closed {
 		w.err = plan.Failf(plan.FailureInternal, "write to a closed Parquet file")
 	}
-	if w.err == nil && int(rec.NumCols()) != len(w.columns) {
-		w.err = plan.Failf(plan.FailureInternal, "batch of %d columns for a file of %d", rec.NumCols(), len(w.columns))
+	if w.err == nil && int(rec.NumCols()) != len(w.fields) {
+		w.err = plan.Failf(plan.FailureInternal, "batch of %d columns for a file of %d", rec.NumCols(), len(w.fields))
 	}
 	if w.err != nil {
 		return w.err
@@ -117,15 +87,15 @@ func (w *Writer) Write(ctx context.Context, rec arrow.Record) error {
 		if w.err = ctx.Err(); w.err != nil {
 			break
 		}
-		n := int(min(int64(total-from), int64(runRows-w.pending), w.limit-w.inGroup-int64(w.pending)))
-		for i, c := range w.columns {
-			if err := c.add(rec.Column(i), from, from+n); err != nil && w.err == nil {
+		n := int(min(int64(total-from), int64(w.run-w.pending), w.limit-w.inGroup-int64(w.pending)))
+		for i, f := range w.fields {
+			if err := f.add(rec.Column(i), from, from+n); err != nil && w.err == nil {
 				w.err = err
 			}
 		}
 		from += n
 		w.pending += n
-		if w.err == nil && (w.pending == runRows || w.inGroup+int64(w.pending) == w.limit) {
+		if w.err == nil && (w.pending == w.run || w.inGroup+int64(w.pending) == w.limit) {
 			w.err = w.flushRun()
 		}
 	}
@@ -151,7 +121,7 @@ func (w *Writer) flushRun() error {
 			err = fmt.Errorf("%d of %d rows", n, w.pending)
 		}
 		if err != nil {
-			return fmt.Errorf("write Parquet column %s: %w", w.schema.Fields[i].Name, err)
+			return fmt.Errorf("write Parquet column %s: %w", w.columns[i].field.Name, err)
 		}
 		w.columns[i].values = w.columns[i].values[:0]
 	}

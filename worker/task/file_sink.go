@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"io"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -48,12 +49,22 @@ func newFileSink(ctx context.Context, env Env, t Task, stage *plan.Stage) (*file
 		return nil, fmt.Errorf("create shard %s: %w", name, err)
 	}
 	s := &fileSink{name: name, file: file, digest: &digestWriter{file: file, hash: sha256.New()}}
-	s.parquet, err = parquetio.NewWriter(s.digest, output.Schema, parquetio.WriterOptions{Compression: output.Compression})
-	if err != nil {
+	if s.parquet, err = newParquet(s.digest, output); err != nil {
 		file.Discard()
 		return nil, fmt.Errorf("write shard %s: %w", name, err)
 	}
 	return s, nil
+}
+
+func newParquet(w io.Writer, output *plan.Output) (*parquetio.Writer, error) {
+	options, err := parquetio.ParseWriterOptions(output.Options)
+	if err != nil {
+		return nil, err
+	}
+	if output.Compression != "" {
+		options.Compression = output.Compression
+	}
+	return parquetio.NewWriter(w, output.Schema, options)
 }
 
 // shardExtension says in a file's name how it is compressed, as Spark's names do.
@@ -61,7 +72,7 @@ func shardExtension(compression string) (string, error) {
 	switch compression {
 	case "", "none", "uncompressed":
 		return "parquet", nil
-	case "zstd", "snappy", "lz4":
+	case "zstd", "snappy", "lz4", "lz4_raw", "brotli":
 		return compression + ".parquet", nil
 	case "gzip":
 		return "gz.parquet", nil

@@ -10,7 +10,7 @@ import (
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
-	"github.com/quern-engine/quern/storage/parquetio"
+	"github.com/quern-engine/quern/storage/scan"
 	"github.com/quern-engine/quern/worker/operator"
 )
 
@@ -25,7 +25,7 @@ type builder struct {
 	scratch *scratch // nil: nothing spills
 	filters runtimeFilters
 
-	scan    *parquetio.Scanner // at most one a stage
+	scan    scan.Scanner // at most one a stage
 	profile *profile
 }
 
@@ -85,20 +85,17 @@ func (b *builder) leaf(ctx context.Context, n *plan.Node) (operator.Operator, er
 }
 
 func (b *builder) openScan(ctx context.Context, n *plan.Node) (operator.Operator, error) {
-	if n.Scan.Format != "parquet" {
-		return nil, plan.Failf(plan.FailureUser, "source %s: format %q is not supported", n.Scan.Source, n.Scan.Format)
-	}
 	if b.stage.Splits == nil || b.scan != nil {
 		return nil, fmt.Errorf("stage %d: the scan of %s has no splits of its own", b.stage.ID, n.Scan.Source)
 	}
 	open := func(ctx context.Context, s *plan.Scan) (batchSource, error) {
-		opts := parquetio.ScanOptions{Mem: b.env.Allocator, BatchRows: b.env.BatchRows}
-		scan, err := parquetio.OpenScan(ctx, b.env.Store, s, n.Schema, b.stage.Splits[b.task.Task], opts)
+		opts := scan.Options{Mem: b.env.Allocator, BatchRows: b.env.BatchRows, Session: b.task.Job.Session}
+		source, err := scan.Open(ctx, b.env.Store, s, n.Schema, b.stage.Splits[b.task.Task], opts)
 		if err != nil {
 			return nil, err
 		}
-		b.scan = scan
-		return scan, nil
+		b.scan = source
+		return source, nil
 	}
 	if len(n.Scan.RuntimeFilters) > 0 {
 		late := &lateScan{open: func(ctx context.Context) (batchSource, error) {
@@ -106,11 +103,11 @@ func (b *builder) openScan(ctx context.Context, n *plan.Node) (operator.Operator
 		}}
 		return b.scanLeaf(n, late), nil
 	}
-	scan, err := open(ctx, n.Scan)
+	source, err := open(ctx, n.Scan)
 	if err != nil {
 		return nil, err
 	}
-	return b.scanLeaf(n, scan), nil
+	return b.scanLeaf(n, source), nil
 }
 
 func (b *builder) scanLeaf(n *plan.Node, source batchSource) *leafOperator {
@@ -130,7 +127,8 @@ func (b *builder) addCounts() {
 		return
 	}
 	c := b.scan.Counts()
-	b.counts.RowsRead, b.counts.BytesRead, b.counts.GroupsPruned = c.Rows, c.Bytes, c.GroupsPruned
+	b.counts.RowsRead, b.counts.BytesRead, b.counts.GroupsPruned = c.Rows+c.RowsPruned, c.Bytes, c.GroupsPruned
+	b.counts.PagesPruned, b.counts.RowsPruned = c.PagesPruned, c.RowsPruned
 	b.counts.RowsKept = c.Rows
 	if filter := filterOfScan(b.stage.Root); filter != nil {
 		b.counts.RowsKept = b.profile.rows(filter)

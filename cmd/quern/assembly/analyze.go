@@ -54,6 +54,12 @@ func note(counts api.Counts, place int, n *plan.Node) string {
 		if counts.GroupsPruned > 0 {
 			text += fmt.Sprintf(", skipped %d row groups", counts.GroupsPruned)
 		}
+		if counts.PagesPruned > 0 {
+			text += fmt.Sprintf(", %d pages", counts.PagesPruned)
+		}
+		if counts.RowsPruned > 0 {
+			text += fmt.Sprintf(", %d rows early", counts.RowsPruned)
+		}
 	}
 	return text
 }

@@ -10,12 +10,12 @@ import (
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner"
 	"github.com/quern-engine/quern/storage"
-	"github.com/quern-engine/quern/storage/parquetio"
+	"github.com/quern-engine/quern/storage/scan"
 )
 
 // PlanWith is a coordinator's planner: requests become plans against what the store holds.
 func PlanWith(store *storage.Store, opts planner.Options) func(context.Context, api.SubmitRequest) (*plan.Job, error) {
-	catalog := parquetio.NewCatalog(store)
+	catalog := scan.NewCatalog(store)
 	return func(ctx context.Context, req api.SubmitRequest) (*plan.Job, error) {
 		request, err := PlannerRequest(req)
 		if err != nil {

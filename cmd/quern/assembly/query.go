@@ -9,7 +9,7 @@ import (
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner"
 	"github.com/quern-engine/quern/shuffle"
-	"github.com/quern-engine/quern/storage/parquetio"
+	"github.com/quern-engine/quern/storage/scan"
 )
 
 // Wait follows a run to its end, calling update (which may be nil) at each change and at least once a second.
@@ -46,7 +46,7 @@ func (e *Embedded) PlanRequest(ctx context.Context, r api.SubmitRequest) (*plan.
 	if err != nil {
 		return nil, err
 	}
-	return planner.Plan(ctx, request, parquetio.NewCatalog(e.store))
+	return planner.Plan(ctx, request, scan.NewCatalog(e.store))
 }
 
 // Explain shows a query at each level of planning.
@@ -55,7 +55,7 @@ func (e *Embedded) Explain(ctx context.Context, q *api.Query) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	levels, err := planner.Explain(ctx, request, parquetio.NewCatalog(e.store))
+	levels, err := planner.Explain(ctx, request, scan.NewCatalog(e.store))
 	return levels.String(), err
 }
 

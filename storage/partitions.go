@@ -1,6 +1,7 @@
-package parquetio
+package storage
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -10,7 +11,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
 
 	"github.com/quern-engine/quern/plan"
-	"github.com/quern-engine/quern/storage"
 )
 
 // nullPartition is how Hive writes NULL into a path.
@@ -19,7 +19,7 @@ const nullPartition = "__HIVE_DEFAULT_PARTITION__"
 // partitionFiles finds the name=value elements of each file's path below the source, types them, fills in the files'
 // partition values, and returns the partition columns in path order.
 func partitionFiles(source string, files []plan.File, declared map[string]plan.Type) ([]plan.Field, error) {
-	base := storage.Display(storage.Base(source))
+	base := Display(Base(source))
 	var names []string
 	values := make([][]string, len(files))
 	for i, f := range files {
@@ -31,11 +31,11 @@ func partitionFiles(source string, files []plan.File, declared map[string]plan.T
 			names = have
 		} else if !slices.EqualFunc(have, names, strings.EqualFold) {
 			return nil, plan.Failf(plan.FailureUser, "%s has partition columns (%s), but %s has (%s); all files of a source need the same",
-				storage.Display(f.URL), strings.Join(have, ", "), storage.Display(files[0].URL), strings.Join(names, ", "))
+				Display(f.URL), strings.Join(have, ", "), Display(files[0].URL), strings.Join(names, ", "))
 		}
 		values[i] = vals
 	}
-	for _, name := range sortedKeys(declared) {
+	for _, name := range slices.Sorted(maps.Keys(declared)) {
 		if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) {
 			return nil, plan.Failf(plan.FailureUser, "%s has no partition column %s; its paths have (%s)", base, name, strings.Join(names, ", "))
 		}
@@ -50,7 +50,7 @@ func partitionFiles(source string, files []plan.File, declared map[string]plan.T
 		for i := range files {
 			v, err := parsePartition(t, values[i][c])
 			if err != nil {
-				return nil, plan.Failf(plan.FailureUser, "%s: partition %s=%s is no %s", storage.Display(files[i].URL), name, values[i][c], t)
+				return nil, plan.Failf(plan.FailureUser, "%s: partition %s=%s is no %s", Display(files[i].URL), name, values[i][c], t)
 			}
 			fields[c].Nullable = fields[c].Nullable || v.Null
 			files[i].Partition = append(files[i].Partition, v)
@@ -61,7 +61,7 @@ func partitionFiles(source string, files []plan.File, declared map[string]plan.T
 
 // pathPartitions reads the name=value folders between base and the file.
 func pathPartitions(base, fileURL string) (names, values []string, err error) {
-	rest, below := strings.CutPrefix(storage.Display(fileURL), strings.TrimSuffix(base, "/")+"/")
+	rest, below := strings.CutPrefix(Display(fileURL), strings.TrimSuffix(base, "/")+"/")
 	if !below {
 		return nil, nil, nil // the source is this file
 	}
@@ -73,11 +73,11 @@ func pathPartitions(base, fileURL string) (names, values []string, err error) {
 		}
 		for _, s := range []*string{&name, &value} {
 			if *s, err = url.PathUnescape(*s); err != nil {
-				return nil, nil, plan.Failf(plan.FailureUser, "%s: folder %q: %w", storage.Display(fileURL), folder, err)
+				return nil, nil, plan.Failf(plan.FailureUser, "%s: folder %q: %w", Display(fileURL), folder, err)
 			}
 		}
 		if slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) {
-			return nil, nil, plan.Failf(plan.FailureUser, "%s: partition column %s appears twice", storage.Display(fileURL), name)
+			return nil, nil, plan.Failf(plan.FailureUser, "%s: partition column %s appears twice", Display(fileURL), name)
 		}
 		names, values = append(names, name), append(values, value)
 	}
@@ -85,7 +85,7 @@ func pathPartitions(base, fileURL string) (names, values []string, err error) {
 }
 
 func declaredType(declared map[string]plan.Type, name string) (plan.Type, bool) {
-	for _, n := range sortedKeys(declared) {
+	for _, n := range slices.Sorted(maps.Keys(declared)) {
 		if strings.EqualFold(n, name) {
 			return declared[n], true
 		}
@@ -140,7 +140,7 @@ func parsePartition(t plan.Type, s string) (plan.Literal, error) {
 	case plan.KindDate:
 		v, err := time.Parse("2006-01-02", s)
 		return plan.Literal{Int: v.Unix() / 86400}, err
-	case plan.KindTimestamp:
+	case plan.KindTimestamp, plan.KindTimestampNTZ:
 		return parseTimestamp(s)
 	}
 	return plan.Literal{}, plan.Failf(plan.FailureUser, "%s is no type for a partition column", t)

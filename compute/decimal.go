@@ -18,9 +18,9 @@ func negateDecimal(v decimal128.Num) decimal128.Num { return v.Negate() }
 func decimalKernel(op string, a, b, t plan.Type, try bool) kernel {
 	switch op {
 	case "+", "-":
-		return mapSome2(orNull2(addDecimals(op, a, b, t), try))
+		return looped(sumLoop(op, a, b, t), orNull2(addDecimals(op, a, b, t), try))
 	case "*":
-		return mapSome2(orNull2(multiplyDecimals(a, b, t), try))
+		return looped(productLoop(a, b, t), orNull2(multiplyDecimals(a, b, t), try))
 	case "/":
 		return mapSome2(orNull2(divideDecimals(a, b, t), try))
 	case "div":

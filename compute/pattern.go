@@ -181,8 +181,9 @@ func (m *likeMatcher) matches(s, pattern, escape string) (bool, bool, error) {
 // likePattern is runs of literal text and single-character wildcards between % signs.
 type likePattern struct {
 	literal string   // for simple patterns
-	shape   byte     // '=' exact, '^' prefix, '$' suffix, '*' contains, 0: general
-	pieces  [][]rune // general: what lies between the % signs; anyRune stands for _
+	shape   byte     // '=' exact, '^' prefix, '$' suffix, '*' contains, '%' many pieces of text, 0: general
+	texts   []string // for '%': what lies between the % signs
+	pieces  [][]rune // general: the same, where anyRune stands for _
 }
 
 const anyRune = rune(-1)
@@ -229,13 +230,19 @@ func simplify(pieces [][]rune, single bool) likePattern {
 	switch {
 	case single:
 	case n == 1:
-		return likePattern{string(pieces[0]), '=', nil}
+		return likePattern{literal: string(pieces[0]), shape: '='}
 	case n == 2 && len(pieces[1]) == 0:
-		return likePattern{string(pieces[0]), '^', nil}
+		return likePattern{literal: string(pieces[0]), shape: '^'}
 	case n == 2 && len(pieces[0]) == 0:
-		return likePattern{string(pieces[1]), '$', nil}
+		return likePattern{literal: string(pieces[1]), shape: '$'}
 	case n == 3 && len(pieces[0]) == 0 && len(pieces[2]) == 0:
-		return likePattern{string(pieces[1]), '*', nil}
+		return likePattern{literal: string(pieces[1]), shape: '*'}
+	default:
+		p := likePattern{shape: '%'}
+		for _, piece := range pieces {
+			p.texts = append(p.texts, string(piece))
+		}
+		return p
 	}
 	return likePattern{pieces: pieces}
 }
@@ -250,6 +257,8 @@ func (p likePattern) match(s string) bool {
 		return strings.HasSuffix(s, p.literal)
 	case '*':
 		return strings.Contains(s, p.literal)
+	case '%':
+		return matchTexts(s, p.texts)
 	}
 	s, ok := cutPiece(s, p.pieces[0])
 	last := len(p.pieces) - 1
@@ -262,6 +271,23 @@ func (p likePattern) match(s string) bool {
 		}
 	}
 	return endsWithPiece(s, p.pieces[last])
+}
+
+// matchTexts finds each text behind the one before; the first begins and the last ends the string.
+func matchTexts(s string, texts []string) bool {
+	last := len(texts) - 1
+	s, ok := strings.CutPrefix(s, texts[0])
+	if !ok {
+		return false
+	}
+	for _, text := range texts[1:last] {
+		at := strings.Index(s, text)
+		if at < 0 {
+			return false
+		}
+		s = s[at+len(text):]
+	}
+	return strings.HasSuffix(s, texts[last])
 }
 
 // cutPiece matches a piece at the start of the string and gives the rest.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -55,6 +56,10 @@ func main() {
 }
 
 func run(o options) error {
+	var err error
+	if o.data, err = filepath.Abs(o.data); err != nil {
+		return err
+	}
 	if _, err := os.Stat(o.data); err != nil {
 		fmt.Printf("skipped: the data is not here (%v)\n", err)
 		return nil

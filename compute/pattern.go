@@ -62,13 +62,13 @@ func buildIn(b *binding) (node, error) {
 	case plan.KindBoolean:
 		return total(inSet(list, identity[bool]))(set)
 	case plan.KindInt8:
-		return total(inSet(list, identity[int8]))(set)
+		return total(inIntSet[int8](list))(set)
 	case plan.KindInt16:
-		return total(inSet(list, identity[int16]))(set)
+		return total(inIntSet[int16](list))(set)
 	case plan.KindInt32, plan.KindDate, plan.KindYearMonthInterval:
-		return total(inSet(list, identity[int32]))(set)
+		return total(inIntSet[int32](list))(set)
 	case plan.KindInt64, plan.KindTimestamp, plan.KindTimestampNTZ, plan.KindDayTimeInterval:
-		return total(inSet(list, identity[int64]))(set)
+		return total(inIntSet[int64](list))(set)
 	case plan.KindFloat32:
 		return total(inSet(list, func(v float32) uint64 { return floatKey(float64(v)) }))(set)
 	case plan.KindFloat64:

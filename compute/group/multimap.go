@@ -2,6 +2,7 @@ package group
 
 import (
 	"math"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -24,11 +25,41 @@ func NewMultimap(types []plan.Type, nullSafe []bool, cols []arrow.Array, rows in
 		return nil, plan.Failf(plan.FailureOutOfMemory, "join: %d rows on the build side of one task: use more partitions", rows)
 	}
 	m := &Multimap{table: New(types), nullSafe: nullSafe}
+	if err := m.table.check(cols); err != nil {
+		return nil, err
+	}
+	if r := m.table.radix(cols, rows); r != nil {
+		m.index(r.assign(m.table), func(i int) int32 { return r.rows[i] })
+		return m, nil
+	}
 	groups, err := m.table.Assign(cols, rows, nil)
 	if err != nil {
 		return nil, err
 	}
-	// Counting sort by group: stable, and one group's rows end up side by side.
+	m.index(groups, func(i int) int32 { return int32(i) })
+	return m, nil
+}
+
+// radix sorts many keys of fixed width; nil where these are not.
+func (t *Table) radix(cols []arrow.Array, rows int) *radix {
+	if rows < radixRows || t.words == nil && t.rows == nil || slices.ContainsFunc(t.strings, func(s *bytesTable) bool { return s != nil }) {
+		return nil
+	}
+	if !t.loneWord() {
+		t.pack(cols, rows, nil)
+		if t.words != nil {
+			return newRadix(t.keys, 1, func(w []uint64) uint32 { return hashWord(w[0]) })
+		}
+		return newRadix(t.keys, t.width, t.rows.hash)
+	}
+	if !vector.ValidityOf(cols[0]).AllValid() {
+		return nil // NULL is no word
+	}
+	return newRadix(t.loneValues(cols[0]), 1, func(w []uint64) uint32 { return hashWord(w[0]) })
+}
+
+// index puts the rows of each group side by side, by a counting sort that keeps their order; row is the one at a place.
+func (m *Multimap) index(groups []uint32, row func(place int) int32) {
 	m.starts = make([]int32, m.table.Len()+1)
 	for _, g := range groups {
 		m.starts[g+1]++
@@ -36,13 +67,12 @@ func NewMultimap(types []plan.Type, nullSafe []bool, cols []arrow.Array, rows in
 	for g := range m.table.Len() {
 		m.starts[g+1] += m.starts[g]
 	}
-	m.rows = make([]int32, rows)
-	next := append([]int32(nil), m.starts...)
+	m.rows = make([]int32, len(groups))
+	next := slices.Clone(m.starts)
 	for i, g := range groups {
-		m.rows[next[g]] = int32(i)
+		m.rows[next[g]] = row(i)
 		next[g]++
 	}
-	return m, nil
 }
 
 // Find gives, for each row of a batch, the number by which Rows knows its matches, or None.

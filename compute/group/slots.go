@@ -40,10 +40,12 @@ func (s *slots) place(pos uint32, hash uint32, id uint32) {
 	}
 }
 
-// grow doubles the index. Slots come in order of their leading hash bits, so the new ones are written almost in order.
-func (s *slots) grow() {
+func (s *slots) grow() { s.rebuild(32 - s.shift + 1) }
+
+// rebuild changes the size. Slots come in order of their leading hash bits, so the new ones are written almost in order.
+func (s *slots) rebuild(log uint) {
 	old := s.table
-	s.resize(32 - s.shift + 1)
+	s.resize(log)
 	mask := uint32(len(s.table) - 1)
 	for _, slot := range old {
 		if slot == 0 {

@@ -128,21 +128,45 @@ func newRowTable(width int) *rowTable { return &rowTable{slots: newSlots(), widt
 func (t *rowTable) assign(words []uint64, dst []uint32) {
 	for i := range dst {
 		key := words[i*t.width : (i+1)*t.width]
-		h := t.hash(key)
-		id, pos := t.lookup(key, h)
-		if id == None {
-			id = uint32(len(t.keys) / t.width)
-			t.keys = append(t.keys, key...)
-			t.slots.place(pos, h, id)
-		}
-		dst[i] = id
+		dst[i] = t.assignOne(key, t.hash(key))
 	}
 }
 
+func (t *rowTable) assignOne(key []uint64, h uint32) uint32 {
+	id, pos := t.lookup(key, h)
+	if id == None {
+		id = uint32(len(t.keys) / t.width)
+		t.keys = append(t.keys, key...)
+		t.slots.place(pos, h, id)
+	}
+	return id
+}
+
+// find looks up many keys at a time, as a wordTable does.
 func (t *rowTable) find(words []uint64, dst []uint32) {
-	for i := range dst {
-		key := words[i*t.width : (i+1)*t.width]
-		dst[i], _ = t.lookup(key, t.hash(key))
+	var hashes [lookahead]uint32
+	var first [lookahead]uint64
+	mask := uint32(len(t.slots.table) - 1)
+	for from := 0; from < len(dst); from += lookahead {
+		chunk := dst[from:min(from+lookahead, len(dst))]
+		for i := range chunk {
+			h := t.hash(words[(from+i)*t.width : (from+i+1)*t.width])
+			hashes[i] = h
+			first[i] = t.slots.table[h>>t.slots.shift&mask]
+		}
+		for i := range chunk {
+			s := first[i]
+			if s == 0 {
+				chunk[i] = None
+				continue
+			}
+			key := words[(from+i)*t.width : (from+i+1)*t.width]
+			if id := uint32(s) - 1; uint32(s>>32) == hashes[i] && t.equal(id, key) {
+				chunk[i] = id
+			} else {
+				chunk[i], _ = t.lookup(key, hashes[i])
+			}
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/shuffle/segment"
 )
@@ -158,13 +159,18 @@ func (s *Stream) readOnce(ctx context.Context, src source) (arrow.Record, bool, 
 	if err != nil || done {
 		return nil, done, err
 	}
-	rec, err := s.dec.Decode(b)
+	if b.batch != nil {
+		b.batch.Retain()
+		s.counts.Bytes += vector.Size(b.batch)
+		return b.batch, false, nil
+	}
+	rec, err := s.dec.Decode(b.frame)
 	if err != nil {
 		return nil, false, err
 	}
-	s.counts.Bytes += int64(b.FrameSize())
+	s.counts.Bytes += int64(b.frame.FrameSize())
 	if _, remote := src.(*remoteSource); remote {
-		s.counts.RemoteBytes += int64(b.FrameSize())
+		s.counts.RemoteBytes += int64(b.frame.FrameSize())
 	}
 	return rec, false, nil
 }

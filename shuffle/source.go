@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/apache/arrow/go/v15/arrow"
+
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/shuffle/segment"
 )
@@ -23,9 +25,15 @@ type position struct {
 // source reads blocks from one worker. Positions only grow, but for a repeat after reset.
 type source interface {
 	// next reads the block at a position, valid until the next call, or reports that the map output ends there.
-	next(ctx context.Context, at position) (b segment.Block, done bool, err error)
+	next(ctx context.Context, at position) (b block, done bool, err error)
 	// reset forgets all state, so that the following next starts afresh.
 	reset()
+}
+
+// block is a frame, or a batch that its source holds.
+type block struct {
+	frame segment.Block
+	batch arrow.Record // nil: there is a frame
 }
 
 // lostError says that a map output is not there to be read, however often one tries.
@@ -40,30 +48,50 @@ type localSource struct {
 	stage     int
 	partition int
 	seg       *segment.Reader // of map output task; nil when none is open
+	batches   []arrow.Record  // of map output task, where the store keeps them
+	opened    bool
 	task      int
 	buf       []byte
 }
 
 var _ source = (*localSource)(nil)
 
-func (s *localSource) next(_ context.Context, at position) (segment.Block, bool, error) {
-	if s.seg == nil || s.task != at.task {
+func (s *localSource) next(_ context.Context, at position) (block, bool, error) {
+	if !s.opened || s.task != at.task {
 		if err := s.open(at); err != nil {
-			return segment.Block{}, false, err
+			return block{}, false, err
 		}
 	}
-	if at.block == len(s.seg.Blocks(s.partition)) {
+	if at.block == s.blocks() {
 		s.reset()
-		return segment.Block{}, true, nil
+		return block{}, true, nil
+	}
+	if s.seg == nil {
+		return block{batch: s.batches[at.block]}, false, nil
 	}
 	b, buf, err := s.seg.ReadBlock(s.partition, at.block, s.buf)
 	s.buf = buf
-	return b, false, err
+	return block{frame: b}, false, err
+}
+
+func (s *localSource) blocks() int {
+	if s.seg == nil {
+		return len(s.batches)
+	}
+	return len(s.seg.Blocks(s.partition))
 }
 
 func (s *localSource) open(at position) error {
 	s.reset()
 	id := plan.AttemptID{TaskID: plan.TaskID{Run: s.run, Stage: s.stage, Task: at.task}, Attempt: at.attempt}
+	batches, ok, err := s.store.batches(id, s.partition)
+	if err != nil {
+		return &lostError{reason: err.Error()}
+	}
+	if ok {
+		s.batches, s.opened, s.task = batches, true, at.task
+		return nil
+	}
 	seg, err := s.store.Open(id)
 	if err != nil {
 		return &lostError{reason: err.Error()}
@@ -71,7 +99,7 @@ func (s *localSource) open(at position) error {
 	if s.partition >= seg.Partitions() {
 		return errors.Join(&lostError{reason: fmt.Sprintf("segment %s has %d partitions", id, seg.Partitions())}, seg.Close())
 	}
-	s.seg, s.task = seg, at.task
+	s.seg, s.opened, s.task = seg, true, at.task
 	return nil
 }
 
@@ -81,6 +109,10 @@ func (s *localSource) reset() {
 		_ = s.seg.Close()
 		s.seg = nil
 	}
+	for _, r := range s.batches {
+		r.Release()
+	}
+	s.batches, s.opened = nil, false
 }
 
 // remoteSource reads from another worker, with one request for all its map outputs.
@@ -98,33 +130,33 @@ type remoteSource struct {
 
 var _ source = (*remoteSource)(nil)
 
-func (s *remoteSource) next(ctx context.Context, at position) (segment.Block, bool, error) {
+func (s *remoteSource) next(ctx context.Context, at position) (block, bool, error) {
 	if s.body == nil {
 		if err := s.open(ctx, at); err != nil {
-			return segment.Block{}, false, err
+			return block{}, false, err
 		}
 	}
 	stop := context.AfterFunc(ctx, s.cancel)
 	defer stop()
 	if !s.inMap {
 		if err := s.begin(at); err != nil {
-			return segment.Block{}, false, err
+			return block{}, false, err
 		}
 	}
 	if s.left == 0 {
-		return segment.Block{}, true, s.end(at)
+		return block{}, true, s.end(at)
 	}
 	b, buf, err := segment.ReadBlock(s.body, s.buf)
 	s.buf = buf
 	if err != nil {
-		return segment.Block{}, false, err
+		return block{}, false, err
 	}
 	if b.Partition != s.request.Partition || b.Sequence != at.block {
-		return segment.Block{}, false, fmt.Errorf("%w: block %d of partition %d came instead of block %d of partition %d",
+		return block{}, false, fmt.Errorf("%w: block %d of partition %d came instead of block %d of partition %d",
 			segment.ErrCorrupt, b.Sequence, b.Partition, at.block, s.request.Partition)
 	}
 	s.left--
-	return b, false, nil
+	return block{frame: b}, false, nil
 }
 
 // open asks for everything from a position on. The request lives until reset, beyond this call's context.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/apache/arrow/go/v15/arrow"
+
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/shuffle/segment"
 )
@@ -21,6 +23,7 @@ const storeFolder = "shuffle"
 type Store struct {
 	root  *os.Root
 	small *small // nil: every segment has a file
+	kept  *kept  // nil: every output is a segment
 }
 
 // NewStore opens the store below a scratch folder, which is made if need be. What an earlier process left is still
@@ -39,6 +42,32 @@ func NewStore(scratch string) (*Store, error) {
 
 // KeepSmall has the store hold small segments in memory, without a file.
 func (s *Store) KeepSmall() { s.small = &small{byKey: map[string][]byte{}} }
+
+// KeepBatches has the store hold map outputs as batches, up to so many bytes of them. It is for a worker that reads all
+// of its outputs itself.
+func (s *Store) KeepBatches(bytes int64) {
+	s.kept = &kept{limit: bytes, byName: map[string]*keptOutput{}}
+}
+
+// output starts what a sink writes. A caller fetches results over the network, so these are segments in any case.
+func (s *Store) output(id plan.AttemptID, kind plan.SinkKind, partitions int, opts segment.Options) (output, error) {
+	name, err := segmentName(id)
+	if err != nil {
+		return nil, err
+	}
+	open := func() (output, error) {
+		w, err := s.Create(id, partitions, opts)
+		if err != nil {
+			return nil, err // not a nil writer in an interface
+		}
+		return w, nil
+	}
+	if s.kept == nil || kind != plan.SinkShuffle {
+		return open()
+	}
+	out := &keptOutput{parts: make([][]arrow.Record, partitions), sums: make([][2]uint64, partitions)}
+	return &keptWriter{kept: s.kept, name: name, out: out, open: open}, nil
+}
 
 // Create starts the segment of an attempt. It is not readable before Commit.
 func (s *Store) Create(id plan.AttemptID, partitions int, opts segment.Options) (*segment.Writer, error) {
@@ -72,7 +101,7 @@ func (s *Store) Open(id plan.AttemptID) (*segment.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	src, err := s.source(name)
+	src, err := s.source(name, id)
 	if err != nil {
 		return nil, fmt.Errorf("open shuffle segment: %w", err)
 	}
@@ -87,7 +116,12 @@ func (s *Store) Open(id plan.AttemptID) (*segment.Reader, error) {
 	return r, nil
 }
 
-func (s *Store) source(name string) (segment.Source, error) {
+func (s *Store) source(name string, id plan.AttemptID) (segment.Source, error) {
+	if s.kept != nil {
+		if content, ok, err := s.kept.encoded(name, id, segment.Options{}); ok || err != nil {
+			return smallSource{bytes.NewReader(content), name}, err
+		}
+	}
 	if s.small != nil {
 		if content, ok := s.small.get(name); ok {
 			return smallSource{bytes.NewReader(content), name}, nil
@@ -105,6 +139,9 @@ func (s *Store) Forget(run string) error {
 	if err := plan.ValidateID("run id", run); err != nil {
 		return err
 	}
+	if s.kept != nil {
+		s.kept.drop(run + "/")
+	}
 	if s.small != nil {
 		s.small.drop(run + "/")
 	}
@@ -116,6 +153,9 @@ func (s *Store) Forget(run string) error {
 
 // Clean deletes everything in the store.
 func (s *Store) Clean() error {
+	if s.kept != nil {
+		s.kept.drop("")
+	}
 	if s.small != nil {
 		s.small.drop("")
 	}
@@ -135,7 +175,12 @@ func (s *Store) Clean() error {
 }
 
 // Close closes the store. Segments that are open stay so.
-func (s *Store) Close() error { return s.root.Close() }
+func (s *Store) Close() error {
+	if s.kept != nil {
+		s.kept.drop("")
+	}
+	return s.root.Close()
+}
 
 func segmentName(id plan.AttemptID) (string, error) {
 	if err := plan.ValidateID("run id", id.Run); err != nil {

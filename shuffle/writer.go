@@ -44,12 +44,19 @@ func (o *WriterOptions) ensureDefaults() {
 // Writer is a stage's shuffle or result sink: it gathers each partition's rows until they are worth a block. Where
 // blocks end is a function of the rows alone. It ends with Commit or Discard, and is not safe for concurrent use.
 type Writer struct {
-	seg     *segment.Writer
+	out     output
 	split   *partition.Partitioner
 	schema  plan.Schema
 	opts    WriterOptions
 	pending []pending
 	bytes   int64 // over all partitions
+}
+
+// output is where a writer puts blocks, as batches of one partition: a segment, or the memory of the store.
+type output interface {
+	Write(partition int, rec arrow.Record) error
+	Commit() ([]segment.PartitionInfo, error)
+	Discard() error
 }
 
 // pending are the rows of a partition that wait for a block.
@@ -67,11 +74,11 @@ func NewWriter(store *Store, id plan.AttemptID, sink plan.Sink, schema plan.Sche
 	if err != nil {
 		return nil, err
 	}
-	seg, err := store.Create(id, n, segment.Options{Mem: opts.Mem, Plain: opts.Plain})
+	out, err := store.output(id, sink.Kind, n, segment.Options{Mem: opts.Mem, Plain: opts.Plain})
 	if err != nil {
 		return nil, plan.Failf(plan.FailureStorage, "%w", err)
 	}
-	return &Writer{seg: seg, split: split, schema: schema, opts: opts, pending: make([]pending, n)}, nil
+	return &Writer{out: out, split: split, schema: schema, opts: opts, pending: make([]pending, n)}, nil
 }
 
 // Write takes the rows of a batch; the caller keeps its reference.
@@ -137,7 +144,7 @@ func (w *Writer) flush(p int) error {
 		return err
 	}
 	defer rec.Release()
-	return storageFailure(w.seg.Write(p, rec))
+	return storageFailure(w.out.Write(p, rec))
 }
 
 func (w *Writer) drop(p int) {
@@ -159,7 +166,7 @@ func (w *Writer) Commit() ([]api.PartitionInfo, error) {
 			return nil, err
 		}
 	}
-	infos, err := w.seg.Commit()
+	infos, err := w.out.Commit()
 	if err != nil {
 		return nil, storageFailure(err)
 	}
@@ -175,7 +182,7 @@ func (w *Writer) Discard() error {
 	for p := range w.pending {
 		w.drop(p)
 	}
-	return w.seg.Discard()
+	return w.out.Discard()
 }
 
 // storageFailure gives an error of the scratch disk its kind, and leaves failures that have one alone.

@@ -36,6 +36,9 @@ type Options struct {
 	Slots int
 	// Memory is what all slots may hold together, in bytes; default 1 GiB.
 	Memory int64
+	// Alone says that no other worker will ask for this one's outputs: it keeps an eighth of the memory for them, as they
+	// are, beside what the slots may hold.
+	Alone bool
 	// Allocator is where batches live; default one that uses freed buffers again. Tests hand in a stricter one.
 	Allocator memory.Allocator
 	// BatchRows is the size of batches; 0 is a good one. Plain keeps scans from handing out dictionary codes. Both exist

@@ -98,6 +98,11 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 		return fmt.Errorf("make segment store: %w", err)
 	}
 	w.segments.KeepSmall()
+	memory := w.opts.Memory
+	if w.opts.Alone {
+		w.segments.KeepBatches(memory / 8)
+		memory -= memory / 8
+	}
 	defer also(&err, "close segment store", w.segments.Close)
 	defer w.peers.CloseIdleConnections()
 	defer w.client.Close()
@@ -109,7 +114,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	w.env = task.Env{
 		Worker: w.opts.ID, Address: w.Addr(), Store: w.opts.Store, Segments: w.segments,
 		Fetch: shuffle.NewClient(w.peers, shuffle.ClientOptions{Mem: w.opts.Allocator}), Locator: locator{w},
-		Plugins: plugins, Memory: task.NewBudget(w.opts.Memory, w.opts.Slots), Allocator: w.opts.Allocator,
+		Plugins: plugins, Memory: task.NewBudget(memory, w.opts.Slots), Allocator: w.opts.Allocator,
 		Scratch: filepath.Join(own.dir, spillFolder), BatchRows: w.opts.BatchRows, Plain: w.opts.Plain,
 	}
 	return w.work(ctx)

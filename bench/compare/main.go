@@ -81,6 +81,7 @@ func run(o options) error {
 		fmt.Println(strings.Join(rows, "\n"))
 		return err
 	}
+	assembly.LimitMemory(o.memory) // as the quern command does
 	e, err := assembly.StartEmbedded(assembly.Options{Workers: 1, Slots: threads, Memory: o.memory})
 	if err != nil {
 		return err

@@ -154,6 +154,32 @@ func Size(rec arrow.Record) int64 {
 	return n
 }
 
+// Footprint is the bytes of all buffers that a batch keeps alive, those of a longer batch that it was cut out of included.
+// Buffers and dictionaries that columns share count each time.
+func Footprint(rec arrow.Record) int64 {
+	n := int64(0)
+	for _, col := range rec.Columns() {
+		n += dataFootprint(col.Data())
+	}
+	return n
+}
+
+func dataFootprint(d arrow.ArrayData) int64 {
+	n := int64(0)
+	for _, b := range d.Buffers() {
+		if b != nil {
+			n += int64(b.Cap())
+		}
+	}
+	for _, c := range d.Children() {
+		n += dataFootprint(c)
+	}
+	if dict := d.Dictionary(); dict != nil && d.DataType().ID() == arrow.DICTIONARY {
+		n += dataFootprint(dict)
+	}
+	return n
+}
+
 // ArraySize is Size for one column.
 func ArraySize(arr arrow.Array) int64 {
 	rows := int64(arr.Len())

@@ -172,14 +172,17 @@ func (w *Writer) Discard() error {
 // PartitionInfo is what a segment holds of a partition.
 type PartitionInfo struct {
 	Rows     int64
-	Bytes    int64  // of the block frames
+	Bytes    int64  // of the block frames; of the batches where they are kept in memory
 	Checksum string // order-independent 128-bit sum of row hashes, in hex
 }
 
 func infos(parts []partitionIndex) []PartitionInfo {
 	out := make([]PartitionInfo, len(parts))
 	for i, p := range parts {
-		out[i] = PartitionInfo{Rows: p.rows, Bytes: p.bytes, Checksum: fmt.Sprintf("%016x%016x", p.sums[0], p.sums[1])}
+		out[i] = PartitionInfo{Rows: p.rows, Bytes: p.bytes, Checksum: ChecksumText(p.sums)}
 	}
 	return out
 }
+
+// ChecksumText is the sum of row hashes as PartitionInfo has it.
+func ChecksumText(sums [2]uint64) string { return fmt.Sprintf("%016x%016x", sums[0], sums[1]) }

@@ -81,7 +81,7 @@ func (e *Embedded) start(ctx context.Context, state string, opts Options) (err e
 	for i := range opts.Workers {
 		w, err := worker.New(worker.Options{
 			ID: "w" + strconv.Itoa(i+1) + "-" + strconv.Itoa(os.Getpid()), Coordinators: []string{endpoint}, Listen: "127.0.0.1:0",
-			Scratch: filepath.Join(state, "scratch"), Slots: opts.Slots, Memory: opts.Memory / int64(opts.Workers),
+			Scratch: filepath.Join(state, "scratch"), Slots: opts.Slots, Memory: opts.Memory / int64(opts.Workers), Alone: opts.Workers == 1,
 			Store: e.store, Allocator: opts.Allocator, BatchRows: opts.BatchRows, Plain: opts.Plain, Log: opts.Log,
 		})
 		if err != nil {

@@ -62,6 +62,7 @@ func Statistics() []Rule {
 		{"expand-distinct", "after split-distinct, which does simple cases better", expandDistinct},
 		{"limit-into-sort", "anywhere here: nothing above moves limits", limitIntoSort},
 		{"choose-joins", "after all that changes sizes: goes by those of final inputs", chooseJoins},
+		{"reduce-sides", "after choose-joins, which says what is shuffled; before runtime-filters, which then reach scans", reduceSides},
 		{"order-conjuncts", "after all that moves conditions", orderConjuncts},
 		{"share-expressions", "after merge-projects, which would undo it", shareExpressions},
 		{"runtime-filters", "after choose-joins, which says which side is built", runtimeFilters},

@@ -35,26 +35,33 @@ type Query struct {
 	Line int    `json:"line,omitempty"` // lines of the file before the statement, for messages
 	SQL  string `json:"sql"`
 
-	Tables  []Table      `json:"tables,omitempty"`
-	Views   []View       `json:"views,omitempty"` // each sees the tables and the views before it
-	Session plan.Session `json:"session,omitzero"`
+	Tables []Table `json:"tables,omitempty"`
+	Views  []View  `json:"views,omitempty"` // each sees the tables and the other views
+	// Namespace is the schema where names of tables are looked up that have none before them; "" is the schema default.
+	Namespace string       `json:"namespace,omitempty"`
+	Session   plan.Session `json:"session,omitzero"`
 	// Into writes the rows to a dataset instead of handing them to the caller.
 	Into *Into `json:"into,omitempty"`
 }
 
 // Table binds a name to files.
 type Table struct {
-	Name    string            `json:"name"`
-	Path    string            `json:"path"`              // absolute, or a URL
-	Format  string            `json:"format,omitempty"`  // "" goes by the files' names
-	Options map[string]string `json:"options,omitempty"` // of the format
+	Name string `json:"name"`
+	// Namespace is the schema that the table lies in; "" for none, so that its name alone finds it everywhere.
+	Namespace string            `json:"namespace,omitempty"`
+	Path      string            `json:"path"`              // absolute, or a URL
+	Format    string            `json:"format,omitempty"`  // "" goes by the files' names
+	Options   map[string]string `json:"options,omitempty"` // of the format
 	// Schema is the columns as DDL, "a INT NOT NULL, b STRING"; "" takes them from the files. With it there may be no file.
 	Schema string `json:"schema,omitempty"`
 }
 
 // View binds a name to a query.
 type View struct {
-	Name    string   `json:"name"`
+	Name      string `json:"name"`
+	Namespace string `json:"namespace,omitempty"` // as of a table
+	// Current is the schema in which the view's own names are looked up.
+	Current string   `json:"current,omitempty"`
 	Columns []string `json:"columns,omitempty"` // other names for the query's columns
 	File    string   `json:"file,omitempty"`
 	Line    int      `json:"line,omitempty"`
@@ -68,6 +75,16 @@ type Into struct {
 	// position, or by name where Columns lists names, and are cast as an assignment: losslessly, or with an error.
 	Schema  string   `json:"schema,omitempty"`
 	Columns []string `json:"columns,omitempty"`
+	// ByName matches the query's columns to the table's by their names.
+	ByName bool `json:"by_name,omitempty"`
+	// Defaults are the values of columns that the query does not give, and of the word DEFAULT in VALUES; others are NULL.
+	Defaults []Default `json:"defaults,omitempty"`
+}
+
+// Default is the value of a column where none is given, as SQL.
+type Default struct {
+	Column string `json:"column"`
+	SQL    string `json:"sql"`
 }
 
 // RunState is where a run is. Later states have larger numbers; a terminal state never changes.

@@ -2,9 +2,11 @@ package plan
 
 // Source is a table to read, as a job file or a --table flag names it.
 type Source struct {
-	Name   string
-	Path   string // file, glob, Hive-partitioned folder, or URL of one of these; absolute or a URL
-	Format string // "parquet", "csv", "json", "arrow"; "" goes by the files' names
+	Name string
+	// Namespace is the schema of a SQL script that the table lies in; "" for none.
+	Namespace string
+	Path      string // file, glob, Hive-partitioned folder, or URL of one of these; absolute or a URL
+	Format    string // "parquet", "csv", "json", "arrow"; "" goes by the files' names
 	// Options of the format, by Spark's names in lower case.
 	Options map[string]string
 	// Schema, when not nil, is declared: columns that files do not have are NULL, and there may be no files at all.

@@ -106,14 +106,16 @@ func (p *planning) environment() *logical.Environment {
 
 // addTable looks a source up and makes it a relation.
 func (p *planning) addTable(ctx context.Context, src plan.Source) error {
-	if _, exists := p.environment().Relation(src.Name); exists {
+	if slices.ContainsFunc(p.relations, func(r logical.Relation) bool {
+		return strings.EqualFold(r.Name, src.Name) && strings.EqualFold(r.Schema, src.Namespace)
+	}) {
 		return plan.Failf(plan.FailureUser, "table %s is defined twice", src.Name)
 	}
 	table, err := p.cat.Table(ctx, src)
 	if err != nil {
 		return fmt.Errorf("look up table %s: %w", src.Name, err)
 	}
-	p.relations = append(p.relations, logical.Relation{Name: src.Name, Table: table})
+	p.relations = append(p.relations, logical.Relation{Name: src.Name, Schema: src.Namespace, Table: table})
 	return nil
 }
 

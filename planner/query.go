@@ -3,7 +3,6 @@ package planner
 import (
 	"context"
 
-	"github.com/quern-engine/quern/compute"
 	"github.com/quern-engine/quern/internal/source"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/logical"
@@ -16,17 +15,21 @@ type QueryRequest struct {
 	Line   int    // lines of the file before the statement, for messages
 	SQL    string
 	Tables []plan.Source
-	Views  []View // each sees the tables and the views before it
-	Into   *Into  // nil: the rows are the caller's
+	Views  []View
+	// Namespace is the schema where names of tables are looked up that have none before them; "" is the schema default.
+	Namespace string
+	Into      *Into // nil: the rows are the caller's
 }
 
 // View binds a name to a query.
 type View struct {
-	Name    string
-	Columns []string // other names for the query's columns; nil keeps them
-	File    string
-	Line    int
-	SQL     string
+	Name      string
+	Namespace string   // the schema that it lies in; "" for none
+	Current   string   // the schema in which its own names are looked up
+	Columns   []string // other names for the query's columns; nil keeps them
+	File      string
+	Line      int
+	SQL       string
 }
 
 // Into has a query's rows written to a dataset.
@@ -36,6 +39,9 @@ type Into struct {
 	// named by Columns; the others are NULL.
 	Schema  *plan.Schema
 	Columns []string
+	ByName  bool // the query's columns go to those of the same name
+	// Defaults are, as SQL, the values of columns that the query does not give, and of the word DEFAULT in VALUES.
+	Defaults map[string]string
 }
 
 // ParseSchema reads columns as DDL: "a INT NOT NULL, b ARRAY<STRING>".
@@ -64,11 +70,16 @@ func (p *planning) loadQuery(ctx context.Context) error {
 		}
 	}
 	for _, v := range q.Views {
-		if err := p.addView(v); err != nil {
+		p.addView(v)
+	}
+	if q.Into != nil && q.Into.Schema != nil {
+		if err := withDefaults(tree, q.Into); err != nil {
 			return err
 		}
 	}
-	node, err := logical.Analyse(text, tree, p.environment())
+	env := p.environment()
+	env.Schema = q.Namespace
+	node, err := logical.Analyse(text, tree, env)
 	if err != nil {
 		return err
 	}
@@ -79,22 +90,28 @@ func (p *planning) loadQuery(ctx context.Context) error {
 	return p.writeInto(text, node, q.Into)
 }
 
-// addView makes a relation of a view's query.
-func (p *planning) addView(v View) error {
-	text := &source.Text{File: v.File, Line: v.Line, Body: v.SQL}
-	tree, err := sql.Parse(text)
-	if err != nil {
-		return err
+// addView makes a relation of a view's query, which is analysed where something names it.
+func (p *planning) addView(v View) {
+	busy := false
+	make := func() (logical.Node, error) {
+		text := &source.Text{File: v.File, Line: v.Line, Body: v.SQL}
+		tree, err := sql.Parse(text)
+		if err != nil {
+			return nil, err
+		}
+		if busy {
+			return nil, text.Errorf(tree.Span, "RECURSIVE_VIEW", "the view %q is made of itself", v.Name)
+		}
+		busy = true
+		defer func() { busy = false }()
+		if len(v.Columns) > 0 {
+			tree = withColumns(tree, v)
+		}
+		env := p.environment()
+		env.Schema = v.Current
+		return logical.Analyse(text, tree, env)
 	}
-	if len(v.Columns) > 0 {
-		tree = withColumns(tree, v)
-	}
-	node, err := logical.Analyse(text, tree, p.environment())
-	if err != nil {
-		return err
-	}
-	p.relations = append(p.relations, logical.Relation{Name: v.Name, Plan: node})
-	return nil
+	p.relations = append(p.relations, logical.Relation{Name: v.Name, Schema: v.Namespace, View: make})
 }
 
 // withColumns is SELECT * FROM (query) AS name(columns).
@@ -127,87 +144,4 @@ func typedNulls(n logical.Node, ids *logical.IDs) logical.Node {
 		return n
 	}
 	return &logical.Project{Input: n, Defs: defs}
-}
-
-// shardBytes is about how much of a table that a query writes goes into one file, in memory.
-const shardBytes = 256 << 20
-
-// writeInto makes the target that writes the rows, its columns cast as an assignment.
-func (p *planning) writeInto(text *source.Text, node logical.Node, into *Into) error {
-	var err error
-	if into.Schema != nil {
-		if node, err = p.assigned(text, node, into); err != nil {
-			return err
-		}
-	}
-	node = typedNulls(node, p.ids)
-	if problem, hint := outputProblem(node.Columns()); problem != "" {
-		return text.Errorf(source.Span{}, "", "table: %s", problem).WithHint("%s", hint)
-	}
-	shards := int(min(logical.Estimate(node).Bytes/shardBytes+1, 64))
-	p.targets = []target{{
-		name: "table", analysed: node,
-		output: &plan.Output{Name: "table", URL: into.URL, Format: "parquet", Compression: "zstd", Shards: shards},
-	}}
-	return nil
-}
-
-// assigned is the query's rows as rows of the table.
-func (p *planning) assigned(text *source.Text, node logical.Node, into *Into) (logical.Node, error) {
-	cols := node.Columns()
-	names := into.Columns
-	if len(names) == 0 {
-		names = into.Schema.Names()
-	}
-	if len(names) != len(cols) {
-		class := "INSERT_COLUMN_ARITY_MISMATCH.TOO_MANY_DATA_COLUMNS"
-		if len(cols) < len(names) {
-			class = "INSERT_COLUMN_ARITY_MISMATCH.NOT_ENOUGH_DATA_COLUMNS"
-		}
-		return nil, text.Errorf(source.Span{}, class, "%d columns for %d of the table", len(cols), len(names))
-	}
-	values := make([]*plan.Expr, len(into.Schema.Fields))
-	for i, name := range names {
-		at := into.Schema.Index(name)
-		switch {
-		case at < 0:
-			return nil, text.Errorf(source.Span{}, "UNRESOLVED_COLUMN.WITH_SUGGESTION", "the table has no column %q", name)
-		case values[at] != nil:
-			return nil, text.Errorf(source.Span{}, "COLUMN_ALREADY_EXISTS", "column %q is given twice", name)
-		case !assignable(cols[i].Type, into.Schema.Fields[at].Type):
-			return nil, text.Errorf(source.Span{}, "INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST",
-				"column %q is %s; a value of type %s cannot be stored there", name, into.Schema.Fields[at].Type, cols[i].Type).
-				WithHint("CAST it, if that is what you mean")
-		}
-		values[at] = compute.Cast(cols[i].Ref(), into.Schema.Fields[at].Type)
-	}
-	out := &logical.Project{Input: node}
-	for i, f := range into.Schema.Fields {
-		if values[i] == nil {
-			values[i] = plan.NullLiteral(f.Type)
-		}
-		f.Nullable = f.Nullable || values[i].Nullable
-		out.Defs = append(out.Defs, logical.Definition{Column: p.ids.Column(f), Expr: values[i]})
-	}
-	return out, nil
-}
-
-// assignable reports whether a value may be stored in a column without a CAST, by the rules of Spark's ANSI store
-// assignment: numbers go to numbers, anything plain to strings, dates and timestamps to each other.
-func assignable(from, to plan.Type) bool {
-	switch {
-	case from.Equal(to) || from.Kind == plan.KindNull:
-		return true
-	case from.IsNumeric() && to.IsNumeric():
-		return true
-	case to.Kind == plan.KindString:
-		return !from.IsNested() && from.Kind != plan.KindBinary
-	case from.Kind == to.Kind:
-		return compute.CanCast(from, to)
-	}
-	return isTime(from) && isTime(to)
-}
-
-func isTime(t plan.Type) bool {
-	return t.Kind == plan.KindDate || t.Kind == plan.KindTimestamp || t.Kind == plan.KindTimestampNTZ
 }

@@ -23,9 +23,9 @@ func (p *planning) fillStatistics(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read statistics of table %s: %w", r.Name, err)
 		}
-		known[r.Name] = map[string]plan.File{}
+		known[r.Source()] = map[string]plan.File{}
 		for _, f := range files {
-			known[r.Name][f.URL] = f
+			known[r.Source()][f.URL] = f
 		}
 	}
 	for i := range p.targets {
@@ -39,7 +39,7 @@ func (p *planning) wantedFiles(r logical.Relation) []plan.File {
 	read := map[string]bool{}
 	for _, t := range p.targets {
 		for _, s := range scansOf(t.optimised) {
-			if s.Source != r.Name {
+			if s.Source != r.Source() {
 				continue
 			}
 			for _, f := range s.Files {

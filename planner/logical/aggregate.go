@@ -152,8 +152,8 @@ func (a *analyser) aggregateArgs(e *sql.Call, f *compute.Function, ctx *exprCont
 		if len(star.Qualifier) == 0 && !e.Distinct && len(star.Except) == 0 {
 			return nil, nil
 		}
-		if len(star.Qualifier) == 1 && len(ctx.scope.of(star.Qualifier[0].Name)) > 0 {
-			return nil, a.errorf(e.Span, "INVALID_USAGE_OF_STAR_WITH_TABLE_IDENTIFIER_IN_COUNT", "count(%s.*) could mean two things", star.Qualifier[0].Name).
+		if len(star.Qualifier) > 0 && len(ctx.scope.of(star.Qualifier)) > 0 {
+			return nil, a.errorf(e.Span, "INVALID_USAGE_OF_STAR_WITH_TABLE_IDENTIFIER_IN_COUNT", "count(%s.*) could mean two things", nameText(star.Qualifier)).
 				WithHint("count(*) counts rows; list the columns to count rows where none of them is NULL")
 		}
 	}

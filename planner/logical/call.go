@@ -53,6 +53,8 @@ func (a *analyser) callExpr(e *sql.Call, ctx *exprContext) (*plan.Expr, error) {
 		return a.structCall(e, ctx)
 	case "grouping", "grouping_id":
 		return a.groupingFunction(e, ctx)
+	case "current_catalog", "current_database", "current_schema":
+		return a.place(e)
 	}
 	e = unitCall(e)
 	f, ok := compute.Lookup(e.Name.Name)

@@ -93,57 +93,68 @@ func (a *analyser) renamedAs(in relation, alias *sql.Ident, names []sql.Ident, s
 }
 
 func (a *analyser) tableName(ref *sql.TableName, with *named) (relation, error) {
-	name := nameText(ref.Parts)
-	node, err := a.lookupTable(name, ref, with)
+	node, schema, err := a.lookupTable(ref, with)
 	if err != nil {
 		return relation{}, err
 	}
 	alias := ref.Parts[len(ref.Parts)-1].Name
 	if ref.Alias != nil {
-		alias = ref.Alias.Name
+		alias, schema = ref.Alias.Name, ""
 	}
 	cols, err := a.rename(node.Columns(), ref.Columns, ref.Span)
-	return relation{node: node, scope: scopeOf(alias, cols)}, err
+	return relation{node: node, scope: scopeOf(alias, cols).inSchema(schema)}, err
 }
 
-func (a *analyser) lookupTable(name string, ref *sql.TableName, with *named) (Node, error) {
+// lookupTable finds what a name in FROM stands for, and in which schema it lies.
+func (a *analyser) lookupTable(ref *sql.TableName, with *named) (node Node, schema string, err error) {
 	if len(ref.Parts) == 1 {
-		if node, ok := with.find(name); ok {
-			return Refresh(node, a.env.IDs), nil
+		if node, ok := with.find(ref.Parts[0].Name); ok {
+			return Refresh(node, a.env.IDs), "", nil
 		}
 	}
-	if r, ok := a.env.Relation(unqualified(ref.Parts)); ok {
-		if r.Plan != nil {
-			return Refresh(r.Plan, a.env.IDs), nil
-		}
-		return ScanTable(r.Name, r.Table, a.env.IDs), nil
+	parts := make([]string, len(ref.Parts))
+	for i, p := range ref.Parts {
+		parts[i] = p.Name
 	}
+	r, ok := a.env.find(parts)
+	switch {
+	case !ok:
+		return nil, "", a.noTable(ref, with)
+	case r.View != nil:
+		node, err := r.View()
+		return node, r.Schema, err
+	case r.Plan != nil:
+		return Refresh(r.Plan, a.env.IDs), r.Schema, nil
+	case r.Schema == "": // a table that the caller named: as if it lay in the schema default
+		schema = defaultSchema
+	default:
+		schema = r.Schema
+	}
+	return ScanTable(r.Source(), r.Table, a.env.IDs), schema, nil
+}
+
+// noTable is the error for a name that nothing has.
+func (a *analyser) noTable(ref *sql.TableName, with *named) error {
+	name := nameText(ref.Parts)
 	err := a.errorf(ref.Span, "TABLE_OR_VIEW_NOT_FOUND", "no table, step or CTE %q", name)
 	var names []string
 	for n := with; n != nil; n = n.outer {
 		names = append(names, n.name)
 	}
 	for _, r := range a.env.Relations {
-		names = append(names, r.Name)
+		if r.Schema == "" || strings.EqualFold(r.Schema, a.env.schema()) {
+			names = append(names, r.Name)
+		} else {
+			names = append(names, r.Schema+"."+r.Name)
+		}
 	}
 	if near := source.Nearest(name, names); near != "" {
-		return nil, err.WithHint("did you mean %q?", near)
+		return err.WithHint("did you mean %q?", near)
 	}
 	if len(names) > 0 {
-		return nil, err.WithHint("there are: %s", abbreviate(names, 12))
+		return err.WithHint("there are: %s", abbreviate(names, 12))
 	}
-	return nil, err.WithHint("no tables are defined")
-}
-
-// unqualified leaves out the names of the one catalog and the one schema that there are. Global views keep their schema's.
-func unqualified(parts []sql.Ident) string {
-	if len(parts) == 3 && strings.EqualFold(parts[0].Name, "spark_catalog") {
-		parts = parts[1:]
-	}
-	if len(parts) == 2 && strings.EqualFold(parts[0].Name, "default") {
-		parts = parts[1:]
-	}
-	return nameText(parts)
+	return err.WithHint("no tables are defined")
 }
 
 func (a *analyser) subquery(ref *sql.Subquery, with *named) (relation, error) {

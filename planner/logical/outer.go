@@ -26,8 +26,8 @@ func (a *analyser) outerName(n *sql.Name) (*plan.Expr, bool, error) {
 // qualified is a column's name with its table's.
 func (s *scope) qualified(e *plan.Expr) string {
 	for _, c := range s.cols {
-		if c.ID == e.Column && c.table != "" {
-			return c.table + "." + c.Name
+		if c.ID == e.Column {
+			return strings.Join(c.fullName(), ".")
 		}
 	}
 	return e.Name

@@ -14,6 +14,8 @@ type scope struct{ cols []scopeColumn }
 type scopeColumn struct {
 	Column
 	table string // alias or name of the table; "" for none
+	// schema is where a table without an alias lies, so that schema.table.name finds the column too; "" of all others.
+	schema string
 	// qualified says that only t.name finds it: the keys of a USING join on the side that does not show.
 	qualified bool
 }
@@ -27,15 +29,51 @@ func scopeOf(table string, cols []Column) *scope {
 	return s
 }
 
-// find lists the columns that a name stands for. parts is one name or table and name.
+// inSchema says in which schema the table of all columns lies.
+func (s *scope) inSchema(schema string) *scope {
+	for i := range s.cols {
+		s.cols[i].schema = schema
+	}
+	return s
+}
+
+// isOf reports whether a qualifier means the column's table: t, schema.t or spark_catalog.schema.t.
+func (c scopeColumn) isOf(qualifier []sql.Ident) bool {
+	full := []string{catalogName, c.schema, c.table}
+	if c.schema == "" {
+		full = full[2:]
+	}
+	if c.table == "" || len(qualifier) == 0 || len(qualifier) > len(full) {
+		return false
+	}
+	for i, q := range qualifier {
+		if !strings.EqualFold(q.Name, full[len(full)-len(qualifier)+i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// fullName is the column's name behind all that can stand before it.
+func (c scopeColumn) fullName() []string {
+	switch {
+	case c.table == "":
+		return []string{c.Name}
+	case c.schema == "":
+		return []string{c.table, c.Name}
+	}
+	return []string{catalogName, c.schema, c.table, c.Name}
+}
+
+// find lists the columns that a name stands for: the column's own behind, perhaps, its table's.
 func (s *scope) find(parts []sql.Ident) []scopeColumn {
 	var found []scopeColumn
-	name := parts[len(parts)-1].Name
+	last := len(parts) - 1
 	for _, c := range s.cols {
-		if !strings.EqualFold(c.Name, name) {
+		if !strings.EqualFold(c.Name, parts[last].Name) {
 			continue
 		}
-		if len(parts) == 1 && !c.qualified || len(parts) == 2 && strings.EqualFold(c.table, parts[0].Name) {
+		if last == 0 && !c.qualified || c.isOf(parts[:last]) {
 			found = append(found, c)
 		}
 	}
@@ -43,10 +81,10 @@ func (s *scope) find(parts []sql.Ident) []scopeColumn {
 }
 
 // of lists the columns of a table, for t.*.
-func (s *scope) of(table string) []scopeColumn {
+func (s *scope) of(qualifier []sql.Ident) []scopeColumn {
 	var found []scopeColumn
 	for _, c := range s.cols {
-		if strings.EqualFold(c.table, table) {
+		if c.isOf(qualifier) {
 			found = append(found, c)
 		}
 	}
@@ -90,42 +128,25 @@ func (a *analyser) resolve(s *scope, n *sql.Name) (col scopeColumn, found bool, 
 	texts := make([]string, len(candidates))
 	for i, c := range candidates {
 		texts[i] = "`" + strings.TrimPrefix(c.table+"`.`"+c.Name, "`.`") + "`"
+		if i > 0 && texts[i] == texts[0] {
+			texts[0] = "`" + strings.Join(candidates[0].fullName(), "`.`") + "`"
+			texts[i] = "`" + strings.Join(c.fullName(), "`.`") + "`"
+		}
 	}
 	return scopeColumn{}, false, a.errorf(n.Span, "AMBIGUOUS_REFERENCE", "%q is ambiguous: it could be %s",
 		nameText(n.Parts), strings.Join(texts, " or ")).WithHint("say which table: table.%s", n.Parts[len(n.Parts)-1].Name)
 }
 
-// resolvePath finds the column that a name begins with: table.column if there is one, else column. The rest of the name
-// are fields of it.
+// resolvePath finds the column that a name begins with: behind as much of a table's name as there is. The rest of the
+// name are fields of it.
 func (a *analyser) resolvePath(s *scope, n *sql.Name) (col scopeColumn, fields []sql.Ident, found bool, err error) {
-	parts := withoutCatalog(s, n.Parts)
-	for _, length := range []int{2, 1} {
-		if len(parts) < length {
-			continue
-		}
-		col, found, err = a.resolve(s, &sql.Name{Parts: parts[:length], Span: n.Span})
+	for length := min(len(n.Parts), 4); length > 0; length-- {
+		col, found, err = a.resolve(s, &sql.Name{Parts: n.Parts[:length], Span: n.Span})
 		if found || err != nil {
-			return col, parts[length:], found, err
+			return col, n.Parts[length:], found, err
 		}
 	}
 	return scopeColumn{}, nil, false, nil
-}
-
-// withoutCatalog drops the names of the one catalog and its one schema in front of a table's.
-func withoutCatalog(s *scope, parts []sql.Ident) []sql.Ident {
-	for _, prefix := range [][]string{{"spark_catalog", "default"}, {"default"}} {
-		if len(parts) < len(prefix)+2 || len(s.of(parts[len(prefix)].Name)) == 0 {
-			continue
-		}
-		matches := true
-		for i, p := range prefix {
-			matches = matches && strings.EqualFold(parts[i].Name, p)
-		}
-		if matches {
-			return parts[len(prefix):]
-		}
-	}
-	return parts
 }
 
 // unresolved is the error for a name that nothing has.
@@ -144,7 +165,7 @@ func (a *analyser) unresolved(s *scope, n *sql.Name, more []string) *source.Erro
 		tables = append(tables, c.table)
 	}
 	last := n.Parts[len(n.Parts)-1].Name
-	if len(n.Parts) > 1 && len(s.of(n.Parts[0].Name)) == 0 {
+	if len(n.Parts) > 1 && len(s.of(n.Parts[:1])) == 0 {
 		if near := source.Nearest(n.Parts[0].Name, tables); near != "" {
 			return err.WithHint("no table %q in FROM; did you mean %q?", n.Parts[0].Name, near)
 		}

@@ -1,6 +1,7 @@
 package logical
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/quern-engine/quern/plan"
@@ -29,14 +30,10 @@ func (a *analyser) starredItems(star *sql.Star, s *scope) ([]item, error) {
 		}
 		return itemsOf(s.visible()), nil
 	}
-	parts := withoutCatalog(s, append(star.Qualifier[:len(star.Qualifier):len(star.Qualifier)], sql.Ident{Name: "*"}))
-	parts = parts[:len(parts)-1]
-	if len(parts) == 1 {
-		if cols := s.of(parts[0].Name); len(cols) > 0 {
-			return itemsOf(cols), nil
-		}
+	if cols := s.of(star.Qualifier); len(cols) > 0 {
+		return itemsOf(cols), nil
 	}
-	x, found, err := a.column(s, &sql.Name{Parts: parts, Span: star.Span})
+	x, found, err := a.column(s, &sql.Name{Parts: star.Qualifier, Span: star.Span})
 	switch {
 	case err != nil:
 		return nil, err
@@ -68,36 +65,25 @@ func itemsOf(cols []scopeColumn) []item {
 
 // exceptItems takes away what EXCEPT lists: whole items, or fields inside of them.
 func (a *analyser) exceptItems(star *sql.Star, items []item, s *scope) ([]item, error) {
-	var paths [][]sql.Ident
+	paths := make([][][]sql.Ident, len(items)) // by item
 	for _, n := range star.Except {
 		i, path, err := a.exceptPath(n, items, s)
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range paths {
-			if overlap(p, append([]sql.Ident{{Name: items[i].name}}, path...)) {
-				return nil, a.errorf(n.Span, "EXCEPT_OVERLAPPING_COLUMNS", "%q is in EXCEPT twice", nameText(n.Parts))
-			}
+		if slices.ContainsFunc(paths[i], func(p []sql.Ident) bool { return overlap(p, path) }) {
+			return nil, a.errorf(n.Span, "EXCEPT_OVERLAPPING_COLUMNS", "%q is in EXCEPT twice", nameText(n.Parts))
 		}
-		paths = append(paths, append([]sql.Ident{{Name: items[i].name}}, path...))
+		paths[i] = append(paths[i], path)
 	}
 	var out []item
-	for _, it := range items {
-		var inside [][]sql.Ident
-		drop := false
-		for _, p := range paths {
-			if !strings.EqualFold(p[0].Name, it.name) {
-				continue
-			}
-			drop = drop || len(p) == 1
-			inside = append(inside, p[1:])
-		}
-		if drop {
+	for i, it := range items {
+		if slices.ContainsFunc(paths[i], func(p []sql.Ident) bool { return len(p) == 0 }) {
 			continue
 		}
-		if len(inside) > 0 {
+		if len(paths[i]) > 0 {
 			var err error
-			if it.expr, err = a.withoutFields(it.expr, inside, star); err != nil {
+			if it.expr, err = a.withoutFields(it.expr, paths[i], star); err != nil {
 				return nil, err
 			}
 		}
@@ -108,13 +94,16 @@ func (a *analyser) exceptItems(star *sql.Star, items []item, s *scope) ([]item, 
 
 // exceptPath finds the item that a name of EXCEPT begins with, and the fields behind it.
 func (a *analyser) exceptPath(n *sql.Name, items []item, s *scope) (int, []sql.Ident, error) {
-	parts := n.Parts
-	if len(parts) > 1 && len(s.of(parts[0].Name)) > 0 {
-		parts = parts[1:]
+	if col, path, found, _ := a.resolvePath(s, n); found {
+		for i, it := range items {
+			if it.expr.Op == plan.OpColumn && it.expr.Column == col.ID {
+				return i, path, nil
+			}
+		}
 	}
 	for i, it := range items {
-		if strings.EqualFold(it.name, parts[0].Name) {
-			return i, parts[1:], nil
+		if strings.EqualFold(it.name, n.Parts[0].Name) {
+			return i, n.Parts[1:], nil
 		}
 	}
 	var names []string

@@ -18,6 +18,8 @@ func FormatStatement(s Statement) string {
 		f.words("DROP ", strings.ToUpper(s.Kind), " ")
 		f.keyword(s.IfExists, "IF EXISTS ")
 		f.words(formatIdents(s.Name, "."))
+	case *Command:
+		f.command(s)
 	case *Set:
 		f.set(s)
 	case *Explain:
@@ -35,9 +37,51 @@ func (f *printer) keyword(written bool, text string) {
 	}
 }
 
+// command writes statements about schemas, tables and views by the words that their kinds are made of.
+func (f *printer) command(s *Command) {
+	switch s.Kind {
+	case CommandRenameTable, CommandRenameView:
+		f.words("ALTER ", strings.ToUpper(strings.TrimPrefix(s.Kind, "rename ")), " ", formatIdents(s.Name, "."), " RENAME TO ", formatIdents(s.To, "."))
+		return
+	case CommandNothing:
+		f.words("CLEAR CACHE")
+		return
+	case CommandTruncate:
+		f.words("TRUNCATE TABLE ")
+	case CommandShowTables, CommandShowViews, CommandShowColumns:
+		f.words(strings.ToUpper(s.Kind))
+		f.keyword(s.Name != nil, " IN ")
+	default:
+		f.words(strings.ToUpper(s.Kind))
+		f.keyword(s.Name != nil || s.Query != nil, " ")
+	}
+	if s.Conditional {
+		f.keyword(s.Kind == CommandCreateSchema, "IF NOT EXISTS ")
+		f.keyword(s.Kind == CommandDropSchema, "IF EXISTS ")
+	}
+	f.words(formatIdents(s.Name, "."))
+	f.keyword(s.Cascade, " CASCADE")
+	if s.HasPattern {
+		f.words(" LIKE ", quote(s.Pattern))
+	}
+	if s.Query != nil {
+		f.query(s.Query)
+	}
+}
+
 func (f *printer) createView(s *CreateView) {
+	if s.Alter {
+		f.words("ALTER VIEW ", formatIdents(s.Name, "."), " AS ")
+		f.query(s.Query)
+		return
+	}
 	f.words("CREATE ")
 	f.keyword(s.Replace, "OR REPLACE ")
+	if s.Temporary && len(s.Name) > 1 {
+		f.words("GLOBAL ")
+		s = &CreateView{Name: s.Name[1:], Columns: s.Columns, Temporary: true, IfNotExists: s.IfNotExists, Query: s.Query}
+	}
+	f.keyword(s.Temporary, "TEMPORARY ")
 	f.words("VIEW ")
 	f.keyword(s.IfNotExists, "IF NOT EXISTS ")
 	f.words(formatIdents(s.Name, "."))
@@ -52,6 +96,9 @@ func (f *printer) createTable(s *CreateTable) {
 	f.words("TABLE ")
 	f.keyword(s.IfNotExists, "IF NOT EXISTS ")
 	f.words(formatIdents(s.Name, "."))
+	if s.Like != nil {
+		f.words(" LIKE ", formatIdents(s.Like, "."))
+	}
 	for i, c := range s.Columns {
 		f.words(separator(i, " ("), formatIdent(c.Name), " ", formatType(c.Type, true))
 		f.keyword(c.NotNull, " NOT NULL")
@@ -75,6 +122,7 @@ func (f *printer) insert(s *Insert) {
 		f.words("INTO ")
 	}
 	f.words("TABLE ", formatIdents(s.Table, "."), " ")
+	f.keyword(s.ByName, "BY NAME ")
 	if s.Columns != nil {
 		f.columns(s.Columns)
 		f.words(" ")

@@ -30,6 +30,11 @@ func (p *parser) create() Statement {
 		return p.createTable(start, replace)
 	case t.is("TABLE"), t.isOneOf("EXTERNAL", "MATERIALIZED", "STREAMING"):
 		p.unsupported(t.span, "CREATE "+t.upper+" of this kind is not supported: CREATE TABLE and CREATE VIEW are")
+	case t.isOneOf("DATABASE", "SCHEMA", "NAMESPACE") && !temporary && !replace:
+		p.advance()
+		s := p.createSchema()
+		s.Span = p.spanFrom(start)
+		return s
 	case t.isOneOf("FUNCTION", "DATABASE", "SCHEMA", "NAMESPACE", "INDEX", "FLOW"):
 		p.unsupported(t.span, "CREATE "+t.upper+" is not supported")
 	case t.isOneOf("ROLE", "MACRO"):
@@ -42,7 +47,7 @@ func (p *parser) create() Statement {
 
 // createView reads what follows CREATE VIEW. A global view lies in the schema global_temp.
 func (p *parser) createView(start source.Span, replace, temporary, global bool) *CreateView {
-	s := &CreateView{Replace: replace, Query: &Query{Body: &Select{}}}
+	s := &CreateView{Temporary: temporary, Replace: replace, Query: &Query{Body: &Select{}}}
 	exists := p.peek()
 	s.IfNotExists = p.ifExists("NOT")
 	switch {
@@ -137,8 +142,8 @@ func (p *parser) properties() {
 func (p *parser) createTable(start source.Span, replace bool) *CreateTable {
 	s := &CreateTable{Replace: replace, IfNotExists: p.ifExists("NOT")}
 	s.Name = p.tableParts()
-	if t := p.peek(); t.is("LIKE") {
-		p.unsupported(t.span, "CREATE TABLE … LIKE is not supported")
+	if p.accept("LIKE") {
+		s.Like = p.tableParts()
 	}
 	if p.peek().isOp("(") && !p.startsQuery(1, true) {
 		p.advance()

@@ -69,6 +69,9 @@ func (p *parser) statement() Statement {
 	case t.is("EXPLAIN"):
 		return p.explain()
 	}
+	if s := p.catalogStatement(); s != nil {
+		return s
+	}
 	p.refuseStatement(t)
 	return &Query{Body: &Select{}}
 }
@@ -146,6 +149,11 @@ func (p *parser) insert(start source.Span, with []CTE) *Insert {
 		p.advance()
 	}
 	s.Table = p.tableParts()
+	if p.peek().is("BY") && p.peekAt(1).is("NAME") {
+		p.advance()
+		p.advance()
+		s.ByName = true
+	}
 	p.refuseInsertClauses()
 	if p.peek().isOp("(") && !p.startsQuery(1, true) {
 		p.advance()
@@ -172,8 +180,6 @@ func (p *parser) refuseInsertClauses() {
 	switch {
 	case t.is("PARTITION") && next.isOp("("):
 		p.unsupported(t.span, "INSERT into a partition is not supported: the values of partition columns are columns of the query")
-	case t.is("BY") && next.is("NAME"):
-		p.unsupported(t.span, "INSERT … BY NAME is not supported: list the columns behind the table's name")
 	case t.is("REPLACE") && next.is("WHERE"):
 		p.unsupported(t.span, "INSERT … REPLACE WHERE is not supported")
 	case t.is("IF") && next.is("NOT"):
@@ -184,16 +190,21 @@ func (p *parser) refuseInsertClauses() {
 }
 
 // drop reads DROP VIEW|TABLE [IF EXISTS] name.
-func (p *parser) drop() *Drop {
+func (p *parser) drop() Statement {
 	start := p.advance().span
 	s := &Drop{}
 	kind := p.peek()
 	switch {
+	case kind.isOneOf("DATABASE", "SCHEMA", "NAMESPACE"):
+		p.advance()
+		d := p.dropSchema()
+		d.Span = p.spanFrom(start)
+		return d
 	case p.accept("VIEW"):
 		s.Kind = "view"
 	case p.accept("TABLE"):
 		s.Kind = "table"
-	case kind.isOneOf("FUNCTION", "DATABASE", "SCHEMA", "NAMESPACE", "INDEX", "TEMPORARY", "TEMP"):
+	case kind.isOneOf("FUNCTION", "INDEX", "TEMPORARY", "TEMP"):
 		p.unsupported(kind.span, "DROP "+kind.upper+" is not supported")
 	default:
 		p.failExpected("VIEW or TABLE after DROP")

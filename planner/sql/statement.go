@@ -2,18 +2,21 @@ package sql
 
 import "github.com/quern-engine/quern/internal/source"
 
-// Statement is one statement of a script: a *Query, *CreateView, *CreateTable, *Insert, *Drop, *Set, or *Explain.
+// Statement is one statement of a script: a *Query, *CreateView, *CreateTable, *Insert, *Drop, *Command, *Set, or
+// *Explain.
 type Statement interface {
 	// Where is the part of the text that the statement was read from, without the semicolon.
 	Where() source.Span
 }
 
-// CreateView is CREATE [OR REPLACE] [GLOBAL] TEMPORARY VIEW [IF NOT EXISTS] name [(columns)] AS query. Plain CREATE VIEW
-// counts as temporary too: nothing outlives the invocation.
+// CreateView is CREATE [OR REPLACE] [GLOBAL] TEMPORARY VIEW [IF NOT EXISTS] name [(columns)] AS query. A temporary view
+// lies in no schema; that is all the difference, as nothing outlives the invocation.
 type CreateView struct {
 	Name        []Ident
 	Columns     []Ident
+	Temporary   bool
 	Replace     bool
+	Alter       bool // ALTER VIEW name AS query: the view exists
 	IfNotExists bool
 	Query       *Query
 	Span        source.Span
@@ -26,7 +29,8 @@ type CreateTable struct {
 	Format      string // lower case; "" for none
 	Replace     bool
 	IfNotExists bool
-	Query       *Query // nil: an empty table
+	Like        []Ident // of CREATE TABLE … LIKE: the table whose columns it gets
+	Query       *Query  // nil: an empty table
 	Span        source.Span
 }
 
@@ -43,6 +47,7 @@ type Insert struct {
 	Table     []Ident
 	Columns   []Ident
 	Overwrite bool
+	ByName    bool // BY NAME: columns go by name
 	Query     *Query
 	Span      source.Span
 }
@@ -53,6 +58,19 @@ type Drop struct {
 	Name     []Ident
 	IfExists bool
 	Span     source.Span
+}
+
+// Command is a statement about schemas, tables and views as such. Kind is one of the Command constants.
+type Command struct {
+	Kind        string
+	Name        []Ident // of the schema, table or view; nil where none is given
+	To          []Ident // of RENAME TO
+	Pattern     string  // of SHOW … LIKE
+	HasPattern  bool
+	Conditional bool // IF EXISTS, IF NOT EXISTS
+	Cascade     bool
+	Query       *Query // of DESCRIBE QUERY
+	Span        source.Span
 }
 
 // Set is SET key = value, SET TIME ZONE value (key "spark.sql.session.timeZone"), or RESET key (Reset). Value is the raw
@@ -87,6 +105,9 @@ func (s *Insert) Where() source.Span { return s.Span }
 
 // Where implements Statement.
 func (s *Drop) Where() source.Span { return s.Span }
+
+// Where implements Statement.
+func (s *Command) Where() source.Span { return s.Span }
 
 // Where implements Statement.
 func (s *Set) Where() source.Span { return s.Span }

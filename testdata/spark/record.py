@@ -14,6 +14,7 @@ import os
 import re
 import sys
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors.exceptions.captured import CapturedException
 from pyspark.sql import SparkSession
 
@@ -39,6 +40,14 @@ def is_sorted(spark, plan):
     return any(is_sorted(spark, children.apply(i)) for i in range(children.size()))
 
 
+def condition(error):
+    """The class of an error; PySpark leaves some in the wrapping of the JVM's."""
+    if isinstance(error, CapturedException):
+        return error.getCondition() or "UNKNOWN"
+    found = re.search(r"\[([A-Z_.]+)\]", str(error))
+    return found.group(1) if found else "UNKNOWN"
+
+
 def run(spark, statement):
     """The schema and output sections of a statement."""
     try:
@@ -49,8 +58,8 @@ def run(spark, statement):
         if not is_sorted(spark, execution.analyzed()):
             rows.sort()
         return frame._jdf.schema().catalogString(), "\n".join(rows)
-    except CapturedException as e:
-        error = {"errorClass": e.getCondition() or "UNKNOWN"}
+    except (CapturedException, Py4JJavaError) as e:
+        error = {"errorClass": condition(e)}
         return "struct<>", "error\n" + json.dumps(error, indent=2, separators=(",", " : "))
 
 
@@ -74,9 +83,12 @@ def main():
             for statement in statements(text):
                 schema, output = run(spark, statement)
                 out.write(f"-- !query\n{statement}\n-- !query schema\n{schema}\n-- !query output\n{output}\n\n\n")
-        for table in spark.catalog.listTables():
+        for schema in spark.catalog.listDatabases():
+            if schema.name != "default":
+                spark.sql(f"DROP DATABASE {schema.name} CASCADE")
+        for table in spark.catalog.listTables("default"):
             if not table.isTemporary:
-                spark.sql(f"DROP TABLE {table.name}")
+                spark.sql(f"DROP {'VIEW' if table.tableType == 'VIEW' else 'TABLE'} default.{table.name}")
         print(os.path.basename(path))
 
 

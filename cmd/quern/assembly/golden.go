@@ -61,6 +61,10 @@ func withoutComments(statement string) string {
 func (s *Session) rows(ctx context.Context, e *Embedded, r Result) (schema string, rows []string, err error) {
 	if r.Status == nil {
 		for _, row := range r.Rows {
+			if r.golden != nil {
+				rows = append(rows, r.golden(row))
+				continue
+			}
 			rows = append(rows, strings.Join(row, "\t"))
 		}
 		return plan.Struct(r.Schema.Fields...).String(), rows, nil

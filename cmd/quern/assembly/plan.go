@@ -38,9 +38,9 @@ func PlannerRequest(req api.SubmitRequest) (planner.Request, error) {
 	}
 	q := req.Query
 	out.Session = q.Session
-	out.Query = &planner.QueryRequest{File: q.File, Line: q.Line, SQL: q.SQL}
+	out.Query = &planner.QueryRequest{File: q.File, Line: q.Line, SQL: q.SQL, Namespace: q.Namespace}
 	for _, t := range q.Tables {
-		source := plan.Source{Name: t.Name, Path: t.Path, Format: t.Format, Options: t.Options}
+		source := plan.Source{Name: t.Name, Namespace: t.Namespace, Path: t.Path, Format: t.Format, Options: t.Options}
 		var err error
 		if source.Schema, err = declared(t.Schema); err != nil {
 			return out, fmt.Errorf("columns of table %s: %w", t.Name, err)
@@ -57,7 +57,10 @@ func PlannerRequest(req api.SubmitRequest) (planner.Request, error) {
 	if err != nil {
 		return out, fmt.Errorf("columns of the table: %w", err)
 	}
-	out.Query.Into = &planner.Into{URL: q.Into.URL, Schema: schema, Columns: q.Into.Columns}
+	out.Query.Into = &planner.Into{URL: q.Into.URL, Schema: schema, Columns: q.Into.Columns, ByName: q.Into.ByName, Defaults: map[string]string{}}
+	for _, d := range q.Into.Defaults {
+		out.Query.Into.Defaults[d.Column] = d.SQL
+	}
 	return out, nil
 }
 

@@ -24,7 +24,7 @@ func (e execution) set(st *sql.Set) (Result, error) {
 	case st.Reset:
 		return Result{}, e.reset(st.Key)
 	case !st.HasValue:
-		return e.show(st.Key), nil
+		return e.showSetting(st.Key), nil
 	}
 	value := strings.TrimSpace(st.Value)
 	if err := e.apply(st.Key, value); err != nil {
@@ -66,8 +66,8 @@ func (e execution) reset(key string) error {
 	return nil
 }
 
-// show is one setting, or all that were set.
-func (e execution) show(key string) Result {
+// showSetting is one setting, or all that were set.
+func (e execution) showSetting(key string) Result {
 	if key == "" {
 		return keyValues(e.settings...)
 	}

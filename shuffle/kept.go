@@ -9,7 +9,6 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
-	"github.com/quern-engine/quern/compute/hash"
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/shuffle/segment"
@@ -28,7 +27,7 @@ type kept struct {
 // keptOutput is a map output in memory. It does not change once it is in kept.
 type keptOutput struct {
 	parts [][]arrow.Record
-	sums  [][2]uint64 // of rows, by partition
+	sums  []segment.RowSums // by partition
 	bytes int64
 }
 
@@ -165,9 +164,7 @@ func (w *keptWriter) Write(partition int, rec arrow.Record) error {
 	rec.Retain()
 	w.out.bytes += size
 	w.out.parts[partition] = append(w.out.parts[partition], rec)
-	sums := hash.RowSums(rec)
-	w.out.sums[partition][0] += sums[0]
-	w.out.sums[partition][1] += sums[1]
+	w.out.sums[partition].Add(rec)
 	return nil
 }
 
@@ -198,7 +195,7 @@ func (w *keptWriter) Commit() ([]segment.PartitionInfo, error) {
 			infos[p].Rows += r.NumRows()
 			infos[p].Bytes += vector.Size(r)
 		}
-		infos[p].Checksum = segment.ChecksumText(w.out.sums[p])
+		infos[p].Checksum = w.out.sums[p].String()
 	}
 	w.done = true
 	w.kept.put(w.name, w.out)

@@ -65,7 +65,7 @@ func (s *Store) output(id plan.AttemptID, kind plan.SinkKind, partitions int, op
 	if s.kept == nil || kind != plan.SinkShuffle {
 		return open()
 	}
-	out := &keptOutput{parts: make([][]arrow.Record, partitions), sums: make([][2]uint64, partitions)}
+	out := &keptOutput{parts: make([][]arrow.Record, partitions), sums: make([]segment.RowSums, partitions)}
 	return &keptWriter{kept: s.kept, name: name, out: out, open: open}, nil
 }
 

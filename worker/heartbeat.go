@@ -54,8 +54,9 @@ func (w *Worker) heartbeat(ctx context.Context) (reply api.HeartbeatReply, err e
 	return reply, err
 }
 
-// forget drops a run's segments.
+// forget drops a run's segments and build sides.
 func (w *Worker) forget(run string) {
+	w.builds.Forget(run)
 	if err := w.segments.Forget(run); err != nil {
 		w.opts.Log.Warn("could not remove the segments of a finished run", "run", run, "error", err)
 	}

@@ -39,6 +39,7 @@ type Worker struct {
 
 	// Set by Run before anything else starts.
 	segments *shuffle.Store
+	builds   *task.Builds
 	env      task.Env
 }
 
@@ -98,12 +99,15 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 		return fmt.Errorf("make segment store: %w", err)
 	}
 	w.segments.KeepSmall()
-	memory := w.opts.Memory
+	idle := w.opts.Memory / 16 // build sides that wait for their next user
+	memory := w.opts.Memory - idle
 	if w.opts.Alone {
-		w.segments.KeepBatches(memory / 8)
-		memory -= memory / 8
+		w.segments.KeepBatches(w.opts.Memory / 8)
+		memory -= w.opts.Memory / 8
 	}
 	defer also(&err, "close segment store", w.segments.Close)
+	w.builds = task.NewBuilds(idle)
+	defer w.builds.Forget("")
 	defer w.peers.CloseIdleConnections()
 	defer w.client.Close()
 	plugins, err := task.NewPluginHost(own.dir, w.executable, w.opts.Log)
@@ -114,7 +118,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	w.env = task.Env{
 		Worker: w.opts.ID, Address: w.Addr(), Store: w.opts.Store, Segments: w.segments,
 		Fetch: shuffle.NewClient(w.peers, shuffle.ClientOptions{Mem: w.opts.Allocator}), Locator: locator{w},
-		Plugins: plugins, Memory: task.NewBudget(memory, w.opts.Slots), Allocator: w.opts.Allocator,
+		Plugins: plugins, Memory: task.NewBudget(memory, w.opts.Slots), Builds: w.builds, Allocator: w.opts.Allocator,
 		Scratch: filepath.Join(own.dir, spillFolder), BatchRows: w.opts.BatchRows, Plain: w.opts.Plain,
 	}
 	return w.work(ctx)

@@ -75,6 +75,22 @@ func (m *Multimap) index(groups []uint32, row func(place int) int32) {
 	}
 }
 
+// View is the same index for another goroutine. To take views of an index is safe while nobody looks anything up in it.
+func (m *Multimap) View() *Multimap {
+	c, t := *m, *m.table
+	t.keys, t.ids = nil, nil // scratch
+	t.strings = slices.Clone(t.strings)
+	for i, s := range t.strings {
+		if s != nil {
+			own := *s
+			own.seen, own.probed = codeCache{}, codeCache{}
+			t.strings[i] = &own
+		}
+	}
+	c.table = &t
+	return &c
+}
+
 // Find gives, for each row of a batch, the number by which Rows knows its matches, or None.
 func (m *Multimap) Find(cols []arrow.Array, rows int, dst []uint32) ([]uint32, error) {
 	dst, err := m.table.Find(cols, rows, dst)

@@ -59,7 +59,7 @@ type BlockRef struct {
 // partitionIndex is what the index says of a partition.
 type partitionIndex struct {
 	rows, bytes int64
-	sums        [2]uint64
+	sums        RowSums
 	blocks      []BlockRef
 }
 
@@ -96,7 +96,7 @@ func parseIndex(b []byte, partitions int, from, to int64) ([]partitionIndex, err
 		}
 		u64 := func(at int) uint64 { return binary.LittleEndian.Uint64(b[at:]) }
 		p := &parts[i]
-		p.rows, p.bytes, p.sums = int64(u64(0)), int64(u64(8)), [2]uint64{u64(16), u64(24)}
+		p.rows, p.bytes, p.sums = int64(u64(0)), int64(u64(8)), RowSums{u64(16), u64(24)}
 		n := int(binary.LittleEndian.Uint32(b[32:]))
 		if b = b[partitionEntry:]; n > len(b)/blockEntry {
 			return nil, fmt.Errorf("%w: index ends early", ErrCorrupt)

@@ -95,12 +95,10 @@ func (w *Writer) Write(partition int, rec arrow.Record) error {
 	if err := w.append(frame); err != nil {
 		return err
 	}
-	sums := hash.RowSums(rec)
 	p.blocks = append(p.blocks, ref)
 	p.rows += int64(h.Rows)
 	p.bytes += int64(len(frame))
-	p.sums[0] += sums[0]
-	p.sums[1] += sums[1]
+	p.sums.Add(rec)
 	return nil
 }
 
@@ -179,10 +177,20 @@ type PartitionInfo struct {
 func infos(parts []partitionIndex) []PartitionInfo {
 	out := make([]PartitionInfo, len(parts))
 	for i, p := range parts {
-		out[i] = PartitionInfo{Rows: p.rows, Bytes: p.bytes, Checksum: ChecksumText(p.sums)}
+		out[i] = PartitionInfo{Rows: p.rows, Bytes: p.bytes, Checksum: p.sums.String()}
 	}
 	return out
 }
 
-// ChecksumText is the sum of row hashes as PartitionInfo has it.
-func ChecksumText(sums [2]uint64) string { return fmt.Sprintf("%016x%016x", sums[0], sums[1]) }
+// RowSums is an order-independent sum of row hashes.
+type RowSums [2]uint64
+
+// Add takes in the rows of a batch.
+func (s *RowSums) Add(rec arrow.Record) {
+	sums := hash.RowSums(rec)
+	s[0] += sums[0]
+	s[1] += sums[1]
+}
+
+// String is the sum as PartitionInfo has it.
+func (s RowSums) String() string { return fmt.Sprintf("%016x%016x", s[0], s[1]) }

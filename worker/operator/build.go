@@ -76,7 +76,11 @@ func lower(n *plan.Node, in []Operator, env Env) (Operator, error) {
 	case n.Op == plan.NodeAggregate && n.Aggregate != nil:
 		return orError(NewAggregate(env, in[0], n.Aggregate, n.Schema))
 	case n.Op == plan.NodeJoin && n.Join != nil:
-		return orError(NewHashJoin(env, in[0], in[1], n.Join, n.Schema))
+		join, err := NewHashJoin(env, in[0], in[1], n.Join, n.Schema)
+		if err == nil && env.BuildKey != nil {
+			join.shareKey = env.BuildKey(n)
+		}
+		return orError(join, err)
 	case n.Op == plan.NodeAsofJoin && n.AsofJoin != nil:
 		return orError(NewAsofJoin(env, in[0], in[1], n.AsofJoin, n.Schema))
 	case n.Op == plan.NodeSort && n.Sort != nil:

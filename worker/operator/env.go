@@ -28,6 +28,9 @@ type Env struct {
 	Scratch   Scratch          // nil: nothing spills, a refused reservation is an error
 	Filters   Filters          // nil: joins publish nothing
 	Observer  Observer         // nil: nobody watches
+	Builds    *Builds          // nil: every join makes its own build side
+	// BuildKey names the build side of a join that Builds may have; empty, or nil, where it may not.
+	BuildKey func(join *plan.Node) string
 }
 
 func (e Env) withDefaults() Env {

@@ -25,6 +25,9 @@ type HashJoin struct {
 	nulls     nullKeys  // null-aware
 	publisher *publisher
 
+	shareKey string       // of the build side in env.Builds, or empty
+	shared   *sharedBuild // what it has there; nil before, and where it has none
+
 	loading loader
 	top     *joiner     // the join in memory; nil before the build side is read, and when it does not fit
 	outputs []SpillFile // results of scratch files
@@ -103,6 +106,10 @@ func (o *HashJoin) next(ctx context.Context) (arrow.Record, error) {
 
 // start reads the right input, and joins on disk if need be.
 func (o *HashJoin) start(ctx context.Context) error {
+	if side := o.sharedSide(); side != nil {
+		o.top = o.joinerOver(side)
+		return nil
+	}
 	var rest arrow.Record // the batch that memory has no room for
 	err := o.untilFull(ctx, &rest)
 	if err == nil && rest != nil {
@@ -117,10 +124,33 @@ func (o *HashJoin) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.top = &joiner{o: o, build: side, left: func(ctx context.Context) (arrow.Record, error) {
+	o.shared = o.env.Builds.offer(o.shareKey, side, o.publisher.filters())
+	o.top = o.joinerOver(side)
+	return nil
+}
+
+func (o *HashJoin) joinerOver(side *buildSide) *joiner {
+	return &joiner{o: o, build: side, left: func(ctx context.Context) (arrow.Record, error) {
 		return o.pull(ctx, 0)
 	}}
-	return nil
+}
+
+// sharedSide is the build side that another task has made; nil if there is none, or no room for it.
+func (o *HashJoin) sharedSide() *buildSide {
+	shared, side := o.env.Builds.acquire(o.shareKey)
+	if shared == nil {
+		return nil
+	}
+	if ok, err := o.tryHold(side.bytes()); err != nil || !ok {
+		side.release()
+		o.env.Builds.release(shared)
+		return nil
+	}
+	o.shared = shared
+	for _, f := range shared.filters {
+		o.env.Filters.Publish(f.id, f.filter)
+	}
+	return side
 }
 
 // untilFull loads the right input as far as memory goes; rest is the first batch that it did not take.
@@ -153,6 +183,10 @@ func (o *HashJoin) untilFull(ctx context.Context, rest *arrow.Record) error {
 func (o *HashJoin) Close() error {
 	o.loading.drop()
 	o.top.close()
+	if o.shared != nil {
+		o.env.Builds.release(o.shared)
+		o.shared = nil
+	}
 	err := errors.Join(o.merge.close(), removeAll(o.outputs))
 	o.top, o.merge, o.outputs = nil, nil, nil
 	return errors.Join(err, o.stream.Close())

@@ -18,7 +18,7 @@ const maxPublished = 512
 type publisher struct {
 	env  Env
 	keys []*publishedKey
-	done bool
+	done []publishedFilter // nil before they are published
 }
 
 // publishedKey is one key of the build side.
@@ -136,10 +136,9 @@ func (k *publishedKey) widenBytes(v []byte) {
 
 // publish offers the filters, once, when the build side is complete.
 func (p *publisher) publish() {
-	if p == nil || p.done {
+	if p == nil || p.done != nil {
 		return
 	}
-	p.done = true
 	for _, k := range p.keys {
 		f := RuntimeFilter{Type: k.typ, Empty: !k.any}
 		if k.any {
@@ -149,7 +148,16 @@ func (p *publisher) publish() {
 			f.Values = k.literals(p.env)
 		}
 		p.env.Filters.Publish(k.id, f)
+		p.done = append(p.done, publishedFilter{k.id, f})
 	}
+}
+
+// filters is what has been published.
+func (p *publisher) filters() []publishedFilter {
+	if p == nil {
+		return nil
+	}
+	return p.done
 }
 
 // literals is the values in ascending order; nil if there are none to tell.

@@ -38,7 +38,8 @@ func (b *builder) root(ctx context.Context) (operator.Operator, error) {
 	b.profile = newProfile(b.stage.Root)
 	env := operator.Env{
 		Mem: b.env.Allocator, Memory: b.memory, Caller: caller, BatchRows: b.env.BatchRows,
-		Session: b.task.Job.Session, Filters: &b.filters, Observer: b.profile,
+		Session: b.task.Job.Session, Filters: &b.filters, Observer: b.profile, Builds: b.env.Builds,
+		BuildKey: func(join *plan.Node) string { return operator.ShareKey(join, b.task.Run, b.inputVersion) },
 	}
 	if b.scratch != nil {
 		env.Scratch = b.scratch

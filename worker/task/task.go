@@ -26,13 +26,20 @@ type Env struct {
 	Locator  Locator
 	Plugins  Plugins
 	Memory   *Budget
-	Scratch  string // folder for what operators spill; "" if nothing can
+	Builds   *Builds // nil: attempts share no build sides
+	Scratch  string  // folder for what operators spill; "" if nothing can
 	// Allocator of batches; nil means the Go heap.
 	Allocator memory.Allocator
 	// BatchRows is the size of batches that leaves and operators make; 0 means operator.DefaultBatchRows.
 	BatchRows int
 	Plain     bool // scans hand out no dictionary codes
 }
+
+// Builds is what attempts of a worker share of their joins.
+type Builds = operator.Builds
+
+// NewBuilds keeps up to limit bytes of what no attempt uses just now.
+func NewBuilds(limit int64) *Builds { return operator.NewBuilds(limit) }
 
 // Locator tells where map outputs are.
 type Locator interface {

@@ -1,0 +1,153 @@
+package operator
+
+import (
+	"encoding/json"
+	"strings"
+	"sync"
+
+	"github.com/quern-engine/quern/plan"
+)
+
+// Builds keeps the indexed build sides of joins whose right input is read whole: many tasks of a stage need the same one,
+// and so a worker makes it once or a few times and not for each task. It is safe for concurrent use.
+//
+// Who uses a build side reserves all of its bytes in the task's own share; those that nobody uses are kept up to a limit.
+type Builds struct {
+	limit int64
+
+	mu    sync.Mutex
+	byKey map[string]*sharedBuild // guarded by mu, and so are its values
+	clock int64                   // guarded by mu
+}
+
+// sharedBuild is a build side and what its join has published.
+type sharedBuild struct {
+	side    *buildSide // nobody looks keys up in it: everyone takes a view
+	filters []publishedFilter
+	users   int
+	used    int64 // when it was used last
+}
+
+type publishedFilter struct {
+	id     int
+	filter RuntimeFilter
+}
+
+// NewBuilds keeps up to limit bytes of what nobody uses.
+func NewBuilds(limit int64) *Builds { return &Builds{limit: limit, byKey: map[string]*sharedBuild{}} }
+
+// ShareKey names the build side of a join, for tasks of one run whose inputs have the same versions; it is empty where
+// tasks may have different ones, or use them up.
+func ShareKey(n *plan.Node, run string, version func(stage int) (uint64, bool)) string {
+	j := n.Join
+	if j == nil || j.Type == plan.JoinFull || j.NullAware {
+		return ""
+	}
+	whole := true
+	var versions []uint64
+	n.Inputs[1].Walk(func(in *plan.Node) {
+		switch in.Op {
+		case plan.NodeShuffleRead:
+			v, ok := version(in.ShuffleRead.Stage)
+			versions = append(versions, v)
+			whole = whole && ok && in.ShuffleRead.Broadcast
+		case plan.NodeUnion, plan.NodeValues:
+		default:
+			whole = false
+		}
+	})
+	if !whole || len(versions) == 0 {
+		return ""
+	}
+	what := struct {
+		Input     *plan.Node
+		Versions  []uint64
+		Keys      []int
+		NullSafe  []bool
+		Publishes []int
+	}{n.Inputs[1], versions, j.RightKeys, j.NullSafe, j.Publishes}
+	text, err := json.Marshal(what)
+	if err != nil {
+		return ""
+	}
+	return run + "/" + string(text)
+}
+
+// acquire gives a build side to use, as a view of the caller's own, until release; nil if there is none.
+func (b *Builds) acquire(key string) (*sharedBuild, *buildSide) {
+	if b == nil || key == "" {
+		return nil, nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.byKey[key]
+	if s == nil {
+		return nil, nil
+	}
+	s.users++
+	b.clock++
+	s.used = b.clock
+	return s, s.side.view()
+}
+
+// offer takes in a build side that its maker goes on using, until release; nil if there is one already.
+func (b *Builds) offer(key string, side *buildSide, filters []publishedFilter) *sharedBuild {
+	if b == nil || key == "" {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, ok := b.byKey[key]; ok {
+		return nil
+	}
+	b.clock++
+	s := &sharedBuild{side: side.view(), filters: filters, users: 1, used: b.clock}
+	b.byKey[key] = s
+	return s
+}
+
+func (b *Builds) release(s *sharedBuild) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s.users--
+	b.shrink()
+}
+
+// shrink drops what nobody uses, the least recently used first, until the rest is within the limit. REQUIRES: mu is held.
+func (b *Builds) shrink() {
+	for {
+		idle, oldest := int64(0), ""
+		for key, s := range b.byKey {
+			if s.users > 0 {
+				continue
+			}
+			idle += s.side.bytes()
+			if oldest == "" || s.used < b.byKey[oldest].used {
+				oldest = key
+			}
+		}
+		if idle <= b.limit {
+			return
+		}
+		b.byKey[oldest].side.release()
+		delete(b.byKey, oldest)
+	}
+}
+
+// Forget drops what belongs to a run, or with "" everything. Who still uses something of it can finish.
+func (b *Builds) Forget(run string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key, s := range b.byKey {
+		if run == "" || strings.HasPrefix(key, run+"/") {
+			s.side.release()
+			delete(b.byKey, key)
+		}
+	}
+}
+
+// view is the same build side for another user.
+func (b *buildSide) view() *buildSide {
+	b.rec.Retain()
+	return &buildSide{rec: b.rec, index: b.index.View()}
+}

@@ -38,8 +38,10 @@ type Query struct {
 	Tables []Table `json:"tables,omitempty"`
 	Views  []View  `json:"views,omitempty"` // each sees the tables and the other views
 	// Namespace is the schema where names of tables are looked up that have none before them; "" is the schema default.
-	Namespace string       `json:"namespace,omitempty"`
-	Session   plan.Session `json:"session,omitzero"`
+	Namespace string          `json:"namespace,omitempty"`
+	Variables []plan.Constant `json:"variables,omitempty"`
+	Routines  []Routine       `json:"routines,omitempty"` // each sees those before it
+	Session   plan.Session    `json:"session,omitzero"`
 	// Into writes the rows to a dataset instead of handing them to the caller.
 	Into *Into `json:"into,omitempty"`
 }
@@ -66,6 +68,21 @@ type View struct {
 	File    string   `json:"file,omitempty"`
 	Line    int      `json:"line,omitempty"`
 	SQL     string   `json:"sql"`
+}
+
+// Routine is a function that is defined in SQL.
+type Routine struct {
+	Name      string `json:"name"`
+	Namespace string `json:"namespace,omitempty"` // "" of a temporary one
+	Params    string `json:"params,omitempty"`    // columns as DDL
+	// Defaults are the values of parameters that calls may leave out.
+	Defaults []Default `json:"defaults,omitempty"`
+	// Returns is the type, or with Table the columns, as DDL: "r INT". "" is whatever the body gives.
+	Returns string `json:"returns,omitempty"`
+	Table   bool   `json:"table,omitempty"`
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"`
+	SQL     string `json:"sql"` // the body: an expression, or with Table a query
 }
 
 // Into says where the rows of a query go.

@@ -31,6 +31,13 @@ type Session struct {
 	Now int64 `json:"now,omitempty"`
 }
 
+// Constant is a value with a name: a variable of a SQL session.
+type Constant struct {
+	Name  string  `json:"name"`
+	Type  Type    `json:"type"`
+	Value Literal `json:"value"`
+}
+
 // JobVersion is the version of the encoding that this code writes and reads.
 const JobVersion = 1
 

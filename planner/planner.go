@@ -61,6 +61,7 @@ type planning struct {
 	name      string
 	relations []logical.Relation
 	params    []logical.Param
+	routines  []logical.Routine
 	targets   []target
 	job       *plan.Job
 }
@@ -101,7 +102,11 @@ func planRequest(ctx context.Context, req Request, cat Catalog) (*planning, erro
 
 // environment is what the next statement can name.
 func (p *planning) environment() *logical.Environment {
-	return &logical.Environment{Relations: p.relations, Params: p.params, Functions: p.req.Functions, IDs: p.ids, Session: p.req.Session}
+	env := &logical.Environment{Relations: p.relations, Params: p.params, Functions: p.req.Functions, Routines: p.routines, IDs: p.ids, Session: p.req.Session}
+	if p.req.Query != nil {
+		env.Variables = p.req.Query.Variables
+	}
+	return env
 }
 
 // addTable looks a source up and makes it a relation.

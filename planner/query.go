@@ -18,7 +18,9 @@ type QueryRequest struct {
 	Views  []View
 	// Namespace is the schema where names of tables are looked up that have none before them; "" is the schema default.
 	Namespace string
-	Into      *Into // nil: the rows are the caller's
+	Variables []plan.Constant
+	Routines  []Routine // each sees those before it
+	Into      *Into     // nil: the rows are the caller's
 }
 
 // View binds a name to a query.
@@ -74,6 +76,11 @@ func (p *planning) loadQuery(ctx context.Context) error {
 	}
 	if q.Into != nil && q.Into.Schema != nil {
 		if err := withDefaults(tree, q.Into); err != nil {
+			return err
+		}
+	}
+	for _, r := range q.Routines {
+		if err := p.addRoutine(r); err != nil {
 			return err
 		}
 	}

@@ -45,6 +45,9 @@ func (a *analyser) callExpr(e *sql.Call, ctx *exprContext) (*plan.Expr, error) {
 	if f, ok := a.env.function(e.Name.Name); ok {
 		return a.udfCall(e, f, ctx)
 	}
+	if r, ok := a.env.routine(e.Name.Name); ok {
+		return a.routineValue(e, r, ctx)
+	}
 	switch lower(e.Name.Name) {
 	case "struct":
 		if err := a.plainCall(e, "struct"); err != nil {

@@ -32,6 +32,8 @@ type Environment struct {
 	Relations []Relation
 	Params    []Param
 	Functions []plan.Function // plugin functions
+	Routines  []Routine       // functions that are defined in SQL
+	Variables []plan.Constant
 	IDs       *IDs
 	// Schema is where names of tables are looked up that have no schema before them; "" is the schema default.
 	Schema  string

@@ -30,6 +30,8 @@ type exprContext struct {
 	generated map[int]bool
 	// sets says that the block has grouping sets, so that grouping() has a meaning.
 	sets bool
+	// routine is the call of a function defined in SQL whose body is analysed; nil elsewhere.
+	routine *routineCall
 	// lambda is the parameters of the lambdas around.
 	lambda *lambdaScope
 }

@@ -35,15 +35,24 @@ func (a *analyser) name(n *sql.Name, ctx *exprContext) (*plan.Expr, error) {
 	if ctx.sets && len(n.Parts) == 1 && strings.EqualFold(n.Parts[0].Name, "grouping__id") {
 		return a.groupingCall("grouping_id", nil), nil
 	}
+	if e, found, err := a.routineParameter(n, ctx); found || err != nil {
+		return e, err
+	}
 	if e, found, err := a.outerName(n); found || err != nil {
+		return e, err
+	}
+	if e, found, err := a.variable(n); found || err != nil {
 		return e, err
 	}
 	var more []string
 	for _, it := range ctx.aliases {
 		more = append(more, it.name)
 	}
+	if ctx.routine != nil {
+		more = append(more, plan.Schema{Fields: ctx.routine.routine.Params}.Names()...)
+	}
 	err := a.unresolved(ctx.scope, n, more)
-	if len(ctx.scope.cols) == 0 && !ctx.aliasFirst {
+	if len(ctx.scope.cols) == 0 && !ctx.aliasFirst && ctx.routine == nil {
 		err.Class = "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION"
 	}
 	return nil, err
@@ -100,6 +109,9 @@ func (a *analyser) lateralAlias(n *sql.Name, ctx *exprContext) (*plan.Expr, bool
 func (a *analyser) alias(n *sql.Name, ctx *exprContext) (*plan.Expr, bool, error) {
 	var found *plan.Expr
 	for _, it := range ctx.aliases {
+		if ctx.clause == "SELECT" && !it.aliased && (it.expr.Op != plan.OpColumn || !ctx.generated[it.expr.Column]) {
+			continue // a name that the query did not give
+		}
 		if !strings.EqualFold(it.name, n.Parts[0].Name) || len(n.Parts) > 1 && !it.expr.Type.IsNested() {
 			continue
 		}

@@ -36,6 +36,9 @@ func (n *naming) special(e sql.Expr) string {
 	case *sql.Literal:
 		return n.moment(e)
 	case *sql.Call:
+		if r, ok := n.env.routine(e.Name.Name); ok {
+			return n.routine(e, r)
+		}
 		if c := unitCall(e); !strings.EqualFold(c.Name.Name, e.Name.Name) {
 			return n.namer.Text(c)
 		}

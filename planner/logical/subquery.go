@@ -53,7 +53,11 @@ func (a *analyser) inner(q *sql.Query, ctx *exprContext) (Node, error) {
 	saved := a.outer
 	a.outer = ctx
 	defer func() { a.outer = saved }()
-	n, err := a.query(q, ctx.subs.with)
+	with := ctx.subs.with
+	if ctx.routine != nil { // its body does not see the names of the query that calls it
+		with = nil
+	}
+	n, err := a.query(q, with)
 	if err == nil {
 		err = a.checkCorrelation(n, q.Span)
 	}

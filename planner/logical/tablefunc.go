@@ -12,7 +12,9 @@ func (a *analyser) tableFunction(ref *sql.TableFunction, with *named) (relation,
 	name := lower(ref.Call.Name.Name)
 	var node Node
 	var err error
-	if name == "range" {
+	if r, ok := a.env.routine(name); ok {
+		node, err = a.routineRows(ref.Call, r, with)
+	} else if name == "range" {
 		node, err = a.rangeRows(ref.Call)
 	} else {
 		node, err = a.generatorRows(ref.Call, with)

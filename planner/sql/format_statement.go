@@ -15,13 +15,22 @@ func FormatStatement(s Statement) string {
 	case *Insert:
 		f.insert(s)
 	case *Drop:
-		f.words("DROP ", strings.ToUpper(s.Kind), " ")
+		f.keyword(s.Kind != "variable", "DROP "+strings.ToUpper(s.Kind)+" ")
+		f.keyword(s.Kind == "variable", "DROP TEMPORARY VARIABLE ")
 		f.keyword(s.IfExists, "IF EXISTS ")
 		f.words(formatIdents(s.Name, "."))
 	case *Command:
 		f.command(s)
 	case *Set:
 		f.set(s)
+	case *Declare:
+		f.declare(s)
+	case *SetVariable:
+		f.setVariable(s)
+	case *ExecuteImmediate:
+		f.executeImmediate(s)
+	case *CreateFunction:
+		f.createFunction(s)
 	case *Explain:
 		f.words("EXPLAIN ")
 		f.keyword(s.Mode != "", strings.ToUpper(s.Mode)+" ")

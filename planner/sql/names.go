@@ -10,6 +10,13 @@ import (
 // sentence "expected …".
 func (p *parser) ident(what string) Ident {
 	t := p.peek()
+	if p.startsIdentifier() {
+		parts := p.identifierClause()
+		if len(parts) > 1 {
+			p.fail(spanOf(parts), "IDENTIFIER_TOO_MANY_NAME_PARTS", "IDENTIFIER gives one name here")
+		}
+		return parts[0]
+	}
 	if !t.isName() {
 		p.failExpected(what)
 		return Ident{Name: "_", Span: t.span}
@@ -47,6 +54,9 @@ func (p *parser) identSeq(what string) []Ident {
 
 // nameParts reads a.b.c.
 func (p *parser) nameParts() []Ident {
+	if p.startsIdentifier() {
+		return p.identifierClause()
+	}
 	parts := []Ident{p.wholeIdent("a name")}
 	for p.acceptOp(".") {
 		parts = append(parts, p.wholeIdent("a name after the dot"))

@@ -35,7 +35,9 @@ func (p *parser) create() Statement {
 		s := p.createSchema()
 		s.Span = p.spanFrom(start)
 		return s
-	case t.isOneOf("FUNCTION", "DATABASE", "SCHEMA", "NAMESPACE", "INDEX", "FLOW"):
+	case p.accept("FUNCTION"):
+		return p.createFunction(start, replace, temporary)
+	case t.isOneOf("DATABASE", "SCHEMA", "NAMESPACE", "INDEX", "FLOW"):
 		p.unsupported(t.span, "CREATE "+t.upper+" is not supported")
 	case t.isOneOf("ROLE", "MACRO"):
 		p.fail(t.span, "INVALID_STATEMENT_OR_CLAUSE", "CREATE %s is not valid", t.upper)

@@ -83,6 +83,11 @@ func (p *parser) tableParts() []Ident {
 	return p.nameParts()
 }
 
+// startsIdentifier reports IDENTIFIER('…'), which can stand for any name.
+func (p *parser) startsIdentifier() bool {
+	return p.peek().is("IDENTIFIER") && p.peekAt(1).isOp("(") && p.peekAt(2).kind == tokenString && p.peekAt(3).isOp(")")
+}
+
 // identifierClause reads IDENTIFIER('a.b'), which is a name given as a string.
 func (p *parser) identifierClause() []Ident {
 	p.advance()
@@ -95,6 +100,9 @@ func (p *parser) identifierClause() []Ident {
 	body := p.stringValue()
 	span := p.spanFrom(t.span)
 	p.expectOp(")", " behind the name")
+	if body == "" {
+		p.fail(span, "PARSE_EMPTY_STATEMENT", "IDENTIFIER needs a name")
+	}
 	inner, err := newParser(&source.Text{Body: body}, source.Span{End: len(body)})
 	if err != nil {
 		p.fail(span, classSyntax, "%q is not a name", body)

@@ -32,6 +32,9 @@ func (p *parser) primary() Expr {
 	case t.isOp("*"):
 		p.advance()
 		return p.star(nil, t.span.Start)
+	case t.isOp("?"), t.isOp(":") && p.peekAt(1).isName() && p.peekAt(1).span.Start == t.span.End:
+		p.fail(t.span, "UNBOUND_SQL_PARAMETER", "no value for this marker").WithHint("EXECUTE IMMEDIATE … USING gives markers values; a job's parameter is written ${name}")
+		return placeholder(t.span)
 	}
 	p.failExpected("an expression")
 	return placeholder(t.span)
@@ -113,7 +116,7 @@ func (p *parser) keywordName() Expr {
 // nameOrCall reads a column's name, t.*, or a function call.
 func (p *parser) nameOrCall() Expr {
 	start := p.peek().span
-	if p.peek().is("IDENTIFIER") && p.peekAt(1).isOp("(") && p.peekAt(2).kind == tokenString {
+	if p.startsIdentifier() {
 		parts := p.identifierClause()
 		if p.peek().isOp("(") && len(parts) == 1 {
 			return p.call(parts[0])

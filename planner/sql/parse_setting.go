@@ -32,7 +32,9 @@ func parseSetting(text *source.Text, part source.Span, word string) (Statement, 
 		return s, nil
 	case isWords(upper, "TIME", "ZONE"):
 		return timeZone(text, part, s)
-	case isWords(upper, "ROLE"), isWords(upper, "CATALOG"), isWords(upper, "VAR"), isWords(upper, "VARIABLE"):
+	case !s.Reset && (isWords(upper, "VAR") || isWords(upper, "VARIABLE")):
+		return parseSetVariable(text, part)
+	case isWords(upper, "ROLE"), isWords(upper, "CATALOG"):
 		return nil, text.Errorf(span, "UNSUPPORTED_FEATURE", "SET %s is not supported", strings.Fields(upper)[0])
 	case rest == "-v":
 		return s, nil

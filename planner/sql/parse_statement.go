@@ -68,6 +68,10 @@ func (p *parser) statement() Statement {
 		return p.drop()
 	case t.is("EXPLAIN"):
 		return p.explain()
+	case t.is("DECLARE") && p.peekAt(1).isName():
+		return p.declare()
+	case t.is("EXECUTE") && p.peekAt(1).is("IMMEDIATE"):
+		return p.executeImmediate()
 	}
 	if s := p.catalogStatement(); s != nil {
 		return s
@@ -204,7 +208,15 @@ func (p *parser) drop() Statement {
 		s.Kind = "view"
 	case p.accept("TABLE"):
 		s.Kind = "table"
-	case kind.isOneOf("FUNCTION", "INDEX", "TEMPORARY", "TEMP"):
+	case p.accept("FUNCTION"):
+		s.Kind = "function"
+	case kind.isOneOf("TEMPORARY", "TEMP") && p.peekAt(1).isOneOf("FUNCTION", "VARIABLE"):
+		p.advance()
+		s.Kind = "variable"
+		if p.advance().is("FUNCTION") {
+			s.Kind = "temporary function"
+		}
+	case kind.isOneOf("INDEX", "TEMPORARY", "TEMP"):
 		p.unsupported(kind.span, "DROP "+kind.upper+" is not supported")
 	default:
 		p.failExpected("VIEW or TABLE after DROP")

@@ -2,8 +2,8 @@ package sql
 
 import "github.com/quern-engine/quern/internal/source"
 
-// Statement is one statement of a script: a *Query, *CreateView, *CreateTable, *Insert, *Drop, *Command, *Set, or
-// *Explain.
+// Statement is one statement of a script: a *Query, *CreateView, *CreateTable, *Insert, *Drop, *Command, *Set,
+// *Declare, *SetVariable, *ExecuteImmediate, *CreateFunction or *Explain.
 type Statement interface {
 	// Where is the part of the text that the statement was read from, without the semicolon.
 	Where() source.Span
@@ -52,9 +52,9 @@ type Insert struct {
 	Span      source.Span
 }
 
-// Drop is DROP VIEW|TABLE [IF EXISTS] name.
+// Drop is DROP VIEW|TABLE|FUNCTION|VARIABLE [IF EXISTS] name.
 type Drop struct {
-	Kind     string // "view", "table"
+	Kind     string // "view", "table", "function", "temporary function", "variable"
 	Name     []Ident
 	IfExists bool
 	Span     source.Span
@@ -84,6 +84,51 @@ type Set struct {
 	Span     source.Span
 }
 
+// Declare is DECLARE [OR REPLACE] VARIABLE names [type] [DEFAULT value]; type or value may be missing.
+type Declare struct {
+	Names   [][]Ident
+	Type    *TypeName
+	Default Expr
+	Replace bool
+	Span    source.Span
+}
+
+// SetVariable is SET VAR name = value, … or SET VAR (names) = (query).
+type SetVariable struct {
+	Assignments []Assignment
+	Query       *Query
+	Span        source.Span
+}
+
+// Assignment gives a variable a value; nil is its default.
+type Assignment struct {
+	Name  []Ident
+	Value Expr
+}
+
+// ExecuteImmediate is EXECUTE IMMEDIATE text [INTO variables] [USING values].
+type ExecuteImmediate struct {
+	Text  Expr
+	Into  [][]Ident
+	Using []SelectItem
+	Span  source.Span
+}
+
+// CreateFunction is CREATE [OR REPLACE] [TEMPORARY] FUNCTION name(parameters) [RETURNS type | TABLE (columns)] RETURN body.
+type CreateFunction struct {
+	Name        []Ident
+	Params      []ColumnDef
+	Returns     *TypeName   // nil: as the body has it
+	Columns     []ColumnDef // of a function that gives a table
+	Table       bool
+	Body        Expr   // of a function that gives a value
+	Query       *Query // of one that gives a table
+	Temporary   bool
+	Replace     bool
+	IfNotExists bool
+	Span        source.Span
+}
+
 // Explain is EXPLAIN [EXTENDED|ANALYZE …] query. Mode is lower case, "" for none.
 type Explain struct {
 	Mode  string
@@ -108,6 +153,18 @@ func (s *Drop) Where() source.Span { return s.Span }
 
 // Where implements Statement.
 func (s *Command) Where() source.Span { return s.Span }
+
+// Where implements Statement.
+func (s *Declare) Where() source.Span { return s.Span }
+
+// Where implements Statement.
+func (s *SetVariable) Where() source.Span { return s.Span }
+
+// Where implements Statement.
+func (s *ExecuteImmediate) Where() source.Span { return s.Span }
+
+// Where implements Statement.
+func (s *CreateFunction) Where() source.Span { return s.Span }
 
 // Where implements Statement.
 func (s *Set) Where() source.Span { return s.Span }

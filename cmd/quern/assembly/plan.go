@@ -38,7 +38,7 @@ func PlannerRequest(req api.SubmitRequest) (planner.Request, error) {
 	}
 	q := req.Query
 	out.Session = q.Session
-	out.Query = &planner.QueryRequest{File: q.File, Line: q.Line, SQL: q.SQL, Namespace: q.Namespace}
+	out.Query = &planner.QueryRequest{File: q.File, Line: q.Line, SQL: q.SQL, Namespace: q.Namespace, Variables: q.Variables}
 	for _, t := range q.Tables {
 		source := plan.Source{Name: t.Name, Namespace: t.Namespace, Path: t.Path, Format: t.Format, Options: t.Options}
 		var err error
@@ -49,6 +49,13 @@ func PlannerRequest(req api.SubmitRequest) (planner.Request, error) {
 	}
 	for _, v := range q.Views {
 		out.Query.Views = append(out.Query.Views, planner.View(v))
+	}
+	for _, r := range q.Routines {
+		routine, err := routineOf(r)
+		if err != nil {
+			return out, fmt.Errorf("function %s: %w", r.Name, err)
+		}
+		out.Query.Routines = append(out.Query.Routines, routine)
 	}
 	if q.Into == nil {
 		return out, nil
@@ -62,6 +69,24 @@ func PlannerRequest(req api.SubmitRequest) (planner.Request, error) {
 		out.Query.Into.Defaults[d.Column] = d.SQL
 	}
 	return out, nil
+}
+
+func routineOf(r api.Routine) (planner.Routine, error) {
+	out := planner.Routine{
+		Name: r.Name, Namespace: r.Namespace, Defaults: map[string]string{}, Table: r.Table, File: r.File, Line: r.Line, SQL: r.SQL,
+	}
+	for _, d := range r.Defaults {
+		out.Defaults[d.Column] = d.SQL
+	}
+	params, err := declared(r.Params)
+	if err != nil {
+		return out, err
+	}
+	if params != nil {
+		out.Params = params.Fields
+	}
+	out.Returns, err = declared(r.Returns)
+	return out, err
 }
 
 // declared reads columns as DDL; nil where there are none.

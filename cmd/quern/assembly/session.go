@@ -10,6 +10,7 @@ import (
 	"github.com/quern-engine/quern/internal/source"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/sql"
+	"github.com/quern-engine/quern/shuffle"
 )
 
 // Session runs the statements of a script one after the other and keeps what they define: views, tables and settings.
@@ -21,7 +22,9 @@ type Session struct {
 	schemas  []string // besides default
 	// defaults are the columns of tables that have default values, by the table's key.
 	defaults map[string][]api.Default
-	inserts  int // how many statements have written rows, for the names of their folders
+	// variableDefaults are the default values of variables as SQL, by name in lower case.
+	variableDefaults map[string]string
+	inserts          int // how many statements have written rows, for the names of their folders
 }
 
 // SessionOptions say where a session runs its queries.
@@ -32,6 +35,8 @@ type SessionOptions struct {
 	Plan func(ctx context.Context, q *api.Query) (*plan.Job, error)
 	// Explain shows how a query would run.
 	Explain func(ctx context.Context, q *api.Query) (string, error)
+	// Rows streams the result of a query that ran.
+	Rows func(status *api.RunStatus) *shuffle.Stream
 	// Warehouse is the URL below which CREATE TABLE and INSERT write; "" refuses them.
 	Warehouse string
 	Tables    []api.Table
@@ -53,7 +58,7 @@ type Result struct {
 
 // NewSession starts a session.
 func NewSession(opts SessionOptions) *Session {
-	return &Session{opts: opts, defaults: map[string][]api.Default{}, base: api.Query{Tables: slices.Clone(opts.Tables), Session: opts.Session}}
+	return &Session{opts: opts, defaults: map[string][]api.Default{}, variableDefaults: map[string]string{}, base: api.Query{Tables: slices.Clone(opts.Tables), Session: opts.Session}}
 }
 
 // TimeZone is the session's time zone, in which timestamps are shown.
@@ -63,6 +68,10 @@ func (s *Session) TimeZone() (*time.Location, error) {
 
 // Execute runs one statement of a text.
 func (s *Session) Execute(ctx context.Context, text *source.Text, span source.Span) (Result, error) {
+	text, span, err := execution{s, text, span}.withIdentifiers(ctx)
+	if err != nil {
+		return Result{}, err
+	}
 	statement, err := sql.ParseStatement(text, span)
 	if err != nil {
 		return Result{}, err
@@ -86,6 +95,14 @@ func (s *Session) Execute(ctx context.Context, text *source.Text, span source.Sp
 		return e.command(ctx, st)
 	case *sql.Set:
 		return e.set(st)
+	case *sql.Declare:
+		return Result{}, e.declare(ctx, st)
+	case *sql.SetVariable:
+		return Result{}, e.setVariables(ctx, st)
+	case *sql.ExecuteImmediate:
+		return e.immediate(ctx, st)
+	case *sql.CreateFunction:
+		return Result{}, e.createFunction(ctx, st)
 	}
 	return Result{}, text.Errorf(span, "UNSUPPORTED_FEATURE", "this statement is not supported")
 }

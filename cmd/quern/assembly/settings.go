@@ -26,6 +26,9 @@ func (e execution) set(st *sql.Set) (Result, error) {
 	case !st.HasValue:
 		return e.showSetting(st.Key), nil
 	}
+	if _, err := e.variable([]sql.Ident{{Name: st.Key}}); err == nil {
+		return Result{}, e.errorf("UNSUPPORTED_FEATURE.SET_VARIABLE_USING_SET", "%q is a variable", st.Key).WithHint("SET VAR %s = %s", st.Key, st.Value)
+	}
 	value := strings.TrimSpace(st.Value)
 	if err := e.apply(st.Key, value); err != nil {
 		return Result{}, err

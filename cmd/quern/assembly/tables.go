@@ -135,6 +135,12 @@ func (e execution) ownTable(parts []sql.Ident) (objectName, int, error) {
 }
 
 func (e execution) drop(st *sql.Drop) error {
+	switch st.Kind {
+	case "variable":
+		return e.dropVariable(st)
+	case "function", "temporary function":
+		return e.dropFunction(st)
+	}
 	name, err := e.object(st.Name)
 	if err != nil {
 		return err

@@ -13,6 +13,8 @@ const (
 	radixRows = 1 << 16
 	// radixBits makes for parts whose number still fits the processor's translation buffers.
 	radixBits = 8
+	// expectedRows is how many rows a key are taken to have: room for more keys is made twice at most.
+	expectedRows = 4
 )
 
 // newRadix sorts keys of width words.
@@ -47,6 +49,7 @@ func (r *radix) assign(t *Table) []uint32 {
 	groups := make([]uint32, len(r.rows))
 	if t.words != nil {
 		t.words.slots.reserve(len(r.rows))
+		t.words.keys = make([]uint64, 0, len(r.rows)/expectedRows)
 		for i, w := range r.words {
 			groups[i] = t.words.assignOne(w, r.hashes[i])
 		}
@@ -54,6 +57,7 @@ func (r *radix) assign(t *Table) []uint32 {
 		return groups
 	}
 	t.rows.slots.reserve(len(r.rows))
+	t.rows.keys = make([]uint64, 0, len(r.words)/expectedRows)
 	for i, h := range r.hashes {
 		groups[i] = t.rows.assignOne(r.words[i*t.width:(i+1)*t.width], h)
 	}

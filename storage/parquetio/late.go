@@ -1,8 +1,6 @@
 package parquetio
 
 import (
-	"math/bits"
-
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
@@ -18,6 +16,7 @@ type lateFilter struct {
 	columns []int        // the same in order
 	schema  plan.Schema  // of those columns
 	program *compute.Program
+	rows    []int32 // scratch
 	off     bool
 
 	seen, kept int64 // rows
@@ -75,12 +74,11 @@ func (f *lateFilter) choose(mem memory.Allocator, arrays []arrow.Array, rows int
 	}
 	rec := vector.NewRecord(f.schema, read, rows)
 	defer rec.Release()
-	result, err := f.program.Eval(mem, rec)
-	if err != nil {
+	var err error
+	if f.rows, err = f.program.Select(mem, rec, f.rows); err != nil {
 		return nil, err
 	}
-	defer result.Release()
-	chosen := trueRows(result, rows)
+	chosen := nearRows(f.rows)
 	f.seen += int64(rows)
 	f.kept += chosen.rows()
 	if f.seen >= lateTrial && f.kept > f.seen/4*3 {
@@ -92,26 +90,14 @@ func (f *lateFilter) choose(mem memory.Allocator, arrays []arrow.Array, rows int
 	return chosen, nil
 }
 
-// trueRows finds the rows that are true, and those in small gaps between them.
-func trueRows(arr arrow.Array, rows int) (out ranges) {
-	values, valid := vector.Bools(arr), vector.ValidityOf(arr)
-	word := func(i int) uint64 { // the next up to 64 rows from row i, a bit each
-		var w uint64
-		for k := range min(64, rows-i) {
-			if values.At(i+k) && !valid.IsNull(i+k) {
-				w |= 1 << k
-			}
-		}
-		return w
-	}
-	for i := 0; i < rows; i += 64 {
-		for w := word(i); w != 0; w &= w - 1 {
-			at := int64(i + bits.TrailingZeros64(w))
-			if n := len(out); n > 0 && at-out[n-1].to <= gapRows {
-				out[n-1].to = at + 1
-			} else {
-				out = append(out, rowRange{at, at + 1})
-			}
+// nearRows is rows in order, and those in small gaps between them.
+func nearRows(rows []int32) (out ranges) {
+	for _, row := range rows {
+		at := int64(row)
+		if n := len(out); n > 0 && at-out[n-1].to <= gapRows {
+			out[n-1].to = at + 1
+		} else {
+			out = append(out, rowRange{at, at + 1})
 		}
 	}
 	return out

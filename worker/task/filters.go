@@ -50,18 +50,18 @@ func conjuncts(column *plan.Expr, f operator.RuntimeFilter) []*plan.Expr {
 		return []*plan.Expr{constant(plan.Boolean, plan.Literal{})}
 	}
 	var out []*plan.Expr
-	if f.Min != nil {
-		out = append(out, plan.CallExpr(">=", plan.Boolean, column, constant(f.Type, *f.Min)))
-	}
-	if f.Max != nil {
-		out = append(out, plan.CallExpr("<=", plan.Boolean, column, constant(f.Type, *f.Max)))
-	}
-	if f.Values != nil {
+	if f.Values != nil { // first: few rows are left to compare with the bounds
 		in := []*plan.Expr{column}
 		for _, v := range f.Values {
 			in = append(in, constant(f.Type, v))
 		}
 		out = append(out, plan.CallExpr("in", plan.Boolean, in...))
+	}
+	if f.Min != nil {
+		out = append(out, plan.CallExpr(">=", plan.Boolean, column, constant(f.Type, *f.Min)))
+	}
+	if f.Max != nil {
+		out = append(out, plan.CallExpr("<=", plan.Boolean, column, constant(f.Type, *f.Max)))
 	}
 	return out
 }

@@ -17,7 +17,7 @@ func TestScansNarrowByRuntimeFilters(t *testing.T) {
 		column int
 		want   string
 	}{
-		"range and values":  {all, 0, "[true (k#0 >= 3) (k#0 <= 9) in(k#0, 3, 5, 9)]"},
+		"range and values":  {all, 0, "[true in(k#0, 3, 5, 9) (k#0 >= 3) (k#0 <= 9)]"},
 		"range":             {operator.RuntimeFilter{Type: plan.Int64, Min: &low, Max: &high}, 0, "[true (k#0 >= 3) (k#0 <= 9)]"},
 		"nothing":           {operator.RuntimeFilter{Type: plan.Int64, Empty: true}, 0, "[true false]"},
 		"of another type":   {all, 1, "[true]"},

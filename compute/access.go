@@ -18,7 +18,7 @@ func accessFunctions() []Function {
 		{
 			Name: "getitem", Usage: "a[i]", Summary: "The element at a place, from 0, of an array: an error if there is none. " +
 				"The value of a key in a map: NULL if there is none.",
-			Example: "array(1, 2, 3)[0]", ExampleResult: "1", resolve: nullable(resolveGetItem), build: buildElement(fromZero),
+			Example: "array(1, 2, 3)[0]", ExampleResult: "1", resolve: nullable(resolveGetItem), build: buildElement(fromZero), evaluated: true,
 		},
 		{
 			Name: "get", Usage: "get(array, i)", Summary: "The element at a place, from 0; NULL if there is none.",
@@ -29,7 +29,7 @@ func accessFunctions() []Function {
 			Name: "element_at", Usage: "element_at(a, i)", Summary: "The element at a place, from 1 or, if negative, from the end: " +
 				"an error if there is none. The value of a key in a map: NULL if there is none.",
 			Example: "element_at(array(1, 2, 3), -1)", ExampleResult: "3", resolve: nullable(resolveElementAt),
-			build: buildElement(fromOne),
+			build: buildElement(fromOne), evaluated: true,
 		},
 		{
 			Name: "try_element_at", Usage: "try_element_at(a, i)", Summary: "As element_at, with NULL in place of a missing element.",

@@ -21,7 +21,7 @@ func tryName(op string) string {
 // buildArithmetic builds a binary operator; with try set, NULL takes the place of errors.
 func buildArithmetic(op string, try bool) builder {
 	return func(b *binding) (node, error) {
-		if err := readTimes(b); err != nil {
+		if err := readTimes(b, try); err != nil {
 			return nil, err
 		}
 		quiet := try

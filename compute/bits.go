@@ -35,7 +35,7 @@ func bitFunctions() []Function {
 			Name: "bit_count", Usage: "bit_count(a)", Summary: "How many bits of the number, as a bigint, are set.",
 			Example: "bit_count(7)", ExampleResult: "3",
 			resolve: takes(returns(plan.Int32), param{`("INTEGRAL" or "BOOLEAN")`, func(t plan.Type) (plan.Type, bool) {
-				return plan.Int64, t.IsInteger() || t.Kind == plan.KindBoolean || t.Kind == plan.KindString || t.Kind == plan.KindNull
+				return plan.Int64, t.IsInteger() || t.Kind == plan.KindBoolean || t.Kind == plan.KindNull
 			}}),
 			build: total(map1(func(v int64) int32 { return int32(bits.OnesCount64(uint64(v))) })),
 		},
@@ -46,10 +46,10 @@ func bitFunctions() []Function {
 	}
 }
 
-// wholeParam takes whole numbers as they are, and strings as bigint.
+// wholeParam takes whole numbers as they are.
 func wholeParam() param {
 	return param{`"INTEGRAL"`, func(t plan.Type) (plan.Type, bool) {
-		if t.Kind == plan.KindString || t.Kind == plan.KindNull {
+		if t.Kind == plan.KindNull {
 			return plan.Int64, true
 		}
 		return t, t.IsInteger()
@@ -62,14 +62,10 @@ func resolveBits(args []plan.Type) (Signature, error) {
 	}
 	t, ok := CommonType(args[0], args[1])
 	switch {
-	case !ok:
-		return Signature{}, mismatchError{args[0], args[1]}
-	case t.Kind == plan.KindNull || t.Kind == plan.KindString && args[0].Kind == plan.KindNull != (args[1].Kind == plan.KindNull):
+	case ok && t.Kind == plan.KindNull:
 		t = plan.Int64
-	case !t.IsInteger() && t.Equal(args[0]) && t.Equal(args[1]):
-		return Signature{}, wrongTypeError{`"INTEGRAL"`, t}
-	case !t.IsInteger():
-		return Signature{}, mismatchError{args[0], args[1]}
+	case !ok || !t.IsInteger():
+		return Signature{}, wrongOperands(`"INTEGRAL"`, args[0], args[1])
 	}
 	return Signature{Args: alike(t, 2), Returns: t}, nil
 }

@@ -181,10 +181,15 @@ func castFloat[A float](from, to plan.Type, c caster) (kernel, bool) {
 		return written(func(dst []byte, v A) []byte { return append(dst, vector.FormatFloat(float64(v), bits)...) })
 	case plan.KindTimestamp:
 		return attempt(c, func(v A) (int64, bool) { return floatToMicros(float64(v)) },
-			func(v A) error { return castInvalid(sqlFloat(from, float64(v)), from, to) })
+			func(v A) error { return microsError(float64(v), from, to) })
 	}
-	return attempt(c, func(v A) (decimal128.Num, bool) { return floatToDecimal(float64(v), bits, to) },
-		func(v A) error { return floatDecimalError(float64(v), bits, from, to) })
+	return mapSome1(func(v A) (decimal128.Num, bool, error) {
+		d, ok, err := floatToDecimal(float64(v), bits, to)
+		if c.try {
+			err = nil
+		}
+		return d, ok, err
+	}), !c.try
 }
 
 func floatToInt[A float, R integer](from, to plan.Type, c caster) (kernel, bool) {
@@ -212,25 +217,27 @@ func intBounds(k plan.Kind) (low, high float64) {
 	return -high, high
 }
 
+// floatToMicros is seconds as microseconds; false for what is no number, or too far.
 func floatToMicros(v float64) (int64, bool) {
-	return saturate(v * 1e6), !math.IsNaN(v) && !math.IsInf(v, 0)
+	us := v * 1e6
+	return saturate(us), us < math.MaxInt64 && us >= math.MinInt64
+}
+
+func microsError(v float64, from, to plan.Type) error {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return castInvalid(sqlFloat(from, v), from, to)
+	}
+	return castOverflow(sqlFloat(from, v), from, to)
 }
 
 // floatToDecimal goes through the number's shortest decimal form, as Spark does: 0.1 is 0.1 and not 0.1000000000000000055.
-func floatToDecimal(v float64, bits int, to plan.Type) (decimal128.Num, bool) {
+// What is no number is NULL.
+func floatToDecimal(v float64, bits int, to plan.Type) (decimal128.Num, bool, error) {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return decimal128.Num{}, false
+		return decimal128.Num{}, false, nil
 	}
 	d, err := parseDecimal(strconv.FormatFloat(v, 'e', -1, bits), to)
-	return d, err == nil
-}
-
-func floatDecimalError(v float64, bits int, from, to plan.Type) error {
-	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return castOverflow(sqlFloat(from, v), from, to)
-	}
-	_, err := parseDecimal(strconv.FormatFloat(v, 'e', -1, bits), to)
-	return err
+	return d, err == nil, err
 }
 
 func castDecimal(from, to plan.Type, c caster) (kernel, bool) {

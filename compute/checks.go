@@ -14,11 +14,11 @@ func checkFunctions() []Function {
 		{
 			Name: "assert_true", Usage: "assert_true(condition[, message])", Summary: "An error for rows where the condition is not true, else NULL.",
 			Example: "assert_true(0 < 1)", ExampleResult: "NULL", evaluated: true,
-			resolve: takesOptional(void, 1, of(plan.Boolean), text()), build: buildAssert,
+			resolve: nullable(takesOptional(void, 1, of(plan.Boolean), text())), build: buildAssert,
 		},
 		{
 			Name: "raise_error", Usage: "raise_error(message)", Summary: "An error with a message.", Example: "raise_error('too bad')",
-			ExampleResult: "[USER_RAISED_EXCEPTION]", evaluated: true, resolve: takes(void, text()), build: buildRaise,
+			ExampleResult: "[USER_RAISED_EXCEPTION]", evaluated: true, resolve: nullable(takes(void, text())), build: buildRaise,
 		},
 		{
 			Name: "typeof", Usage: "typeof(a)", Summary: "The name of the value's type.", Example: "typeof(1.50)", ExampleResult: "decimal(3,2)",

@@ -254,19 +254,31 @@ func castCall(name string, e *plan.Expr, to plan.Type) *plan.Expr {
 		return plan.NullLiteral(to)
 	}
 	c := plan.CallExpr(name, to, e)
-	c.Nullable = e.Nullable || name == "try_cast"
+	c.Nullable = e.Nullable || name == "try_cast" || losesValues(e.Type, to)
 	return c
 }
 
+// losesValues reports casts that give NULL for some values even in ANSI mode: of NaN to a decimal, and of text that is no
+// interval of months, days and time.
+func losesValues(from, to plan.Type) bool {
+	switch {
+	case from.IsNested():
+		return false // which parts are NULL is not the whole's business
+	case to.Kind == plan.KindInterval:
+		return from.Kind == plan.KindString
+	}
+	return from.IsFloat() && to.Kind == plan.KindDecimal
+}
+
 // narrowLiterals types the operands of an operator with integer literals beside decimals counted by their own digits,
-// as Spark does: 1 is decimal(1,0) then, not decimal(10,0).
+// as Spark does: 1 is decimal(1,0) then, not decimal(10,0). A tinyint is not looked at.
 func narrowLiterals(args []*plan.Expr) []plan.Type {
 	types := exprTypes(args)
 	if len(args) != 2 {
 		return types
 	}
 	for i, a := range args {
-		if types[1-i].Kind == plan.KindDecimal && a.Type.IsInteger() && a.IsLiteral() && !a.Value.Null {
+		if types[1-i].Kind == plan.KindDecimal && a.Type.IsInteger() && a.Type.Kind != plan.KindInt8 && a.IsLiteral() && !a.Value.Null {
 			types[i] = plan.Decimal(digitsOf(a.Value.Int), 0)
 		}
 	}

@@ -1,8 +1,6 @@
 package compute
 
 import (
-	"math"
-
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/quern-engine/quern/plan"
@@ -53,12 +51,7 @@ func conditionalFunctions() []Function {
 			Name: "nanvl", Usage: "nanvl(x, y)", Summary: "The first number, or the second where it is NaN.",
 			Example: "nanvl(double('NaN'), 1.5D)", ExampleResult: "1.5",
 			resolve: takes(returns(plan.Float64), of(plan.Float64), of(plan.Float64)),
-			build: total(map2(func(a, b float64) float64 {
-				if math.IsNaN(a) {
-					return b
-				}
-				return a
-			})),
+			build:   buildNanvl,
 		},
 	}
 }

@@ -1,13 +1,16 @@
 package compute
 
 import (
+	"crypto/hmac"
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
+	"hash"
 	"hash/crc32"
 	"strconv"
+	"strings"
 
 	"github.com/quern-engine/quern/plan"
 )
@@ -37,6 +40,11 @@ func digestFunctions() []Function {
 			Name: "crc32", Usage: "crc32(bytes)", Summary: "The CRC-32 checksum.", Example: "crc32('Spark')",
 			ExampleResult: "1557323817", resolve: takes(returns(plan.Int64), bytes()),
 			build: total(map1(func(s string) int64 { return int64(crc32.ChecksumIEEE([]byte(s))) })),
+		},
+		{
+			Name: "hmac", Usage: "hmac(key, message[, algorithm])", Summary: "The keyed digest of a message: MD5, SHA-1, SHA-224, SHA-256 (the default), SHA-384 or SHA-512.",
+			Example: "hex(hmac('key', 'message', 'MD5'))", ExampleResult: "4E4748E62B463521F6775FBF921234B5",
+			resolve: takesOptional(returns(plan.Binary), 1, bytes(), bytes(), text()), build: partial(textRow(keyedDigest)),
 		},
 		{
 			Name: "hex", Usage: "hex(x)", Summary: "A number, or the bytes of a string, in hexadecimal.", Example: "hex(17)",
@@ -73,4 +81,19 @@ func buildHex(b *binding) (node, error) {
 	return total(text1(func(dst []byte, s string) []byte {
 		return appendUpper(dst, hex.EncodeToString([]byte(s)))
 	}))(b)
+}
+
+func keyedDigest(dst []byte, r tuple) ([]byte, bool, error) {
+	algorithm := r.textOr(2, "SHA-256")
+	makers := map[string]func() hash.Hash{
+		"MD5": md5.New, "SHA1": sha1.New, "SHA224": sha256.New224, "SHA256": sha256.New, "SHA384": sha512.New384, "SHA512": sha512.New,
+	}
+	make, ok := makers[strings.ReplaceAll(strings.ToUpper(algorithm), "-", "")]
+	if !ok {
+		return dst, false, userError("INVALID_PARAMETER_VALUE.HMAC_ALGORITHM", "The value of parameter(s) `algorithm` in `hmac` is invalid: "+
+			"expects one of MD5, SHA-1, SHA-224, SHA-256, SHA-384 and SHA-512, but got %s.", algorithm)
+	}
+	mac := hmac.New(make, []byte(r.text(0)))
+	mac.Write([]byte(r.text(1)))
+	return mac.Sum(dst), true, nil
 }

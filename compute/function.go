@@ -96,9 +96,9 @@ func chapters() []chapter {
 		{"Logic", logicFunctions()}, {"Conditions", conditionalFunctions()}, {"Checks", checkFunctions()},
 		{"Casts", castFunctions()}, {"Numbers", mathFunctions()}, {"Bits", bitFunctions()}, {"Formats and bases", numberFormatFunctions()},
 		{"Strings: measuring and cutting", stringFunctions()}, {"Strings: making", append(textFunctions(), formatStringFunction())},
-		{"Strings: comparing and disguising", stringExtraFunctions()}, {"Strings: coding", codingFunctions()},
+		{"Strings: comparing and disguising", append(stringExtraFunctions(), likenessFunctions()...)}, {"Strings: coding", codingFunctions()},
 		{"Regular expressions", append(regexpFunctions(), sentencesFunction())}, {"URLs", urlFunctions()}, {"Bitmaps", bitmapFunctions()},
-		{"Patterns", patternFunctions()}, {"Digests", digestFunctions()}, {"Hashes", hashFunctions()},
+		{"Patterns", patternFunctions()}, {"Digests", digestFunctions()}, {"Ciphers", cipherFunctions()}, {"Hashes", hashFunctions()},
 		{"Dates", dateFunctions()}, {"Timestamps", timestampFunctions()}, {"Clocks and zones", clockFunctions()},
 		{"Intervals", append(intervalFunctions(), extractFunctions()...)},
 		{"Arrays, maps and structs: making", constructFunctions()}, {"Arrays, maps and structs: reading", accessFunctions()},
@@ -209,6 +209,9 @@ func Call(name string, args ...*plan.Expr) (*plan.Expr, error) {
 	nullable := sig.AlwaysNullable
 	for i, a := range args {
 		c := castArgument(a, sig.Args[i])
+		if a.Type.Kind == plan.KindString && strings.HasPrefix(f.Name, "try_") && sig.Args[i].IsNumeric() {
+			c = TryCast(a, sig.Args[i]) // what a try function reads from text may be wrong too
+		}
 		nullable = nullable || c.Nullable
 		e.Args = append(e.Args, c)
 	}

@@ -15,12 +15,12 @@ func logicFunctions() []Function {
 		{
 			Name: "and", Usage: "a AND b", Summary: "True if both are true, false if one is false, else NULL.",
 			Example: "false AND NULL", ExampleResult: "false",
-			resolve: takes(returns(plan.Boolean), boolean, boolean), build: buildConnective,
+			resolve: resolveConnective, build: buildConnective,
 		},
 		{
 			Name: "or", Usage: "a OR b", Summary: "True if one is true, false if both are false, else NULL.",
 			Example: "true OR NULL", ExampleResult: "true",
-			resolve: takes(returns(plan.Boolean), boolean, boolean), build: buildConnective,
+			resolve: resolveConnective, build: buildConnective,
 		},
 		{
 			Name: "not", Aliases: []string{"!"}, Usage: "NOT a", Summary: "True if false, false if true, NULL if NULL.",
@@ -200,3 +200,17 @@ func evalTruth(n node, f *frame, rows []int32) (truth, error) {
 }
 
 var _ node = (*connectiveNode)(nil)
+
+// resolveConnective reads a string beside a condition as one.
+func resolveConnective(args []plan.Type) (Signature, error) {
+	if len(args) != 2 {
+		return Signature{}, arityError{"2", len(args)}
+	}
+	for i, a := range args {
+		b := args[1-i]
+		if a.Kind != plan.KindBoolean && a.Kind != plan.KindNull && (!isText(a) || b.Kind != plan.KindBoolean) {
+			return Signature{}, wrongOperands(sqlType(plan.Boolean), args[0], args[1])
+		}
+	}
+	return Signature{Args: alike(plan.Boolean, 2), Returns: plan.Boolean}, nil
+}

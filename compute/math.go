@@ -37,7 +37,8 @@ func mathFunctions() []Function {
 			resolve: takesOptional(roundedType, 1, number(), of(plan.Int32)), refine: refineRound, build: buildRound(true),
 		},
 		double2("pow", []string{"power"}, "x to the power of y.", "pow(2, 3)", "8.0", math.Pow),
-		double2("atan2", nil, "The angle of the point (y, x), in radians.", "atan2(0, 1)", "0.0", math.Atan2),
+		double2("atan2", nil, "The angle of the point (y, x), in radians.", "atan2(0, 1)", "0.0",
+			func(y, x float64) float64 { return math.Atan2(y+0, x+0) }), // zeros lose their sign
 		double2("hypot", nil, "The length of the vector (x, y).", "hypot(3, 4)", "5.0", math.Hypot),
 		logarithm("ln", 0, math.Log, "The natural logarithm; NULL unless positive.", "ln(1)", "0.0"),
 		logarithm("log10", 0, logTen, "The logarithm to base 10; NULL unless positive.", "log10(10)", "1.0"),
@@ -186,6 +187,9 @@ func absInt[T integer](t plan.Type, wrap bool) func(T) (T, bool, error) {
 // wholeNumber is the type of ceil and floor.
 func wholeNumber(args []plan.Type) plan.Type {
 	if t := args[0]; t.Kind == plan.KindDecimal {
+		if t.Scale == 0 {
+			return t
+		}
 		return plan.Decimal(min(plan.MaxPrecision, t.Precision-t.Scale+1), 0)
 	}
 	return plan.Int64
@@ -202,9 +206,9 @@ func buildWhole(f func(float64) float64, side int) builder {
 			unit := bigPow10(t.Scale)
 			return total(map1(func(v decimal128.Num) decimal128.Num { return wholeDecimal(v, unit, side) }))(b)
 		case plan.KindFloat32:
-			return total(map1(func(v float32) int64 { return saturate(f(float64(v))) }))(b)
+			return partial(mapSome1(func(v float32) (int64, bool, error) { return wholeFloat(f(float64(v)), b.legacy) }))(b)
 		case plan.KindFloat64:
-			return total(map1(func(v float64) int64 { return saturate(f(v)) }))(b)
+			return partial(mapSome1(func(v float64) (int64, bool, error) { return wholeFloat(f(v), b.legacy) }))(b)
 		}
 		return castNode(b.session, b.args[0], plan.Int64, false)
 	}
@@ -216,6 +220,14 @@ func wholeDecimal(v decimal128.Num, unit *big.Int, side int) decimal128.Num {
 		q.Add(q, big.NewInt(int64(side)))
 	}
 	return decimal128.FromBigInt(q)
+}
+
+// wholeFloat is a whole double as a bigint, which it must fit in ANSI mode.
+func wholeFloat(v float64, legacy bool) (int64, bool, error) {
+	if !legacy && (v >= math.MaxInt64 || v < math.MinInt64) {
+		return 0, false, arithmeticOverflow(plan.Int64, "")
+	}
+	return saturate(v), true, nil
 }
 
 // saturate is Java's conversion of a double to a long.
@@ -261,9 +273,10 @@ func refineRound(sig Signature, args []*plan.Expr) Signature {
 	if n.Op == plan.OpCall && n.Name == "cast" { // a planner may have cast the constant already
 		n = n.Args[0]
 	}
-	if !n.IsLiteral() || !n.Type.IsInteger() || n.Value.Null {
+	if !n.IsLiteral() || !n.Type.IsInteger() && !n.Value.Null {
 		return sig
 	}
+	// NULL counts as no digits.
 	digits := min(max(n.Value.Int, -plan.MaxPrecision), plan.MaxPrecision)
 	sig.Returns = roundedDecimal(sig.Args[0], int32(digits))
 	return sig
@@ -329,9 +342,13 @@ func roundBig(v, unit *big.Int, even bool) *big.Int {
 	return q
 }
 
-// roundFloat rounds the number's shortest decimal form, as Spark does: round(1.005, 2) is 1.01.
+// roundFloat rounds the number's shortest decimal form, as Spark does: round(1.005, 2) is 1.01. A decimal knows no
+// negative zero, so neither does the result.
 func roundFloat(v float64, digits int32, bits int, even bool) float64 {
-	if v != v || math.IsInf(v, 0) || v == 0 {
+	switch {
+	case v == 0:
+		return 0
+	case v != v || math.IsInf(v, 0):
 		return v
 	}
 	text, scale, _ := scanDecimal(strconv.FormatFloat(v, 'e', -1, bits))

@@ -100,3 +100,39 @@ var (
 	_ node = (*slotNode)(nil)
 	_ node = (*nullIfNode)(nil)
 )
+
+// nanvlNode is its first value, and where that is NaN its second, which no other row needs.
+type nanvlNode struct{ first, second node }
+
+func buildNanvl(b *binding) (node, error) { return &nanvlNode{b.args[0], b.args[1]}, nil }
+
+func (n *nanvlNode) fails() bool    { return n.first.fails() || n.second.fails() }
+func (n *nanvlNode) typ() plan.Type { return n.first.typ() }
+
+func (n *nanvlNode) eval(f *frame) (value, error) {
+	v, err := n.first.eval(f)
+	if err != nil {
+		return value{}, err
+	}
+	values, null := load[float64](&scratch{}, v, 0), nullsOf(v)
+	var is, isNot []int32
+	for i := range f.n {
+		if x := values.at(i); x != x && !null(i) {
+			is = append(is, int32(i))
+		} else {
+			isNot = append(isNot, int32(i))
+		}
+	}
+	if len(is) == 0 {
+		return v, nil
+	}
+	p := newParts(f)
+	defer p.release()
+	p.place(v, isNot, false)
+	if err := p.add(n.second, is); err != nil {
+		return value{}, err
+	}
+	return p.join(n.typ())
+}
+
+var _ node = (*nanvlNode)(nil)

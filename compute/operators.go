@@ -35,6 +35,9 @@ func comparable2(args []plan.Type) (Signature, error) {
 		return Signature{}, arityError{"2", len(args)}
 	}
 	t, ok := CommonType(args[0], args[1])
+	if args[0].IsNested() && args[1].IsNested() {
+		t, ok = commonInside(args[0], args[1])
+	}
 	switch {
 	case !ok && sameShape(args[0], args[1]): // structs whose fields have other names
 		t = args[0]
@@ -119,20 +122,28 @@ func arithmetic(op string) resolver {
 			return sig, err
 		}
 		switch {
+		case op == "div" && (a.IsFloat() || b.IsFloat() || isText(a) && b.Kind == plan.KindDecimal || isText(b) && a.Kind == plan.KindDecimal):
+			return Signature{}, wrongOperands(`("DECIMAL" or "BIGINT")`, a, b)
+		case isText(a) && (isText(b) || b.Kind == plan.KindNull || b.Kind == plan.KindBoolean || b.Kind == plan.KindBinary),
+			isText(b) && (a.Kind == plan.KindNull || a.Kind == plan.KindBoolean || a.Kind == plan.KindBinary):
+			return Signature{}, wrongTypeError{arithmeticLabel, a}
 		case !isOperand(a) || !isOperand(b):
 			if sameShape(a, b) {
 				return Signature{}, wrongTypeError{arithmeticLabel, a}
 			}
 			return Signature{}, mismatchError{a, b}
-		case a.Kind == plan.KindString && b.Kind == plan.KindString:
-			return Signature{}, wrongTypeError{arithmeticLabel, a}
 		case a.Kind == plan.KindString:
 			a = numberBeside(b)
 		case b.Kind == plan.KindString:
 			b = numberBeside(a)
 		}
 		if a.Kind == plan.KindNull {
-			a = numberOr(b)
+			switch a = numberOr(b); {
+			case op == "/":
+				a = plan.Float64
+			case op == "div" && b.Kind == plan.KindNull:
+				a = plan.Int64
+			}
 		}
 		if b.Kind == plan.KindNull {
 			b = a
@@ -140,6 +151,8 @@ func arithmetic(op string) resolver {
 		return arithmeticSignature(op, a, b)
 	}
 }
+
+func isText(t plan.Type) bool { return t.Kind == plan.KindString }
 
 func numberBeside(t plan.Type) plan.Type {
 	if t.Kind == plan.KindNull {
@@ -170,9 +183,6 @@ func arithmeticSignature(op string, a, b plan.Type) (Signature, error) {
 	case "/":
 		return Signature{Args: alike(plan.Float64, 2), Returns: plan.Float64}, nil
 	case "div":
-		if !t.IsInteger() {
-			return Signature{}, mismatchError{a, plan.Int64}
-		}
 		return Signature{Args: alike(plan.Int64, 2), Returns: plan.Int64}, nil
 	}
 	return Signature{Args: alike(t, 2), Returns: t}, nil

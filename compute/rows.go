@@ -29,6 +29,17 @@ func (r tuple) double(arg int) float64         { return r.args.doubles[arg].at(r
 func (r tuple) decimal(arg int) decimal128.Num { return r.args.decimals[arg].at(r.i) }
 func (r tuple) text(arg int) string            { return r.args.texts[arg].at(r.i) }
 
+// has reports whether the call has so many arguments.
+func (r tuple) has(arg int) bool { return arg < len(r.args.texts) }
+
+// textOr is a text that may be missing from the call.
+func (r tuple) textOr(arg int, missing string) string {
+	if !r.has(arg) {
+		return missing
+	}
+	return r.text(arg)
+}
+
 func loadRow(c *context, args []value) (*rowArgs, error) {
 	n := len(args)
 	r := &rowArgs{make([]vec[int32], n), make([]vec[int64], n), make([]vec[float64], n), make([]vec[decimal128.Num], n),

@@ -22,7 +22,7 @@ func temporalArithmetic(op string, a, b plan.Type) (sig Signature, ok bool, err 
 	case "div":
 		sig, err = resolveIntervalQuotient(a, b)
 	default:
-		err = mismatchError{a, b}
+		err = wrongOperands(arithmeticLabel, a, b)
 	}
 	return sig, true, err
 }
@@ -57,6 +57,8 @@ func resolvePlus(a, b plan.Type) (Signature, error) {
 			sig.Args[0], sig.Args[1] = sig.Args[1], sig.Args[0]
 		}
 		return sig, err
+	case a.Kind != b.Kind && isTime(a) && isTime(b):
+		return Signature{}, mismatchError{a, b}
 	case isTime(a) && (isTime(b) || b.Kind == plan.KindString):
 		return Signature{}, wrongTypeError{arithmeticLabel, a}
 	case a.Kind == plan.KindString:
@@ -102,6 +104,8 @@ func shiftSignature(at, by plan.Type, position int) (Signature, error) {
 		return Signature{Args: []plan.Type{plan.Timestamp, by}, Returns: plan.Timestamp}, nil
 	case isTime(at):
 		return Signature{Args: args, Returns: at}, nil
+	case by.Kind == plan.KindYearMonthInterval && !at.IsInterval():
+		return Signature{}, mismatchError{at, by}
 	}
 	return Signature{}, argumentError{position, timestampLabel, at}
 }
@@ -114,6 +118,8 @@ func resolveMinus(a, b plan.Type) (Signature, error) {
 		return resolveMinus(a, nullBeside(a, false))
 	case a.IsInterval() && a.Kind == b.Kind:
 		return sumOfIntervals(a, b)
+	case a.IsInterval() && !isTime(b) && (!b.IsInterval() || b.Kind == plan.KindYearMonthInterval):
+		return Signature{}, mismatchError{a, b}
 	case b.IsInterval():
 		return shiftSignature(a, b, 0)
 	case a.Kind == plan.KindDate && b.IsNumeric():
@@ -145,10 +151,15 @@ func resolveScale(op string, a, b plan.Type) (Signature, error) {
 	if swapped {
 		a, b = b, a
 	}
-	if !a.IsInterval() || isTime(b) {
+	if !a.IsInterval() {
+		if a.Kind == plan.KindString && isTime(b) || b.Kind == plan.KindString && isTime(a) || a.Equal(b) {
+			return Signature{}, wrongTypeError{arithmeticLabel, b}
+		}
 		return Signature{}, mismatchError{a, b}
 	}
 	switch {
+	case isTime(b):
+		return Signature{}, argumentError{1, `"NUMERIC"`, b}
 	case a.Kind == plan.KindInterval || b.IsFloat() || b.Kind == plan.KindString || b.Kind == plan.KindNull:
 		if !b.IsNumeric() && b.Kind != plan.KindString && b.Kind != plan.KindNull {
 			return Signature{}, argumentError{1, `"NUMERIC"`, b}
@@ -171,7 +182,7 @@ func resolveScale(op string, a, b plan.Type) (Signature, error) {
 func resolveIntervalQuotient(a, b plan.Type) (Signature, error) {
 	t, ok := CommonType(a, b)
 	if !ok || !isAnsiInterval(t) {
-		return Signature{}, mismatchError{a, b}
+		return Signature{}, wrongOperands(arithmeticLabel, a, b)
 	}
 	return Signature{Args: alike(t, 2), Returns: plan.Int64}, nil
 }
@@ -218,12 +229,12 @@ func swappedKernel(op string, b *binding) binaryKernel {
 }
 
 // readTimes casts a string beside an interval to the timestamp that it stands for.
-func readTimes(b *binding) error {
+func readTimes(b *binding, try bool) error {
 	for i, a := range b.args {
 		if b.t.Kind != plan.KindString || a.typ().Kind != plan.KindString {
 			continue
 		}
-		at, err := castNode(b.session, a, plan.Timestamp, false)
+		at, err := castNode(b.session, a, plan.Timestamp, try)
 		if err != nil {
 			return err
 		}

@@ -288,16 +288,8 @@ func resolveConcat(args []plan.Type) (Signature, error) {
 		if !canCoerce(a, plan.String) {
 			return Signature{}, argumentError{i, sqlType(plan.String), a}
 		}
-		if a.Kind != plan.KindBinary && a.Kind != plan.KindNull {
+		if a.Kind != plan.KindBinary {
 			t = plan.String
-		}
-	}
-	if args[0].Kind == plan.KindNull && t.Kind == plan.KindBinary {
-		t = plan.String
-		for _, a := range args {
-			if a.Kind == plan.KindBinary {
-				t = plan.Binary
-			}
 		}
 	}
 	return Signature{Args: alike(t, len(args)), Returns: t}, nil

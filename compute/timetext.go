@@ -130,7 +130,25 @@ func (s session) parseTimestamp(text string) (int64, bool) {
 	if c.timeOnly {
 		c.days = floorDiv(zone.local(s.now), microsPerDay)
 	}
-	return zone.instant(c.days*microsPerDay + c.micros), c.days < maxDay && c.days > -maxDay
+	return zone.exactly(c.days, c.micros)
+}
+
+// exactly is the instant of a time of a day; false beyond what a timestamp holds.
+func (z *zone) exactly(days, micros int64) (int64, bool) {
+	if days < maxDay && days > -maxDay {
+		return z.instant(days*microsPerDay + micros), true
+	}
+	offset := z.offset
+	if z.region != nil {
+		offset = z.offsetOfLocal(days*(microsPerDay/microsPerSecond) + micros/microsPerSecond)
+	}
+	if micros -= offset * microsPerSecond; days < 0 { // the first day does not fit as a whole
+		days, micros = days+1, micros-microsPerDay
+	}
+	if days > maxDay || days < -maxDay {
+		return 0, false
+	}
+	return addOne(days*microsPerDay, micros)
 }
 
 // parseNTZ reads a timestamp without time zone; a zone in the text counts for nothing.
@@ -139,5 +157,8 @@ func (s session) parseNTZ(text string) (int64, bool) {
 	if ok && c.zone != "" {
 		_, ok = s.zones.find(c.zone)
 	}
-	return c.days*microsPerDay + c.micros, ok && !c.timeOnly && c.days < maxDay && c.days > -maxDay
+	if !ok || c.timeOnly {
+		return 0, false
+	}
+	return fixedZone("UTC", 0).exactly(c.days, c.micros)
 }

@@ -205,7 +205,14 @@ func agree(got, want assembly.Block) bool {
 		ours := errorClass.FindStringSubmatch(got.Output)
 		return got.Err != nil && ours != nil && ours[1] == class[1]
 	}
+	got.Schema, got.Output = oneNewline(got.Schema), oneNewline(got.Output)
+	want.Schema, want.Output = oneNewline(want.Schema), oneNewline(want.Output)
 	return got.Err == nil && got.Schema == want.Schema && (got.Output == strings.TrimRight(want.Output, " \t\n") || sortedLines(got.Output) == sortedLines(want.Output))
+}
+
+// oneNewline undoes what tools that read and write text files do to carriage returns.
+func oneNewline(s string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n")
 }
 
 func sortedLines(s string) string {

@@ -11,7 +11,7 @@ import (
 
 // Format is the value at row i in Spark's text form: NULL, true, 1.0, 1.0E10, 12.50, 2001-01-01, 2001-01-01 00:01:00.5,
 // [1,null,"a"], {"key":1} for maps (entries in order of their text) and structs alike. Binary shows as its bytes,
-// timestamps in UTC; [FormatIn] has another time zone.
+// timestamps in UTC; [FormatIn] has another time zone. Dates show the year of their era without a sign, unlike a cast.
 func Format(arr arrow.Array, i int) string { return FormatIn(arr, i, time.UTC) }
 
 // FormatIn is [Format] with timestamps in a time zone.
@@ -42,12 +42,13 @@ func appendValue(dst []byte, arr arrow.Array, i int, zone *time.Location) []byte
 	case *arrow.Decimal128Type:
 		return append(dst, FormatDecimal(Decimals(arr)[i].BigInt().String(), dt.Scale)...)
 	case *arrow.Date32Type:
-		return append(dst, FormatDate(Int32s(arr)[i])...)
+		return append(dst, shownDay(time.Unix(int64(Int32s(arr)[i])*86400, 0).UTC())...)
 	case *arrow.TimestampType:
 		if dt.TimeZone == "" {
 			zone = time.UTC
 		}
-		return append(dst, FormatTimestampIn(Int64s(arr)[i], zone)...)
+		t := time.UnixMicro(Int64s(arr)[i]).In(zone)
+		return append(append(dst, shownDay(t)...), t.Format(" 15:04:05.999999")...)
 	case *arrow.MonthIntervalType:
 		return append(dst, FormatMonths(Int32s(arr)[i])...)
 	case *arrow.DurationType:
@@ -119,6 +120,15 @@ func FormatTimestampIn(micros int64, zone *time.Location) string {
 	return formatDay(t) + t.Format(" 15:04:05.999999")
 }
 
+// shownDay is a day as results show it: the year of its era, without a sign.
+func shownDay(t time.Time) string {
+	year, month, day := t.Date()
+	if year <= 0 {
+		year = 1 - year
+	}
+	return dayText(nil, year, month, day)
+}
+
 func formatDay(t time.Time) string {
 	year, month, day := t.Date()
 	b := make([]byte, 0, 12)
@@ -128,6 +138,11 @@ func formatDay(t time.Time) string {
 	case year < 0:
 		b, year = append(b, '-'), -year
 	}
+	return dayText(b, year, month, day)
+}
+
+// dayText is a day of a year that is not negative.
+func dayText(b []byte, year int, month time.Month, day int) string {
 	for limit := 1000; limit > year && limit > 1; limit /= 10 {
 		b = append(b, '0')
 	}

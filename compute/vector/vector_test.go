@@ -305,7 +305,7 @@ func TestFormat(t *testing.T) {
 		{plan.String, plan.Literal{Bytes: []byte("é")}, "é"},
 		{plan.Date, plan.Literal{Int: 11323}, "2001-01-01"},
 		{plan.Date, plan.Literal{Int: -719162}, "0001-01-01"},
-		{plan.Date, plan.Literal{Int: 2932897}, "+10000-01-01"},
+		{plan.Date, plan.Literal{Int: 2932897}, "10000-01-01"},
 		{plan.Timestamp, plan.Literal{Int: 978307260_000000}, "2001-01-01 00:01:00"},
 		{plan.Timestamp, plan.Literal{Int: 978307260_500000}, "2001-01-01 00:01:00.5"},
 		{plan.Timestamp, plan.Literal{Int: -1}, "1969-12-31 23:59:59.999999"},

@@ -110,7 +110,29 @@ func (a *analyser) scalarExpr(e *sql.Call, f *compute.Function, ctx *exprContext
 			}
 		}
 	}
+	if err := a.roundingDigits(e, f.Name, args); err != nil {
+		return nil, err
+	}
 	return a.call(e.Span, f.Name, args...)
+}
+
+// roundingDigits computes the digits of a rounding, which have to be constant, since they make the type of a decimal.
+func (a *analyser) roundingDigits(e *sql.Call, name string, args []*plan.Expr) error {
+	if len(args) != 2 || !slices.Contains([]string{"round", "bround", "ceil", "floor"}, name) {
+		return nil
+	}
+	v, ok := a.constant(args[1])
+	if name == "ceil" || name == "floor" {
+		if !ok || v.Value.Null || v.Type.Kind != plan.KindInt32 {
+			return a.errorf(e.Span, "NON_FOLDABLE_ARGUMENT", "the digits of %s must be a constant of type int", name)
+		}
+	} else if !ok && (readsAny(args[1]) || readsVariable(args[1])) {
+		return a.errorf(e.Span, "DATATYPE_MISMATCH.NON_FOLDABLE_INPUT", "the digits of %s must be a constant", name)
+	}
+	if ok {
+		args[1] = v
+	}
+	return nil
 }
 
 // typedByConstants are functions whose results have a type that takes the value of a constant to know.
@@ -165,7 +187,7 @@ func unitCall(e *sql.Call) *sql.Call {
 		switch name {
 		case "dateadd", "date_add":
 			name = "timestampadd"
-		case "datediff", "date_diff":
+		case "datediff", "date_diff", "timediff":
 			name = "timestampdiff"
 		}
 	}

@@ -224,7 +224,7 @@ func (a *analyser) castExpr(e *sql.Cast, ctx *exprContext) (*plan.Expr, error) {
 		return nil, err
 	}
 	if !compute.CanCast(x.Type, t) {
-		return nil, a.cannotCast(e.Span, x.Type, t)
+		return nil, a.cannotCast(e.Span, x.Type, t, e.Try)
 	}
 	if e.Try {
 		return compute.TryCast(x, t), nil
@@ -234,7 +234,7 @@ func (a *analyser) castExpr(e *sql.Cast, ctx *exprContext) (*plan.Expr, error) {
 
 // cannotCast is the error for a cast that does not exist, with Spark's class: it tells casts that a function does, and
 // those that exist in its old mode, from all others.
-func (a *analyser) cannotCast(span source.Span, from, to plan.Type) error {
+func (a *analyser) cannotCast(span source.Span, from, to plan.Type, try bool) error {
 	err := a.errorf(span, "DATATYPE_MISMATCH.CAST_WITHOUT_SUGGESTION", "cannot cast %s to %s", from, to)
 	switch {
 	case from.IsNumeric() && to.Kind == plan.KindDate:
@@ -243,8 +243,9 @@ func (a *analyser) cannotCast(span source.Span, from, to plan.Type) error {
 	case from.Kind == plan.KindDate && to.IsNumeric():
 		err.Class = "DATATYPE_MISMATCH.CAST_WITH_FUNC_SUGGESTION"
 		return err.WithHint("unix_date(d) counts the days since 1970-01-01")
+	case try: // which knows no other mode
 	case from.IsInteger() && to.Kind == plan.KindBinary, from.Kind == plan.KindBoolean && to.Kind == plan.KindTimestamp,
-		isMoment(from) && to.Kind == plan.KindBoolean:
+		isMoment(from) && from.Kind != plan.KindTimestampNTZ && to.Kind == plan.KindBoolean:
 		err.Class = "DATATYPE_MISMATCH.CAST_WITH_CONF_SUGGESTION"
 	}
 	return err

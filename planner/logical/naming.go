@@ -47,6 +47,7 @@ func (n *naming) special(e sql.Expr) string {
 				n.counted[star] = true
 			}
 		}
+		return n.typedCall(e)
 	case *sql.Binary:
 		return n.binary(e)
 	case *sql.Exists:
@@ -62,6 +63,31 @@ func (n *naming) special(e sql.Expr) string {
 			return "(NOT " + text + ")"
 		}
 		return text
+	}
+	return ""
+}
+
+// typedCall names calls that show what the types of their arguments make of them: to_char is what it stands for, and
+// lpad of bytes fills up with a zero byte.
+func (n *naming) typedCall(e *sql.Call) string {
+	if len(e.Args) != 2 || e.Over != nil || n.made[e.Args[0]] == nil {
+		return ""
+	}
+	name, of := strings.ToLower(e.Name.Name), n.made[e.Args[0]].Type
+	x, y := n.namer.Text(e.Args[0]), n.namer.Text(e.Args[1])
+	switch {
+	case (name == "lpad" || name == "rpad") && of.Kind == plan.KindBinary:
+		return name + "(" + x + ", " + y + ", X'00')"
+	case (name == "to_char" || name == "to_varchar") && isMoment(of):
+		return "date_format(" + x + ", " + y + ")"
+	case name == "to_varchar" && of.Kind == plan.KindBinary:
+		return "to_varchar(" + x + ", " + y + ")"
+	case name == "to_char" && of.Kind == plan.KindBinary:
+		switch strings.ToLower(y) {
+		case "base64", "hex":
+			return strings.ToLower(y) + "(" + x + ")"
+		}
+		return "decode(" + x + ", " + y + ")"
 	}
 	return ""
 }
@@ -126,7 +152,10 @@ func (n *naming) subquery(kind string, e sql.Expr) string {
 // binary names sums of dates, timestamps and intervals.
 func (n *naming) binary(e *sql.Binary) string {
 	l, r := n.made[e.L], n.made[e.R]
-	if l == nil || r == nil || e.Op != "+" && e.Op != "-" && e.Op != "*" {
+	if l != nil && r != nil && (e.Op == "<" || e.Op == "<=" || e.Op == ">" || e.Op == ">=") {
+		return n.wholeBound(e, l, r)
+	}
+	if l == nil || r == nil || e.Op != "+" && e.Op != "-" && e.Op != "*" && e.Op != "/" {
 		return ""
 	}
 	left, right := e.L, e.R
@@ -137,9 +166,13 @@ func (n *naming) binary(e *sql.Binary) string {
 	x, y := n.namer.Text(left), n.namer.Text(right)
 	minus := e.Op == "-"
 	switch {
+	case e.Op == "*" && l.Type.Kind == plan.KindInterval:
+		return "multiply_interval(" + x + ", " + y + ")"
+	case e.Op == "/" && l.Type.Kind == plan.KindInterval:
+		return "divide_interval(" + x + ", " + y + ")"
 	case e.Op == "*" && l.Type.IsInterval():
 		return "(" + x + " * " + y + ")"
-	case e.Op == "*":
+	case e.Op == "*" || e.Op == "/":
 		return ""
 	case isMoment(l.Type) && r.Type.Kind == plan.KindNull && !minus, l.Type.Kind == plan.KindString && r.Type.IsInterval() && !l.IsLiteral():
 		return x + " " + e.Op + " " + y
@@ -186,4 +219,36 @@ func pathText(x *plan.Expr, column sql.Ident, fields []sql.Ident) string {
 		}
 	}
 	return text
+}
+
+// wholeBound names comparisons of a whole number with a decimal constant, which Spark makes a whole number too: i < 1.25 is
+// i < 2.
+func (n *naming) wholeBound(e *sql.Binary, l, r *plan.Expr) string {
+	bound, up := r, e.Op == "<" || e.Op == ">="
+	if l.Type.Kind == plan.KindDecimal {
+		bound, up = l, e.Op == ">" || e.Op == "<="
+	}
+	other := l
+	if bound == l {
+		other = r
+	}
+	if !bound.IsLiteral() || bound.Value.Null || bound.Type.Kind != plan.KindDecimal || !other.Type.IsInteger() {
+		return ""
+	}
+	name := "floor"
+	if up {
+		name = "ceil"
+	}
+	whole, err := compute.Call(name, bound)
+	if err != nil {
+		return ""
+	}
+	text, ok := n.constant(compute.Cast(compute.TryCast(whole, other.Type), plan.String))
+	if !ok || text.Value.Null {
+		return ""
+	}
+	if bound == l {
+		return "(" + string(text.Value.Bytes) + " " + e.Op + " " + n.namer.Text(e.R) + ")"
+	}
+	return "(" + n.namer.Text(e.L) + " " + e.Op + " " + string(text.Value.Bytes) + ")"
 }

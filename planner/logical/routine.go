@@ -101,7 +101,7 @@ func (a *analyser) routineArgs(e *sql.Call, r Routine, ctx *exprContext) ([]*pla
 			return nil, err
 		}
 		if !compute.CanCast(args[i].Type, r.Params[i].Type) {
-			return nil, a.cannotCast(x.Pos(), args[i].Type, r.Params[i].Type)
+			return nil, a.cannotCast(x.Pos(), args[i].Type, r.Params[i].Type, false)
 		}
 		args[i] = compute.Cast(args[i], r.Params[i].Type)
 	}
@@ -171,7 +171,7 @@ func (a *analyser) routineValue(e *sql.Call, r Routine, ctx *exprContext) (*plan
 		}
 		t := r.Returns.Fields[0].Type
 		if !compute.CanCast(out.Type, t) {
-			return a.cannotCast(r.Body.Pos(), out.Type, t)
+			return a.cannotCast(r.Body.Pos(), out.Type, t, false)
 		}
 		out = compute.Cast(out, t)
 		return nil

@@ -36,8 +36,11 @@ func specialCallName(name string, args []string) string {
 			}
 		}
 	case 3:
-		if name == "if" {
+		switch name {
+		case "if":
 			return "(IF(" + strings.Join(args, ", ") + "))"
+		case "like":
+			return args[0] + " LIKE " + args[1] + " ESCAPE '" + args[2] + "'"
 		}
 	}
 	return ""

@@ -86,7 +86,7 @@ func (s *Session) rows(ctx context.Context, e *Embedded, r Result) (schema strin
 		for i := range int(rec.NumRows()) {
 			cells := make([]string, rec.NumCols())
 			for c, col := range rec.Columns() {
-				cells[c] = vector.FormatIn(col, i, zone)
+				cells[c] = string([]rune(vector.FormatIn(col, i, zone))) // � for bytes that are no UTF-8
 			}
 			rows = append(rows, strings.Join(cells, "\t"))
 		}

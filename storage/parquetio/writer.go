@@ -97,13 +97,13 @@ func (w *Writer) Write(ctx context.Context, rec arrow.Record) error {
 		w.pending += n
 		if w.err == nil && (w.pending == w.run || w.inGroup+int64(w.pending) == w.limit) {
 			w.err = w.flushRun()
+			w.release(1) // nothing pending is of earlier batches
 		}
 	}
-	if w.pending == 0 {
-		w.release()
+	if w.pending == 0 || w.err != nil {
+		w.release(0)
 	}
 	if w.err != nil {
-		w.release()
 		return w.err
 	}
 	w.rows += int64(total)
@@ -141,11 +141,15 @@ func (w *Writer) flushGroup() error {
 	return nil
 }
 
-func (w *Writer) release() {
-	for _, r := range w.held {
+// release lets go of all batches held but the last so many.
+func (w *Writer) release(keep int) {
+	done := max(len(w.held)-keep, 0)
+	for _, r := range w.held[:done] {
 		r.Release()
 	}
-	w.held = w.held[:0]
+	n := copy(w.held, w.held[done:])
+	clear(w.held[n:])
+	w.held = w.held[:n]
 }
 
 // Close writes what is pending and the footer. It does not close the underlying writer. A second Close does nothing.
@@ -156,7 +160,7 @@ func (w *Writer) Close() error {
 	}
 	w.closed = true
 	defer func() {
-		w.release()
+		w.release(0)
 		for _, c := range w.columns {
 			c.forget()
 		}

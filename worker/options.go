@@ -34,10 +34,10 @@ type Options struct {
 	Listener net.Listener
 	// Slots is how many attempts run at once; default 1.
 	Slots int
-	// Memory is what all slots may hold together, in bytes; default 1 GiB.
+	// Memory is what the worker may use, in bytes; default 1 GiB. The slots may hold a part of it together; see shareMemory.
 	Memory int64
-	// Alone says that no other worker will ask for this one's outputs: it keeps an eighth of the memory for them, as they
-	// are, beside what the slots may hold.
+	// Alone says that no other worker will ask for this one's outputs: it keeps some of the memory for them, as they are,
+	// beside what the slots may hold.
 	Alone bool
 	// Allocator is where batches live; default one that uses freed buffers again. Tests hand in a stricter one.
 	Allocator memory.Allocator

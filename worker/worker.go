@@ -99,14 +99,12 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 		return fmt.Errorf("make segment store: %w", err)
 	}
 	w.segments.KeepSmall()
-	idle := w.opts.Memory / 16 // build sides that wait for their next user
-	memory := w.opts.Memory - idle
-	if w.opts.Alone {
-		w.segments.KeepBatches(w.opts.Memory / 8)
-		memory -= w.opts.Memory / 8
+	memory := shareMemory(w.opts.Memory, w.opts.Alone)
+	if memory.kept > 0 {
+		w.segments.KeepBatches(memory.kept)
 	}
 	defer also(&err, "close segment store", w.segments.Close)
-	w.builds = task.NewBuilds(idle)
+	w.builds = task.NewBuilds(memory.builds)
 	defer w.builds.Forget("")
 	defer w.peers.CloseIdleConnections()
 	defer w.client.Close()
@@ -118,7 +116,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	w.env = task.Env{
 		Worker: w.opts.ID, Address: w.Addr(), Store: w.opts.Store, Segments: w.segments,
 		Fetch: shuffle.NewClient(w.peers, shuffle.ClientOptions{Mem: w.opts.Allocator}), Locator: locator{w},
-		Plugins: plugins, Memory: task.NewBudget(memory, w.opts.Slots), Builds: w.builds, Allocator: w.opts.Allocator,
+		Plugins: plugins, Memory: task.NewBudget(memory.tasks, w.opts.Slots), Builds: w.builds, Allocator: w.opts.Allocator,
 		Scratch: filepath.Join(own.dir, spillFolder), BatchRows: w.opts.BatchRows, Plain: w.opts.Plain,
 	}
 	return w.work(ctx)

@@ -137,7 +137,7 @@ func (o *PartialAggregate) add(rec arrow.Record) (arrow.Record, error) {
 	}
 	o.fill += rec.NumRows()
 	held := o.table.bytes()
-	o.mustHold(held)
+	o.mustHold(grown(held))
 	if o.rows%o.limits.check != 0 || !o.table.keyed {
 		return nil, nil
 	}

@@ -61,7 +61,7 @@ func (a *aggregation) add(f *folding, rec arrow.Record, places []int64) error {
 	case a.frozen:
 		return a.addFrozen(f, rec, places)
 	}
-	need := a.table.bytes() + int64(len(a.first)+len(places))*8 + a.table.growth(len(places))
+	need := a.reserved() + grown(int64(len(places))*8) + a.table.growth(len(places))
 	ok, err := a.o.tryHold(need)
 	if err != nil {
 		return err
@@ -79,6 +79,9 @@ func (a *aggregation) add(f *folding, rec arrow.Record, places []int64) error {
 	a.note(places)
 	return a.settle()
 }
+
+// reserved is the memory to reserve for the groups.
+func (a *aggregation) reserved() int64 { return a.table.reserved() + grown(int64(len(a.first))*8) }
 
 // mayDivide reports that there are keys by which rows may go to disk.
 func (a *aggregation) mayDivide() bool { return a.table.keyed && a.depth < maxSpillDepth }
@@ -114,7 +117,7 @@ func (a *aggregation) settle() error {
 	pending := a.pending()
 	held := pending
 	if !a.dumped {
-		held += a.table.bytes() + int64(len(a.first))*8
+		held += a.reserved()
 	}
 	ok, err := a.o.tryHold(held)
 	switch {

@@ -135,7 +135,7 @@ func foldFiltered(env Env, acc agg.Accumulator, b agg.Batch, cols []arrow.Array,
 	return acc.Update(b, cols)
 }
 
-// bytes is the memory held.
+// bytes is the memory that groups and states need. It depends on the rows alone, not on batches.
 func (g *groupTable) bytes() int64 {
 	n := g.table.Bytes()
 	for _, acc := range g.accs {
@@ -144,10 +144,13 @@ func (g *groupTable) bytes() int64 {
 	return n
 }
 
+// reserved is the memory to reserve.
+func (g *groupTable) reserved() int64 { return grown(g.bytes()) }
+
 // growth is about how much more memory so many rows may take.
 func (g *groupTable) growth(rows int) int64 {
 	const perState = 32
-	return g.table.Growth(rows) + int64(rows*len(g.accs))*perState
+	return grown(g.table.Growth(rows) + int64(rows*len(g.accs))*perState)
 }
 
 // output is the keys and results, or states, of the groups from up to, not including, to.

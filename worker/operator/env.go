@@ -117,6 +117,9 @@ func (s *stream) hold(n int64) error {
 	return nil
 }
 
+// grown is what to reserve for slices that grow by appending: they have up to a quarter more room than they need.
+func grown(bytes int64) int64 { return bytes + bytes/4 }
+
 // Close closes the inputs and gives back reserved memory. Operators that hold batches release them first.
 func (s *stream) Close() error {
 	if s.closed {

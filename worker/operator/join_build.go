@@ -62,7 +62,7 @@ func (l *loader) need() int64 {
 		largest = max(largest, size)
 	}
 	for _, k := range l.keys {
-		n += l.columns[k]
+		n += grown(l.columns[k])
 	}
 	return n + largest
 }
@@ -141,12 +141,12 @@ type buildSide struct {
 }
 
 func (b *buildSide) bytes() int64 {
-	n := vector.Size(b.rec) + b.index.Bytes() + int64(len(b.matched))
+	n := vector.Size(b.rec) + grown(b.index.Bytes()) + int64(len(b.matched))
 	if b.withNull != nil {
-		n += vector.Size(b.withNull) + b.nullsBy.Bytes()
+		n += vector.Size(b.withNull) + grown(b.nullsBy.Bytes())
 	}
 	if b.allBy != nil {
-		n += b.allBy.Bytes()
+		n += grown(b.allBy.Bytes())
 	}
 	return n
 }

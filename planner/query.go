@@ -91,7 +91,7 @@ func (p *planning) loadQuery(ctx context.Context) error {
 		return err
 	}
 	if q.Into == nil {
-		p.targets = []target{{name: "result", analysed: typedNulls(node, p.ids)}}
+		p.targets = []target{{name: "result", analysed: node}}
 		return nil
 	}
 	return p.writeInto(text, node, q.Into)
@@ -134,7 +134,7 @@ func withColumns(query *sql.Query, v View) *sql.Query {
 	return &sql.Query{Body: body, Span: query.Span}
 }
 
-// typedNulls gives columns of nothing but NULL the type string: files and segments have no column without a type.
+// typedNulls gives columns of nothing but NULL the type string: files have no column without a type.
 func typedNulls(n logical.Node, ids *logical.IDs) logical.Node {
 	var defs []logical.Definition
 	changed := false

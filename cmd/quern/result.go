@@ -106,7 +106,7 @@ func writeCSV(ctx context.Context, w io.Writer, info resultInfo, rows rowSource)
 		for i := range int(rec.NumRows()) {
 			for c, col := range rec.Columns() {
 				line[c] = ""
-				if !col.IsNull(i) {
+				if !isNull(col, i) {
 					line[c] = vector.FormatIn(col, i, info.zone)
 				}
 			}
@@ -153,8 +153,11 @@ func writeJSON(ctx context.Context, w io.Writer, info resultInfo, rows rowSource
 	return errors.Join(err, out.Flush())
 }
 
+// isNull knows columns of nothing but NULL too, which have no bitmap of them.
+func isNull(col arrow.Array, i int) bool { return col.IsNull(i) || col.DataType().ID() == arrow.NULL }
+
 func appendJSON(b []byte, t plan.Type, col arrow.Array, i int, zone *time.Location) []byte {
-	if col.IsNull(i) {
+	if isNull(col, i) {
 		return append(b, "null"...)
 	}
 	v := vector.LiteralAt(col, i)

@@ -259,9 +259,6 @@ func (a *analyser) filter(e *sql.Call, f *compute.Function, call *AggCall, ctx *
 	if err != nil {
 		return nil, err
 	}
-	if keep.Type.Kind == plan.KindNull {
-		keep = compute.Cast(keep, plan.Boolean)
-	}
 	if keep.Type.Kind != plan.KindBoolean {
 		return nil, a.errorf(e.Filter.Pos(), "INVALID_AGGREGATE_FILTER.NOT_BOOLEAN", "FILTER needs a condition; this is %s", keep.Type)
 	}

@@ -104,6 +104,9 @@ func (a *analyser) with(ctes []sql.CTE, outer *named) (*named, error) {
 			return nil, a.errorf(cte.Name.Span, "DUPLICATED_CTE_NAMES", "%q is defined twice in WITH", cte.Name.Name)
 		}
 		seen[name] = true
+		if cte.Recursive {
+			return nil, a.errorf(cte.Name.Span, "UNSUPPORTED_FEATURE", "recursive queries run in scripts of quern sql only")
+		}
 		node, err := a.query(cte.Query, with)
 		if err != nil {
 			return nil, err

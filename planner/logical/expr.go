@@ -42,11 +42,8 @@ func (a *analyser) predicate(e sql.Expr, ctx *exprContext) (*plan.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch p.Type.Kind {
-	case plan.KindBoolean:
+	if p.Type.Kind == plan.KindBoolean {
 		return p, nil
-	case plan.KindNull:
-		return compute.Cast(p, plan.Boolean), nil
 	}
 	class := "DATATYPE_MISMATCH.FILTER_NOT_BOOLEAN"
 	switch ctx.clause {

@@ -67,6 +67,11 @@ func (a *analyser) windowExpr(e *sql.Call, f *compute.Function, ctx *exprContext
 	if err != nil {
 		return nil, err
 	}
+	if len(e.Args) == 3 && (f.Name == "lag" || f.Name == "lead") {
+		if x, d := a.made[e.Args[0]], a.made[e.Args[2]]; x != nil && d != nil && x.Type.Kind == plan.KindNull && d.Type.Kind != plan.KindNull {
+			return nil, a.errorf(e.Args[2].Pos(), "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE", "the default must be of the type of the value: NULL, not %s", d.Type)
+		}
+	}
 	call := windowed{WindowCall: WindowCall{AggCall: agg, IgnoreNulls: e.IgnoreNulls != nil && *e.IgnoreNulls}, span: e.Span}
 	if call.partition, err = a.exprs(spec.PartitionBy, &inner); err != nil {
 		return nil, err
@@ -99,7 +104,7 @@ func (a *analyser) windowAllowed(e *sql.Call, f *compute.Function, ctx *exprCont
 	case ctx.inAggregate && ctx.clause == "FILTER":
 		return a.errorf(e.Span, "INVALID_AGGREGATE_FILTER.CONTAINS_WINDOW_FUNCTION", "FILTER cannot use a window function")
 	case ctx.inAggregate:
-		return a.errorf(e.Span, "_LEGACY_ERROR_TEMP_1246", "a window function cannot be inside an aggregate function").
+		return a.errorf(e.Span, "_LEGACY_ERROR_TEMP_1031", "a window function cannot be inside an aggregate function").
 			WithHint("compute it in a subquery first")
 	case ctx.windows == nil && (ctx.clause == "WHERE" || ctx.clause == "HAVING"):
 		return a.errorf(e.Span, "WINDOW_FUNCTION_NOT_ALLOWED_IN_CLAUSE", "window functions are not allowed in %s", ctx.clause).

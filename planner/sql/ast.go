@@ -23,6 +23,8 @@ type CTE struct {
 	Name    Ident
 	Columns []Ident // nil: the query's own names
 	Query   *Query
+	// Recursive: of WITH RECURSIVE, and the query reads itself.
+	Recursive bool
 }
 
 // SetExpr is what stands before ORDER BY: a *Select, a *ValuesClause, a *SetOperation or a parenthesised *Query.

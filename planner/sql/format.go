@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -31,8 +32,12 @@ func (f *printer) words(parts ...string) {
 }
 
 func (f *printer) query(q *Query) {
+	with := "WITH "
+	if slices.ContainsFunc(q.With, func(c CTE) bool { return c.Recursive }) {
+		with = "WITH RECURSIVE "
+	}
 	for i, c := range q.With {
-		f.words(separator(i, "WITH "), formatIdent(c.Name))
+		f.words(separator(i, with), formatIdent(c.Name))
 		f.columns(c.Columns)
 		f.words(" AS (")
 		f.query(c.Query)

@@ -1,6 +1,7 @@
 package sql
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/quern-engine/quern/internal/source"
@@ -35,23 +36,30 @@ func (p *parser) query() *Query {
 		return q
 	}
 	defer p.leave()
+	outside := len(p.visible)
 	if p.peek().is("WITH") {
 		q.With = p.with()
 	}
 	q.Body = p.setExpr(setPipe)
 	p.queryTail(q)
 	q.Span = p.spanFrom(start)
+	p.visible = p.visible[:outside]
 	return q
 }
 
-// with reads WITH name [(columns)] AS (query), ….
+// with reads WITH [RECURSIVE] name [(columns)] AS (query), …. Its definitions stay visible until the query around ends.
 func (p *parser) with() []CTE {
+	word := p.peek().span
 	p.expect("WITH", "")
-	if t := p.peek(); t.is("RECURSIVE") && p.peekAt(1).isName() && !p.peekAt(1).is("AS") {
-		p.unsupported(t.span, "recursive queries are not supported")
+	recursive := p.peek().is("RECURSIVE") && p.peekAt(1).isName() && !p.peekAt(1).is("AS")
+	if recursive {
+		p.advance()
 	}
+	p.visible = append(p.visible, definitions{with: word})
+	level := len(p.visible) - 1
 	var list []CTE
 	for {
+		start := p.peek().span
 		c := CTE{Name: p.wholeIdent("the name of a query after WITH")}
 		for _, other := range list {
 			if strings.EqualFold(other.Name.Name, c.Name.Name) {
@@ -62,15 +70,36 @@ func (p *parser) with() []CTE {
 			p.advance()
 			c.Columns = p.idents("the name of a column")
 		}
+		maxLevel := 0
+		if recursive && p.peek().is("MAX") {
+			maxLevel = p.recursionLevel()
+		}
 		p.accept("AS")
 		p.expectOp("(", " before the query of WITH")
 		c.Query = p.query()
 		p.closeQuery()
+		if recursive {
+			p.recursion(&c, p.spanFrom(start), maxLevel)
+		}
+		p.visible[level].spans = append(p.visible[level].spans, p.spanFrom(start))
 		list = append(list, c)
 		if !p.acceptOp(",") {
 			return list
 		}
 	}
+}
+
+// recursionLevel reads MAX RECURSION LEVEL n.
+func (p *parser) recursionLevel() int {
+	for _, word := range []string{"MAX", "RECURSION", "LEVEL"} {
+		p.expect(word, "")
+	}
+	t := p.advance()
+	n, err := strconv.Atoi(t.text)
+	if t.kind != tokenNumber || err != nil || n < 1 {
+		p.fail(t.span, classSyntax, "MAX RECURSION LEVEL needs a whole number")
+	}
+	return n
 }
 
 // queryTail reads what stands behind the body of a query, from ORDER BY to OFFSET.

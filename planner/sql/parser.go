@@ -46,6 +46,9 @@ type parser struct {
 	after  string      // what may follow the clause that was read last, for messages
 	prev   source.Span // the token that was read last
 	err    *source.Error
+	// visible are the definitions of the WITH clauses around, and recursions the recursive ones read so far.
+	visible    []definitions
+	recursions []Recursion
 }
 
 func newParser(text *source.Text, part source.Span) (*parser, error) {

@@ -72,14 +72,22 @@ func (s *Session) Execute(ctx context.Context, text *source.Text, span source.Sp
 	if err != nil {
 		return Result{}, err
 	}
-	statement, err := sql.ParseStatement(text, span)
+	e, tables, err := execution{s, text, span}.withRecursions(ctx)
+	defer func() { s.release(tables) }()
 	if err != nil {
 		return Result{}, err
 	}
-	e := execution{s, text, span}
+	statement, err := sql.ParseStatement(e.text, e.span)
+	if err != nil {
+		return Result{}, err
+	}
+	return e.run(ctx, statement)
+}
+
+func (e execution) run(ctx context.Context, statement sql.Statement) (Result, error) {
 	switch st := statement.(type) {
 	case *sql.Query:
-		status, err := s.opts.Run(ctx, e.query(span))
+		status, err := e.opts.Run(ctx, e.query(e.span))
 		return Result{Status: status, Ordered: isOrdered(st)}, err
 	case *sql.Explain:
 		return e.explain(ctx, st)
@@ -104,7 +112,7 @@ func (s *Session) Execute(ctx context.Context, text *source.Text, span source.Sp
 	case *sql.CreateFunction:
 		return Result{}, e.createFunction(ctx, st)
 	}
-	return Result{}, text.Errorf(span, "UNSUPPORTED_FEATURE", "this statement is not supported")
+	return Result{}, e.errorf("UNSUPPORTED_FEATURE", "this statement is not supported")
 }
 
 // execution is one statement on its way.

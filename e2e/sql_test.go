@@ -17,6 +17,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/apache/arrow/go/v15/arrow"
+
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/cmd/quern/assembly"
 	"github.com/quern-engine/quern/compute/vector"
@@ -227,7 +229,7 @@ func (w *world) lines(ctx context.Context, status *api.RunStatus) (lines []strin
 			cells := make([]string, rec.NumCols())
 			for c, col := range rec.Columns() {
 				cells[c] = vector.Format(col, i)
-				if !col.IsNull(i) {
+				if cells[c] != "NULL" || col.DataType().ID() == arrow.STRING && !col.IsNull(i) {
 					cells[c] = visible(cells[c])
 				}
 			}

@@ -105,6 +105,8 @@ func (a *analyser) form(e sql.Expr, ctx *exprContext) (*plan.Expr, error) {
 		return a.index(e, ctx)
 	case *sql.Field:
 		return a.fieldExpr(e, ctx)
+	case *sql.InputColumn:
+		return a.inputColumn(e, ctx)
 	case *sql.Row:
 		return a.row(e, ctx)
 	case *sql.Quantified:
@@ -114,6 +116,16 @@ func (a *analyser) form(e sql.Expr, ctx *exprContext) (*plan.Expr, error) {
 		return a.likeList(e, ctx)
 	}
 	return nil, a.refuse(e)
+}
+
+func (a *analyser) inputColumn(e *sql.InputColumn, ctx *exprContext) (*plan.Expr, error) {
+	cols := ctx.scope.visible()
+	if e.Number < 1 || e.Number > len(cols) {
+		return nil, a.errorf(e.Span, "GROUP_BY_POS_OUT_OF_RANGE", "GROUP BY position %d is not a column of the input (1 to %d)", e.Number, len(cols))
+	}
+	ref := cols[e.Number-1].Ref()
+	a.spans[ref] = e.Span
+	return ref, nil
 }
 
 // refuse is the error for a form that has no meaning here.

@@ -1,6 +1,7 @@
 package logical
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -164,9 +165,12 @@ func (b *block) selectItems(items []sql.SelectItem) error {
 			return err
 		}
 		out := item{expr: e, ast: it.Expr, span: it.Expr.Pos()}
-		if it.Alias != nil {
+		switch n, number := it.Expr.(*sql.InputColumn); {
+		case it.Alias != nil:
 			out.name, out.aliased = it.Alias.Name, true
-		} else {
+		case number:
+			out.name = b.in.scope.visible()[n.Number-1].Name
+		default:
 			out.name = b.columnName(it.Expr)
 		}
 		b.items = append(b.items, out)
@@ -179,7 +183,35 @@ func (b *block) star(star *sql.Star) error {
 	if err != nil {
 		return err
 	}
+	for _, r := range star.Replace {
+		if err := b.replace(items, r); err != nil {
+			return err
+		}
+	}
 	b.items = append(b.items, items...)
+	return nil
+}
+
+// replace gives a column another value, by |> SET.
+func (b *block) replace(items []item, r sql.Replacement) error {
+	i := slices.IndexFunc(items, func(it item) bool { return strings.EqualFold(it.name, r.Name.Name) })
+	if i < 0 {
+		var names []string
+		for _, it := range items {
+			names = append(names, it.name)
+		}
+		return b.unresolved(&scope{}, &sql.Name{Parts: []sql.Ident{r.Name}, Span: r.Name.Span}, names)
+	}
+	ctx := b.context("SELECT")
+	ctx.windows = b.windows
+	e, err := b.expr(r.Value, ctx)
+	if err != nil {
+		return err
+	}
+	if len(b.aggs.calls) > 0 {
+		return b.errorf(r.Value.Pos(), "PIPE_OPERATOR_CONTAINS_AGGREGATE_FUNCTION", "|> SET takes no aggregate functions").WithHint("|> AGGREGATE does")
+	}
+	items[i] = item{name: items[i].name, expr: e, ast: r.Value, span: r.Value.Pos()}
 	return nil
 }
 

@@ -261,7 +261,9 @@ type (
 	Star struct {
 		Qualifier []Ident
 		Except    []*Name // * EXCEPT (a, b)
-		Span      source.Span
+		// Replace are columns that have another value: of |> SET a = x.
+		Replace []Replacement
+		Span    source.Span
 	}
 	// Literal is a constant as written. Kind: "null", "boolean", "integer", "decimal", "double", "string", "binary",
 	// "typed" (DATE '…', TIMESTAMP '…', X'…': TypeName says which).
@@ -400,6 +402,11 @@ type (
 		Items []Expr
 		Span  source.Span
 	}
+	// InputColumn is a column of FROM by its number, from 1: what a number means in |> AGGREGATE … GROUP BY.
+	InputColumn struct {
+		Number int
+		Span   source.Span
+	}
 	// Extract is EXTRACT(field FROM x).
 	Extract struct {
 		Field Ident
@@ -407,6 +414,12 @@ type (
 		Span  source.Span
 	}
 )
+
+// Replacement is a column's new value.
+type Replacement struct {
+	Name  Ident
+	Value Expr
+}
 
 // IntervalPart is a value with its unit. Value is a number, or a string that holds one or, with To set, several.
 type IntervalPart struct {
@@ -458,3 +471,4 @@ func (e *Lambda) Pos() source.Span         { return e.Span }
 func (e *Index) Pos() source.Span          { return e.Span }
 func (e *Field) Pos() source.Span          { return e.Span }
 func (e *Quantified) Pos() source.Span     { return e.Span }
+func (e *InputColumn) Pos() source.Span    { return e.Span }

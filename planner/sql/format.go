@@ -137,7 +137,38 @@ func (f *printer) valuesRow(row []Expr) {
 	f.words(")")
 }
 
+// pipe writes what a SELECT has no words for: new values of columns, and keys that are numbers of columns.
+func (f *printer) pipe(s *Select) bool {
+	numbered := slices.ContainsFunc(s.GroupBy, func(e Expr) bool {
+		_, ok := e.(*InputColumn)
+		return ok
+	})
+	if !numbered && !replaces(s) {
+		return false
+	}
+	for i, ref := range s.From {
+		f.words(separator(i, "FROM "))
+		f.tableRef(ref)
+	}
+	f.clause(" |> WHERE ", s.Where)
+	if numbered {
+		f.words(" |> AGGREGATE ")
+		f.selectItems(s.Items[len(s.GroupBy):])
+		f.words(" GROUP BY ")
+		f.selectItems(s.Items[:len(s.GroupBy)])
+		return true
+	}
+	for i, r := range s.Items[0].Expr.(*Star).Replace {
+		f.words(separator(i, " |> SET "), formatIdent(r.Name))
+		f.clause(" = ", r.Value)
+	}
+	return true
+}
+
 func (f *printer) selectBlock(s *Select) {
+	if f.pipe(s) {
+		return
+	}
 	f.words("SELECT ")
 	if s.Distinct {
 		f.words("DISTINCT ")

@@ -1,6 +1,9 @@
 package sql
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // exprPrecedence is how tightly the outermost operator of an expression binds.
 func exprPrecedence(e Expr) int {
@@ -58,6 +61,8 @@ func (f *printer) expr(e Expr) {
 		if e.Except != nil {
 			f.words(")")
 		}
+	case *InputColumn:
+		f.words(strconv.Itoa(e.Number))
 	case *Literal:
 		f.words(formatLiteral(e))
 	case *Param:

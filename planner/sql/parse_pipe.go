@@ -1,6 +1,10 @@
 package sql
 
-import "github.com/quern-engine/quern/internal/source"
+import (
+	"strconv"
+
+	"github.com/quern-engine/quern/internal/source"
+)
 
 // pipe reads |> and the operator behind it, which works on the rows of left. Each becomes the query that says the same:
 // a clause of left where that has none like it, so that the names of left's tables stay visible, or else a query
@@ -23,6 +27,9 @@ func (p *parser) pipe(left SetExpr, start source.Span) SetExpr {
 		s := p.pipeSelect(left, start)
 		s.Items = append(s.Items, p.selectItems()...)
 		return s
+	case t.is("WINDOW") && p.peekAt(1).isName():
+		p.fail(t.span, "UNSUPPORTED_FEATURE.CLAUSE_WITH_PIPE_OPERATORS", "WINDOW stands behind |> SELECT")
+		return left
 	case t.is("DROP"):
 		p.advance()
 		s := p.pipeSelect(left, start)
@@ -40,10 +47,26 @@ func (p *parser) pipe(left SetExpr, start source.Span) SetExpr {
 	case t.is("AGGREGATE"):
 		return p.pipeAggregate(left, start)
 	case t.is("SET"):
-		p.unsupported(t.span, "|> SET is not supported: |> DROP and |> EXTEND change columns")
-		return left
+		return p.pipeSet(left, start)
 	}
 	return p.pipeRelation(left, start)
+}
+
+// pipeSet reads SET name = value, …: each of them sees what those before it have set.
+func (p *parser) pipeSet(left SetExpr, start source.Span) SetExpr {
+	t := p.advance()
+	for {
+		name := p.wholeIdent("the name of a column")
+		if dot := p.peek(); dot.isOp(".") {
+			p.fail(dot.span, "_LEGACY_ERROR_TEMP_0035", "SET takes the name of a column alone")
+		}
+		p.expectOp("=", " and the column's new value")
+		star := &Star{Span: t.span, Replace: []Replacement{{Name: name, Value: p.expr()}}}
+		left = &Select{Items: []SelectItem{{Expr: star}}, From: []TableRef{pipeRef(left, p.spanFrom(start))}, Span: p.spanFrom(start)}
+		if !p.acceptOp(",") {
+			return left
+		}
+	}
 }
 
 // pipeRelation reads the operators that stand in FROM or between queries elsewhere.
@@ -105,7 +128,7 @@ func isSelectStar(s *Select) bool {
 		return false
 	}
 	star, ok := s.Items[0].Expr.(*Star)
-	return ok && star.Qualifier == nil && star.Except == nil
+	return ok && star.Qualifier == nil && star.Except == nil && star.Replace == nil
 }
 
 // pipeRef is a query as a table. The rows of one table keep that table's name.
@@ -118,10 +141,19 @@ func pipeRef(e SetExpr, span source.Span) TableRef {
 		return s.From[0]
 	}
 	ref := &Subquery{Query: asQuery(e, span), Span: span}
-	if s.GroupBy == nil {
+	if s.GroupBy == nil && !replaces(s) {
 		ref.Alias = refName(s.From[0])
 	}
 	return ref
+}
+
+// replaces reports a block that is |> SET, behind which the table's name is no more.
+func replaces(s *Select) bool {
+	if len(s.Items) != 1 {
+		return false
+	}
+	star, ok := s.Items[0].Expr.(*Star)
+	return ok && star.Replace != nil
 }
 
 // refName is the name under which the columns of a table are known; nil for a join.
@@ -199,7 +231,8 @@ func (p *parser) pipeGroupBy(s *Select) {
 		}
 		item := SelectItem{Expr: p.expr()}
 		if l, ok := item.Expr.(*Literal); ok && l.Kind == "integer" {
-			p.unsupported(l.Span, "the numbers of columns are not supported in AGGREGATE … GROUP BY")
+			n, _ := strconv.Atoi(l.Text) // 0 is no column either
+			item.Expr = &InputColumn{Number: n, Span: l.Span}
 		}
 		s.GroupBy = append(s.GroupBy, item.Expr)
 		if t := p.peek(); t.is("WITH") && p.peekAt(1).isOneOf("ROLLUP", "CUBE") || t.is("GROUPING") && p.peekAt(1).is("SETS") {

@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 # everywhere lets all builds share one cache.
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build run test check fmt vet lint race e2e soak bench bench-tpch verify fuzz cover generate tidy-tree clean
+.PHONY: help build run test check fmt vet lint race e2e soak bench bench-tpch bench-memory verify fuzz cover generate tidy-tree clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -66,6 +66,11 @@ $(TPCH): # the tables of TPC-H, made by tpchgen-cli (needs Python)
 	python3 -m venv bench/data/venv
 	bench/data/venv/bin/pip install --quiet tpchgen-cli==4.0.0
 	bench/data/venv/bin/tpchgen-cli parquet -s $(SF) -o $@
+
+MEMORY  ?= 1GiB
+PERCENT ?= 100
+bench-memory: build ## Group, sort, join and window inputs much larger than MEMORY (default 1GiB): time, RSS, scratch (30 GB of disk at PERCENT=100)
+	cd bench && $(GO) run ./memory -quern $(abspath $(BIN))/quern -data data -memory $(MEMORY) -percent $(PERCENT)
 
 FUZZTIME ?= 30s
 fuzz: ## Run each fuzz target for FUZZTIME

@@ -15,4 +15,6 @@ type Catalog interface {
 	// Statistics fills RowGroups of the files (those that partition pruning has left), and checks that every file has
 	// the table's columns.
 	Statistics(ctx context.Context, table *plan.Table, files []plan.File) ([]plan.File, error)
+	// CheckOutput finds out whether an output's format takes its columns and its options.
+	CheckOutput(out plan.Output) error
 }

@@ -54,6 +54,13 @@ func (c *textCatalog) Statistics(_ context.Context, table *plan.Table, files []p
 	return out, nil
 }
 
+func (c *textCatalog) CheckOutput(out plan.Output) error {
+	for name := range out.Options {
+		return &plan.OptionError{Option: name, Known: []string{"pageSize"}, Failure: plan.Failf(plan.FailureUser, "option %s: there is none", name)}
+	}
+	return nil
+}
+
 func (c *textCatalog) sources() []plan.Source {
 	var out []plan.Source
 	for _, name := range sortedKeys(c.tables) {

@@ -129,7 +129,10 @@ func (l *jobLoader) loadSources(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		src := plan.Source{Name: s.Name.Text, Path: absolute(l.req.JobFile.Dir, path), Format: s.Format}
+		src := plan.Source{Name: s.Name.Text, Path: absolute(l.req.JobFile.Dir, path), Format: s.Format, Options: optionMap(s.Options)}
+		if src.Schema, err = columnsOf(s.Columns); err != nil {
+			return err
+		}
 		for _, p := range s.Partitions {
 			if src.Partitions == nil {
 				src.Partitions = map[string]plan.Type{}
@@ -148,6 +151,9 @@ func (l *jobLoader) sourceError(s jobfile.Source, err error) error {
 	var f *plan.Failure
 	if !errors.As(err, &f) || f.Kind != plan.FailureUser {
 		return err
+	}
+	if e := l.optionError(s.Options, err); e != nil {
+		return e
 	}
 	return l.file.Errorf(s.Path.Span, "source %s: %s", s.Name.Text, f.Message)
 }
@@ -187,11 +193,29 @@ func (l *jobLoader) loadOutput(o *jobfile.Output) error {
 	if err != nil {
 		return err
 	}
-	l.targets = append(l.targets, target{
-		name: "output " + o.Name.Text, analysed: node, shardBy: shardBy,
-		output: &plan.Output{Name: o.Name.Text, URL: base, Format: o.Format, Compression: o.Compression, Shards: o.Shards},
-	})
+	out := &plan.Output{Name: o.Name.Text, URL: base, Format: o.Format, Compression: o.Compression, Options: optionMap(o.Options), Shards: o.Shards}
+	if err := l.checkOutput(o, out, cols); err != nil {
+		return err
+	}
+	l.targets = append(l.targets, target{name: "output " + o.Name.Text, analysed: node, shardBy: shardBy, output: out})
 	return nil
+}
+
+// checkOutput asks whether the output's format takes the columns and the options.
+func (l *jobLoader) checkOutput(o *jobfile.Output, out *plan.Output, cols []logical.Column) error {
+	check := *out
+	for _, c := range cols {
+		check.Schema.Fields = append(check.Schema.Fields, c.Field)
+	}
+	err := l.cat.CheckOutput(check)
+	var f *plan.Failure
+	if !errors.As(err, &f) || f.Kind != plan.FailureUser {
+		return err
+	}
+	if e := l.optionError(o.Options, err); e != nil {
+		return e
+	}
+	return l.file.Errorf(o.From.Span, "output %s: %s", o.Name.Text, f.Message)
 }
 
 // outputProblem says what keeps columns from being written, "" if nothing does.

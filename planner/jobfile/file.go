@@ -50,8 +50,21 @@ type Param struct {
 type Source struct {
 	Name       Value
 	Path       Value  // as written: ${…} not replaced, see [Params.Expand]
-	Format     string // "parquet"
+	Format     string // "" goes by the files' names
+	Options    []Option
+	Columns    []Column // none: the files say
 	Partitions []Partition
+}
+
+// Option is a setting of a format, which alone knows whether there is one of that name.
+type Option struct {
+	Name, Value Value
+}
+
+// Column is a column that a source declares; its type is SQL's.
+type Column struct {
+	Name Value
+	Type *source.Text
 }
 
 // Partition is the type of a partition column.
@@ -81,6 +94,7 @@ type Output struct {
 	Path        Value // as written; no text when it was left out
 	Format      string
 	Compression string
+	Options     []Option
 	Shards      int
 	ShardBy     []Value
 }

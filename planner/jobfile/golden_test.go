@@ -1,6 +1,7 @@
 package jobfile
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -54,7 +55,11 @@ func describeFile(body string, given map[string]string) string {
 		if err != nil {
 			return "error: " + err.Error()
 		}
-		fmt.Fprintf(&b, "source %s %q %s", s.Name.Text, path, s.Format)
+		fmt.Fprintf(&b, "source %s %q %s", s.Name.Text, path, cmp.Or(s.Format, "any"))
+		b.WriteString(describeOptions(s.Options))
+		for _, c := range s.Columns {
+			fmt.Fprintf(&b, " %s:%q", c.Name.Text, c.Type.Body)
+		}
 		for _, p := range s.Partitions {
 			fmt.Fprintf(&b, " %s:%s", p.Column.Text, p.Type)
 		}
@@ -74,10 +79,19 @@ func describeFile(body string, given map[string]string) string {
 			return "error: " + err.Error()
 		}
 		fmt.Fprintf(&b, "output %s from %s %q %s %s %d", o.Name.Text, o.From.Text, path, o.Format, o.Compression, o.Shards)
+		b.WriteString(describeOptions(o.Options))
 		for _, c := range o.ShardBy {
 			fmt.Fprintf(&b, " %s", c.Text)
 		}
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+func describeOptions(options []Option) string {
+	out := ""
+	for _, o := range options {
+		out += fmt.Sprintf(" %s=%q", o.Name.Text, o.Value.Text)
+	}
+	return out
 }

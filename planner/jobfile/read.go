@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 
@@ -152,20 +151,26 @@ func parseType(s string) (plan.Type, bool) {
 	return plan.Decimal(int32(precision), int32(scale)), true
 }
 
-// source reads "flights: path" or "flights: {path: …, format: …, partitions: …}".
+// source reads "flights: path" or "flights: {path: …, format: …, …}".
 func (r *reader) source(p pair) Source {
 	what := "the source " + strconv.Quote(p.key.Value)
-	s := Source{Name: r.key(p, "the source"), Format: "parquet"}
+	s := Source{Name: r.key(p, "the source")}
 	if p.value.Kind == yaml.ScalarNode {
 		s.Path = r.path(p.value, "the path of "+what)
 		return s
 	}
-	fields := r.fields(p.value, what, "path", "format", "partitions")
+	fields := r.fields(p.value, what, "path", "format", "options", "columns", "partitions")
 	if n := r.required(fields, "path", p.key, what); n != nil {
 		s.Path = r.path(n, "the path of "+what)
 	}
 	if n := fields["format"]; n != nil {
-		s.Format = r.oneOf(n, "the format", "parquet")
+		s.Format = r.oneOf(n, "the format", "parquet", "csv", "json", "arrow")
+	}
+	if n := fields["options"]; n != nil {
+		s.Options = r.options(n)
+	}
+	if n := fields["columns"]; n != nil {
+		s.Columns = r.columns(n)
 	}
 	if n := fields["partitions"]; n != nil {
 		for _, p := range r.pairs(n, "partitions") {
@@ -254,20 +259,15 @@ func (r *reader) step(n *yaml.Node) Step {
 // the file are taken, so that a mistake can be shown where it is.
 func (r *reader) sql(n *yaml.Node) *source.Text {
 	v := r.str(n, "sql")
-	raw, plain := rawScalar(n)
-	switch {
-	case r.err != nil:
-	case n.Style&yaml.LiteralStyle != 0:
+	if r.err == nil && n.Style&yaml.LiteralStyle != 0 {
 		return &source.Text{File: r.text.File, Body: n.Value, Line: n.Line, Column: r.indent(n)}
-	case plain && !strings.Contains(raw, "\n") && strings.HasPrefix(r.text.Body[v.Span.Start:], raw):
-		start := v.Span.Start + strings.Index(raw, n.Value)
-		prefix := r.text.Body[r.lines[n.Line-1]:start]
-		return &source.Text{File: r.text.File, Body: n.Value, Line: n.Line - 1, Column: utf8.RuneCountInString(prefix), Prefix: prefix}
-	default:
+	}
+	text, ok := r.inline(n, v)
+	if !ok {
 		r.fail(v.Span, "SQL over several lines, or with escapes, must be a literal block").
 			WithHint("write \"sql: |\" and the query indented below it")
 	}
-	return &source.Text{}
+	return text
 }
 
 // indent is by how many blanks the lines of a literal block are indented in the file.
@@ -286,7 +286,7 @@ func (r *reader) indent(n *yaml.Node) int {
 
 func (r *reader) output(n *yaml.Node) Output {
 	o := Output{Format: "parquet", Compression: "zstd", Shards: 1}
-	fields := r.fields(n, "an output", "name", "from", "path", "format", "compression", "shards", "shard_by")
+	fields := r.fields(n, "an output", "name", "from", "path", "format", "compression", "options", "shards", "shard_by")
 	if name := r.required(fields, "name", n, "the output"); name != nil {
 		o.Name = r.id(name, "the output's name")
 		o.From = o.Name
@@ -301,7 +301,11 @@ func (r *reader) output(n *yaml.Node) Output {
 		o.Format = r.oneOf(format, "the format", "parquet")
 	}
 	if compression := fields["compression"]; compression != nil {
-		o.Compression = r.oneOf(compression, "the compression", "zstd", "snappy", "gzip", "lz4", "none")
+		o.Compression = r.oneOf(compression, "the compression", "zstd", "snappy", "gzip", "lz4", "brotli", "none")
+	}
+	if options := fields["options"]; options != nil {
+		o.Options = r.options(options)
+		r.compressionOption(&o)
 	}
 	if shards := fields["shards"]; shards != nil {
 		o.Shards = r.shards(shards)

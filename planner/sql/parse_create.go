@@ -267,3 +267,17 @@ func ParseColumns(text *source.Text) ([]ColumnDef, error) {
 	}
 	return columns, nil
 }
+
+// ParseType reads a type, such as "ARRAY<STRING>".
+func ParseType(text *source.Text) (TypeName, error) {
+	p, err := newParser(text, whole(text))
+	if err != nil {
+		return TypeName{}, err
+	}
+	t := p.typeName()
+	p.end()
+	if p.err != nil {
+		return TypeName{}, p.err
+	}
+	return t, nil
+}

@@ -27,8 +27,8 @@ func NewCatalog(store *storage.Store) *Catalog { return &Catalog{store: store} }
 // Table lists a source's files, types its partition columns, and takes the other columns from the first file, unless
 // the source declares them.
 func (c *Catalog) Table(ctx context.Context, src plan.Source) (*plan.Table, error) {
-	if len(src.Options) > 0 {
-		return nil, plan.Failf(plan.FailureUser, "source %s: [UNSUPPORTED_FEATURE] Arrow files have no options", src.Name)
+	for name := range src.Options {
+		return nil, &plan.OptionError{Option: name, Failure: plan.Failf(plan.FailureUser, "source %s: [UNSUPPORTED_FEATURE] Arrow files have no options", src.Name)}
 	}
 	table, err := c.store.FindTable(ctx, src)
 	if err != nil || src.Schema != nil || len(table.Files) == 0 {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
+	"strconv"
 
 	"golang.org/x/sync/errgroup"
 
@@ -36,7 +36,7 @@ func (c *Catalog) Table(ctx context.Context, src plan.Source) (*plan.Table, erro
 		return table, err
 	}
 	read := table.Files[:1]
-	if strings.EqualFold(src.Options[mergeSchema], "true") {
+	if on, _ := strconv.ParseBool(src.Options[mergeSchema]); on {
 		read = table.Files
 	}
 	files, err := c.openAll(ctx, read)
@@ -58,10 +58,15 @@ func (c *Catalog) Table(ctx context.Context, src plan.Source) (*plan.Table, erro
 const mergeSchema = "mergeschema"
 
 func checkOptions(src plan.Source) error {
+	known := []string{"mergeSchema"}
 	for _, name := range sortedKeys(src.Options) {
+		if _, err := strconv.ParseBool(src.Options[name]); name == mergeSchema && err != nil {
+			return &plan.OptionError{Option: name, Known: known, Failure: plan.Failf(plan.FailureUser,
+				"source %s: option %s of Parquet: %q is neither true nor false", src.Name, name, src.Options[name])}
+		}
 		if name != mergeSchema {
-			return plan.Failf(plan.FailureUser, "source %s: [UNSUPPORTED_FEATURE] the option %s of Parquet is not supported; there is mergeSchema",
-				src.Name, name)
+			return &plan.OptionError{Option: name, Known: known, Failure: plan.Failf(plan.FailureUser,
+				"source %s: [UNSUPPORTED_FEATURE] the option %s of Parquet is not supported; there is mergeSchema", src.Name, name)}
 		}
 	}
 	return nil

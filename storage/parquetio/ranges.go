@@ -145,14 +145,17 @@ func (s *Scanner) prunePages(src io.ReaderAt, group int) (ranges, error) {
 	rows := s.file.groups[group].NumRows
 	p := pagePruner{rows: rows, columns: make([]*pageStats, len(s.columns))}
 	some := false
-	for i := range s.late.reads {
+	for _, i := range s.late.columns {
 		c := s.flatColumn(i)
 		if c == nil || s.file.groups[group].Columns[c.leaf].MetaData.TotalCompressedSize < smallChunk {
 			continue
 		}
 		index, err := s.pageIndex(src, group, c)
-		if err != nil || len(index.pages) < 2 {
-			return allRows(rows), err
+		if err != nil {
+			return nil, err
+		}
+		if len(index.pages) < 2 {
+			continue
 		}
 		stats, err := s.file.readPageStats(src, group, c, index)
 		if err != nil {

@@ -1,6 +1,7 @@
 package parquetio
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +29,8 @@ type WriterOptions struct {
 	NoDictionary bool     // no column is dictionary-encoded
 	BloomFilters []string // columns that get a Bloom filter for each row group; they have no dictionary
 	SortedBy     []SortedColumn
+
+	given map[string]string // the names that options were given by
 }
 
 // SortedColumn declares an order that the rows have. It is not checked.
@@ -37,48 +40,115 @@ type SortedColumn struct {
 	NullsLast  bool
 }
 
-// ParseWriterOptions reads the options of an output, by the names that Spark and Parquet have for them. Bloom filters
-// are asked for as parquet.bloom.filter.enabled#column, set to true.
+// The options of an output, with other names that Spark and Parquet have for them.
+const (
+	optionLevel      = "compressionLevel"
+	optionGroupRows  = "rowGroupRows"
+	optionPageSize   = "pageSize"
+	optionDictionary = "dictionary"
+	optionSortedBy   = "sortedBy"
+	optionBloom      = "bloomFilters"
+	bloomPrefix      = "parquet.bloom.filter.enabled#" // and a column
+)
+
+var writerOptions = []string{"compression", optionLevel, optionGroupRows, optionPageSize, optionDictionary, optionSortedBy, optionBloom, bloomPrefix + "column"}
+
+var writerAliases = map[string]string{
+	"compression":                          "compression",
+	"parquet.compression":                  "compression",
+	"compressionlevel":                     optionLevel,
+	"parquet.compression.level":            optionLevel,
+	"parquet.compression.codec.zstd.level": optionLevel,
+	"rowgrouprows":                         optionGroupRows,
+	"parquet.block.row.count.limit":        optionGroupRows,
+	"pagesize":                             optionPageSize,
+	"parquet.page.size":                    optionPageSize,
+	"dictionary":                           optionDictionary,
+	"parquet.enable.dictionary":            optionDictionary,
+	"sortedby":                             optionSortedBy,
+	"bloomfilters":                         optionBloom,
+}
+
+// ParseWriterOptions reads the options of an output, by the names that Spark and Parquet have for them.
 func ParseWriterOptions(options map[string]string) (WriterOptions, error) {
-	var o WriterOptions
+	o := WriterOptions{given: map[string]string{}}
 	for _, name := range sortedKeys(options) {
 		if err := o.set(name, options[name]); err != nil {
-			return WriterOptions{}, plan.Failf(plan.FailureUser, "option %s of Parquet: %w", name, err)
+			return WriterOptions{}, optionError(name, err)
 		}
 	}
 	return o, nil
 }
 
+func optionError(name string, err error) error {
+	return &plan.OptionError{Option: name, Known: writerOptions, Failure: plan.Failf(plan.FailureUser, "option %s of Parquet: %w", name, err)}
+}
+
+// wrong is the error about an option, by the name that it was given by.
+func (o *WriterOptions) wrong(option, format string, args ...any) error {
+	failure := plan.Failf(plan.FailureUser, format, args...)
+	if name, ok := o.given[option]; ok {
+		return optionError(name, failure)
+	}
+	return failure
+}
+
 func (o *WriterOptions) set(name, value string) (err error) {
-	const filter = "parquet.bloom.filter.enabled#"
 	lower := strings.ToLower(name)
-	if strings.HasPrefix(lower, filter) {
-		var on bool
-		if on, err = strconv.ParseBool(value); on {
-			o.BloomFilters = append(o.BloomFilters, name[len(filter):])
+	if strings.HasPrefix(lower, bloomPrefix) {
+		on, err := parseBool(value)
+		if column := name[len(bloomPrefix):]; on {
+			o.BloomFilters = append(o.BloomFilters, column)
+			o.given[bloomPrefix+column] = name
 		}
 		return err
 	}
-	switch lower {
-	case "compression", "parquet.compression":
+	option := writerAliases[lower]
+	o.given[option] = name
+	switch option {
+	case "compression":
 		o.Compression = strings.ToLower(value)
-	case "compressionlevel", "parquet.compression.codec.zstd.level", "parquet.compression.level":
-		o.Level, err = strconv.Atoi(value)
-	case "rowgrouprows", "parquet.block.row.count.limit":
-		o.GroupRows, err = strconv.ParseInt(value, 10, 64)
-	case "pagesize", "parquet.page.size":
-		o.PageBytes, err = strconv.Atoi(value)
-	case "dictionary", "parquet.enable.dictionary":
+	case optionLevel:
+		o.Level, err = parseCount(value)
+	case optionGroupRows:
+		var n int
+		n, err = parseCount(value)
+		o.GroupRows = int64(n)
+	case optionPageSize:
+		o.PageBytes, err = parseCount(value)
+	case optionDictionary:
 		var on bool
-		on, err = strconv.ParseBool(value)
+		on, err = parseBool(value)
 		o.NoDictionary = !on
-	case "sortedby":
+	case optionSortedBy:
 		o.SortedBy, err = parseSortedBy(value)
+	case optionBloom:
+		for _, column := range strings.Split(value, ",") {
+			column = strings.TrimSpace(column)
+			o.BloomFilters = append(o.BloomFilters, column)
+			o.given[bloomPrefix+column] = name
+		}
 	default:
-		return plan.Failf(plan.FailureUser, "it is not known; there are compression, compressionLevel, rowGroupRows, pageSize, "+
-			"dictionary, sortedBy and parquet.bloom.filter.enabled#column")
+		return plan.Failf(plan.FailureUser, "it is not known; there are %s", strings.Join(writerOptions, ", "))
 	}
 	return err
+}
+
+func parseBool(value string) (bool, error) {
+	on, err := strconv.ParseBool(value)
+	if err != nil {
+		return false, plan.Failf(plan.FailureUser, "%q is neither true nor false", value)
+	}
+	return on, nil
+}
+
+// parseCount reads a number that counts something: zero, which stands for a default, is none.
+func parseCount(value string) (int, error) {
+	n, err := strconv.ParseInt(value, 10, 32)
+	if err != nil || n < 1 {
+		return 0, plan.Failf(plan.FailureUser, "%q is no whole number from 1 to %d", value, math.MaxInt32)
+	}
+	return int(n), nil
 }
 
 // parseSortedBy reads "a, b desc, c desc nulls last".
@@ -116,7 +186,7 @@ const (
 func writerConfig(schema plan.Schema, opts WriterOptions) (*parquet.WriterConfig, error) {
 	codec, err := codecOf(opts.Compression, opts.Level)
 	if err != nil {
-		return nil, err
+		return nil, opts.wrong(optionLevel, "%w", err)
 	}
 	if opts.GroupRows == 0 {
 		opts.GroupRows = groupRows
@@ -124,9 +194,11 @@ func writerConfig(schema plan.Schema, opts WriterOptions) (*parquet.WriterConfig
 	if opts.PageBytes == 0 {
 		opts.PageBytes = pageBytes
 	}
-	if opts.GroupRows < 1 || opts.GroupRows > maxGroupRows || opts.PageBytes < minPage || opts.PageBytes > maxPage {
-		return nil, plan.Failf(plan.FailureUser, "row groups of %d rows and pages of %d bytes: up to %d rows, and %d to %d bytes are possible",
-			opts.GroupRows, opts.PageBytes, maxGroupRows, minPage, maxPage)
+	if opts.GroupRows < 1 || opts.GroupRows > maxGroupRows {
+		return nil, opts.wrong(optionGroupRows, "row groups of %d rows: 1 to %d are possible", opts.GroupRows, maxGroupRows)
+	}
+	if opts.PageBytes < minPage || opts.PageBytes > maxPage {
+		return nil, opts.wrong(optionPageSize, "pages of %d bytes: %d to %d are possible", opts.PageBytes, minPage, maxPage)
 	}
 	root, err := fileSchema(schema, opts)
 	if err != nil {
@@ -144,18 +216,18 @@ func writerConfig(schema plan.Schema, opts WriterOptions) (*parquet.WriterConfig
 	}
 	for _, name := range opts.BloomFilters {
 		f, err := columnNamed(schema, name)
-		if err != nil {
-			return nil, err
+		if err == nil && (f.Type.IsNested() || f.Type.Kind == plan.KindBoolean) {
+			err = plan.Failf(plan.FailureUser, "column %s of type %s cannot have a Bloom filter", f.Name, f.Type)
 		}
-		if f.Type.IsNested() || f.Type.Kind == plan.KindBoolean {
-			return nil, plan.Failf(plan.FailureUser, "column %s of type %s cannot have a Bloom filter", f.Name, f.Type)
+		if err != nil {
+			return nil, opts.wrong(bloomPrefix+name, "%w", err)
 		}
 		config.BloomFilters = append(config.BloomFilters, parquet.SplitBlockFilter(bloomBitsPerValue, f.Name))
 	}
 	for _, c := range opts.SortedBy {
 		f, err := columnNamed(schema, c.Name)
 		if err != nil {
-			return nil, err
+			return nil, opts.wrong(optionSortedBy, "%w", err)
 		}
 		config.Sorting.SortingColumns = append(config.Sorting.SortingColumns, sortedColumn{c, f.Name})
 	}
@@ -215,4 +287,23 @@ func zstdLevel(level int) zstd.Level {
 		return zstd.SpeedBetterCompression
 	}
 	return zstd.SpeedBestCompression
+}
+
+// CheckOutput finds out whether a file of an output's columns can be written with its options.
+func CheckOutput(out plan.Output) error {
+	opts, err := OutputOptions(out)
+	if err != nil {
+		return err
+	}
+	_, err = writerConfig(out.Schema, opts)
+	return err
+}
+
+// OutputOptions are those of an output's files.
+func OutputOptions(out plan.Output) (WriterOptions, error) {
+	opts, err := ParseWriterOptions(out.Options)
+	if err == nil && out.Compression != "" {
+		opts.Compression = out.Compression
+	}
+	return opts, err
 }

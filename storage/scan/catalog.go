@@ -94,3 +94,11 @@ func (c *Catalog) Statistics(ctx context.Context, table *plan.Table, files []pla
 	}
 	return f.Statistics(ctx, table, files)
 }
+
+// CheckOutput finds out whether an output's format takes its columns and its options.
+func (c *Catalog) CheckOutput(out plan.Output) error {
+	if out.Format != "parquet" {
+		return plan.Failf(plan.FailureUser, "output %s: the format %s is not written", out.Name, out.Format)
+	}
+	return parquetio.CheckOutput(out)
+}

@@ -45,7 +45,9 @@ func parseOptions(format string, given map[string]string) (*options, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if err := o.set(strings.ToLower(name), given[name]); err != nil {
-			return nil, plan.Failf(plan.FailureUser, "option %s of %s: %w", name, strings.ToUpper(format), err)
+			return nil, &plan.OptionError{
+				Option: name, Known: o.known(), Failure: plan.Failf(plan.FailureUser, "option %s of %s: %w", name, strings.ToUpper(format), err),
+			}
 		}
 	}
 	return o, nil
@@ -56,7 +58,7 @@ func (o *options) set(name, value string) (err error) {
 		return err
 	}
 	if o.json {
-		return unknown()
+		return o.unknown()
 	}
 	switch name {
 	case "header":
@@ -88,7 +90,7 @@ func (o *options) set(name, value string) (err error) {
 	case "ignoretrailingwhitespace":
 		o.trimTrailing, err = strconv.ParseBool(value)
 	default:
-		return unknown()
+		return o.unknown()
 	}
 	return err
 }
@@ -118,10 +120,27 @@ func (o *options) setCommon(name, value string) (known bool, err error) {
 	return true, err
 }
 
-func unknown() error {
-	return plan.Failf(plan.FailureUser, "[UNSUPPORTED_FEATURE] it is not supported; there are mode, columnNameOfCorruptRecord, multiLine, "+
-		"lineSep, encoding, dateFormat, timestampFormat, timestampNTZFormat and timeZone, and for CSV header, inferSchema, preferDate, sep, "+
-		"quote, escape, comment, nullValue, emptyValue, nanValue, positiveInf, negativeInf, ignoreLeadingWhiteSpace and ignoreTrailingWhiteSpace")
+func (o *options) unknown() error {
+	return plan.Failf(plan.FailureUser, "[UNSUPPORTED_FEATURE] it is not supported; there are %s", strings.Join(o.known(), ", "))
+}
+
+// The names of the options as Spark writes them: those of both formats, and those of CSV.
+var (
+	commonOptions = []string{
+		"mode", "columnNameOfCorruptRecord", "multiLine", "lineSep", "encoding", "dateFormat", "timestampFormat", "timestampNTZFormat", "timeZone",
+	}
+	csvOptions = []string{
+		"header", "inferSchema", "preferDate", "sep", "quote", "escape", "comment", "nullValue", "emptyValue", "nanValue", "positiveInf",
+		"negativeInf", "ignoreLeadingWhiteSpace", "ignoreTrailingWhiteSpace",
+	}
+)
+
+// known lists the options that there are.
+func (o *options) known() []string {
+	if o.json {
+		return commonOptions
+	}
+	return slices.Concat(commonOptions, csvOptions)
 }
 
 func readMode(value string) (mode, error) {

@@ -57,12 +57,9 @@ func newFileSink(ctx context.Context, env Env, t Task, stage *plan.Stage) (*file
 }
 
 func newParquet(w io.Writer, output *plan.Output) (*parquetio.Writer, error) {
-	options, err := parquetio.ParseWriterOptions(output.Options)
+	options, err := parquetio.OutputOptions(*output)
 	if err != nil {
 		return nil, err
-	}
-	if output.Compression != "" {
-		options.Compression = output.Compression
 	}
 	return parquetio.NewWriter(w, output.Schema, options)
 }

@@ -34,6 +34,7 @@ type Query struct {
 	File string `json:"file,omitempty"` // name, for messages
 	Line int    `json:"line,omitempty"` // lines of the file before the statement, for messages
 	SQL  string `json:"sql"`
+	Dir  string `json:"dir,omitempty"` // absolute folder where the paths of files in FROM start; "" takes none
 
 	Tables []Table `json:"tables,omitempty"`
 	Views  []View  `json:"views,omitempty"` // each sees the tables and the other views
@@ -96,6 +97,8 @@ type Into struct {
 	ByName bool `json:"by_name,omitempty"`
 	// Defaults are the values of columns that the query does not give, and of the word DEFAULT in VALUES; others are NULL.
 	Defaults []Default `json:"defaults,omitempty"`
+	// Options of the files; see planner.Catalog.CheckOutput.
+	Options map[string]string `json:"options,omitempty"`
 }
 
 // Default is the value of a column where none is given, as SQL.

@@ -25,11 +25,19 @@ func (p *planning) writeInto(text *source.Text, node logical.Node, into *Into) e
 	if problem, hint := outputProblem(node.Columns()); problem != "" {
 		return text.Errorf(source.Span{}, "", "table: %s", problem).WithHint("%s", hint)
 	}
-	shards := int(min(logical.Estimate(node).Bytes/shardBytes+1, 64))
-	p.targets = []target{{
-		name: "table", analysed: node,
-		output: &plan.Output{Name: "table", URL: into.URL, Format: "parquet", Compression: "zstd", Shards: shards},
-	}}
+	out := &plan.Output{Name: "table", URL: into.URL, Format: "parquet", Compression: "zstd", Options: into.Options}
+	if into.Options["compression"] != "" {
+		out.Compression = strings.ToLower(into.Options["compression"])
+	}
+	check := *out
+	for _, c := range node.Columns() {
+		check.Schema.Fields = append(check.Schema.Fields, c.Field)
+	}
+	if err := p.cat.CheckOutput(check); err != nil {
+		return err
+	}
+	out.Shards = int(min(logical.Estimate(node).Bytes/shardBytes+1, 64))
+	p.targets = []target{{name: "table", analysed: node, output: out}}
 	return nil
 }
 

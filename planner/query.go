@@ -14,6 +14,7 @@ type QueryRequest struct {
 	File   string // name, for messages
 	Line   int    // lines of the file before the statement, for messages
 	SQL    string
+	Dir    string // absolute folder where the paths of files in FROM start; "" refuses them
 	Tables []plan.Source
 	Views  []View
 	// Namespace is the schema where names of tables are looked up that have none before them; "" is the schema default.
@@ -44,6 +45,7 @@ type Into struct {
 	ByName  bool // the query's columns go to those of the same name
 	// Defaults are, as SQL, the values of columns that the query does not give, and of the word DEFAULT in VALUES.
 	Defaults map[string]string
+	Options  map[string]string // of the files
 }
 
 // ParseSchema reads columns as DDL: "a INT NOT NULL, b ARRAY<STRING>".
@@ -72,7 +74,10 @@ func (p *planning) loadQuery(ctx context.Context) error {
 		}
 	}
 	for _, v := range q.Views {
-		p.addView(v)
+		p.addView(ctx, v)
+	}
+	if err := p.addFiles(ctx, text, tree); err != nil {
+		return err
 	}
 	if q.Into != nil && q.Into.Schema != nil {
 		if err := withDefaults(tree, q.Into); err != nil {
@@ -98,7 +103,7 @@ func (p *planning) loadQuery(ctx context.Context) error {
 }
 
 // addView makes a relation of a view's query, which is analysed where something names it.
-func (p *planning) addView(v View) {
+func (p *planning) addView(ctx context.Context, v View) {
 	busy := false
 	make := func() (logical.Node, error) {
 		text := &source.Text{File: v.File, Line: v.Line, Body: v.SQL}
@@ -111,6 +116,9 @@ func (p *planning) addView(v View) {
 		}
 		busy = true
 		defer func() { busy = false }()
+		if err := p.addFiles(ctx, text, tree); err != nil {
+			return nil, err
+		}
 		if len(v.Columns) > 0 {
 			tree = withColumns(tree, v)
 		}

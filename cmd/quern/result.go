@@ -8,16 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"strconv"
-	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/quern-engine/quern/compute/vector"
-	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage/parquetio"
 )
 
@@ -155,26 +151,6 @@ func writeJSON(ctx context.Context, w io.Writer, info resultInfo, rows rowSource
 
 // isNull knows columns of nothing but NULL too, which have no bitmap of them.
 func isNull(col arrow.Array, i int) bool { return col.IsNull(i) || col.DataType().ID() == arrow.NULL }
-
-func appendJSON(b []byte, t plan.Type, col arrow.Array, i int, zone *time.Location) []byte {
-	if isNull(col, i) {
-		return append(b, "null"...)
-	}
-	v := vector.LiteralAt(col, i)
-	switch {
-	case t.Kind == plan.KindBoolean:
-		return strconv.AppendBool(b, v.Int != 0)
-	case t.IsInteger():
-		return strconv.AppendInt(b, v.Int, 10)
-	case t.IsFloat():
-		if f := v.Float(); !math.IsNaN(f) && !math.IsInf(f, 0) {
-			number, _ := json.Marshal(f) // a finite float always has a JSON form
-			return append(b, number...)
-		}
-	}
-	quoted, _ := json.Marshal(vector.FormatIn(col, i, zone)) // a string always has a JSON form
-	return append(b, quoted...)
-}
 
 func writeParquet(ctx context.Context, w io.Writer, info resultInfo, rows rowSource) error {
 	out, err := parquetio.NewWriter(w, info.schema, parquetio.WriterOptions{Compression: "zstd"})

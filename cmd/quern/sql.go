@@ -110,7 +110,7 @@ func (s *sqlRun) run(ctx context.Context, q *api.Query, warehouse string) error 
 	text := &source.Text{File: q.File, Body: q.SQL}
 	session := assembly.NewSession(assembly.SessionOptions{
 		Run: s.query, Plan: s.cluster.Plan, Explain: s.cluster.Explain, Rows: s.cluster.Rows,
-		Warehouse: warehouse, Tables: q.Tables, Session: q.Session,
+		Warehouse: warehouse, Dir: q.Dir, Tables: q.Tables, Session: q.Session,
 	})
 	statements := sql.SplitStatements(text)
 	if s.opts.golden {

@@ -74,6 +74,12 @@ func (e *Environment) schema() string {
 	return e.Schema
 }
 
+// Has reports whether a schema has a table or view.
+func (e *Environment) Has(schema, name string) bool {
+	_, ok := e.within(schema, name)
+	return ok
+}
+
 // find looks a table, view or step up by its name, of up to three parts, letter case ignored.
 func (e *Environment) find(parts []string) (Relation, bool) {
 	if len(parts) == 3 && strings.EqualFold(parts[0], catalogName) {

@@ -15,7 +15,9 @@ type Query struct {
 	// on which rows there are.
 	Distribute []Expr
 	SortBy     []OrderItem
-	Span       source.Span
+	// Files, of a whole statement, are the names in it that may be of files: csv.`path`.
+	Files []*TableName
+	Span  source.Span
 }
 
 // CTE is one named query of a WITH clause.

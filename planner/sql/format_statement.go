@@ -88,12 +88,18 @@ func (f *printer) createView(s *CreateView) {
 	f.keyword(s.Replace, "OR REPLACE ")
 	if s.Temporary && len(s.Name) > 1 {
 		f.words("GLOBAL ")
-		s = &CreateView{Name: s.Name[1:], Columns: s.Columns, Temporary: true, IfNotExists: s.IfNotExists, Query: s.Query}
+		s = &CreateView{Name: s.Name[1:], Columns: s.Columns, Temporary: true, IfNotExists: s.IfNotExists, Query: s.Query, Files: s.Files}
 	}
 	f.keyword(s.Temporary, "TEMPORARY ")
 	f.words("VIEW ")
 	f.keyword(s.IfNotExists, "IF NOT EXISTS ")
 	f.words(formatIdents(s.Name, "."))
+	if s.Files != nil {
+		f.columnList(s.Files.Columns)
+		f.words(" USING ", formatIdent(s.Files.Format))
+		f.options(s.Files.Options)
+		return
+	}
 	f.columns(s.Columns)
 	f.words(" AS ")
 	f.query(s.Query)
@@ -108,19 +114,34 @@ func (f *printer) createTable(s *CreateTable) {
 	if s.Like != nil {
 		f.words(" LIKE ", formatIdents(s.Like, "."))
 	}
-	for i, c := range s.Columns {
-		f.words(separator(i, " ("), formatIdent(c.Name), " ", formatType(c.Type, true))
-		f.keyword(c.NotNull, " NOT NULL")
-		f.clause(" DEFAULT ", c.Default)
-	}
-	f.keyword(s.Columns != nil, ")")
+	f.columnList(s.Columns)
 	if s.Format != "" {
 		f.words(" USING ", formatIdent(Ident{Name: s.Format}))
+	}
+	f.options(s.Options)
+	if s.Location != nil {
+		f.words(" LOCATION ", quote(s.Location.Value))
 	}
 	if s.Query != nil {
 		f.words(" AS ")
 		f.query(s.Query)
 	}
+}
+
+// columnList is columns in parentheses, nothing if there are none.
+func (f *printer) columnList(columns []ColumnDef) {
+	if columns != nil {
+		f.words(" (")
+		f.columnDefs(columns)
+		f.words(")")
+	}
+}
+
+func (f *printer) options(options []Property) {
+	for i, o := range options {
+		f.words(separator(i, " OPTIONS ("), quote(o.Key), " ", quote(o.Value))
+	}
+	f.keyword(options != nil, ")")
 }
 
 func (f *printer) insert(s *Insert) {

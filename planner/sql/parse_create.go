@@ -68,8 +68,10 @@ func (p *parser) createView(start source.Span, replace, temporary, global bool) 
 	if global {
 		s.Name = slices.Concat([]Ident{{Name: "global_temp", Span: s.Name[0].Span}}, s.Name)
 	}
-	if t := p.peek(); t.is("USING") {
-		p.unsupported(t.span, "CREATE VIEW … USING is not supported: CREATE VIEW … AS SELECT is")
+	if typed := p.peekAt(2); p.peek().is("USING") || p.peek().isOp("(") && typed.isName() && !typed.is("COMMENT") {
+		s.Query, s.Files = nil, p.viewFiles(temporary)
+		s.Span = p.spanFrom(start)
+		return s
 	}
 	if p.acceptOp("(") {
 		s.Columns = p.viewColumns()
@@ -100,6 +102,25 @@ func (p *parser) viewColumns() []Ident {
 	}
 }
 
+// viewFiles reads [(columns)] USING format [OPTIONS (…)].
+func (p *parser) viewFiles(temporary bool) *Files {
+	f := &Files{}
+	if p.acceptOp("(") {
+		f.Columns = p.columnDefs()
+	}
+	using := p.peek()
+	p.expect("USING", " and a format behind the types of a view's columns")
+	if !temporary {
+		p.fail(using.span, classSyntax, "only a temporary view is made of files").WithHint("CREATE TEMPORARY VIEW … USING, or CREATE TABLE … USING")
+	}
+	parts := p.nameParts()
+	f.Format = parts[len(parts)-1]
+	if p.accept("OPTIONS") {
+		f.Options = p.options()
+	}
+	return f
+}
+
 // viewClauses reads the clauses of CREATE VIEW that say nothing about its rows.
 func (p *parser) viewClauses(temporary bool) {
 	for {
@@ -121,23 +142,54 @@ func (p *parser) viewClauses(temporary bool) {
 }
 
 // properties reads (key = value, …).
-func (p *parser) properties() {
+func (p *parser) properties() (list []Property) {
 	p.expectOp("(", "")
 	for {
-		if p.peek().kind == tokenString {
-			p.stringValue()
-		} else {
-			p.nameParts()
-		}
-		p.acceptOp("=")
-		if t := p.peek(); t.kind == tokenString || t.kind == tokenNumber || t.isOneOf("TRUE", "FALSE") {
-			p.advance()
-		}
+		list = append(list, p.property())
 		if !p.acceptOp(",") {
 			p.expectOp(")", " or a comma")
-			return
+			return list
 		}
 	}
+}
+
+// property reads key [=] [value]; a key that is not in quotes may have dots.
+func (p *parser) property() Property {
+	start := p.peek().span
+	var out Property
+	if p.peek().kind == tokenString {
+		out.Key = p.advance().text
+	} else {
+		for i, part := range p.nameParts() {
+			if i > 0 {
+				out.Key += "."
+			}
+			out.Key += part.Name
+		}
+	}
+	p.acceptOp("=")
+	switch t := p.peek(); {
+	case t.kind == tokenString, t.kind == tokenNumber:
+		out.Value = p.advance().text
+	case t.isOneOf("TRUE", "FALSE"):
+		out.Value = strings.ToLower(p.advance().upper)
+	}
+	out.Span = p.spanFrom(start)
+	return out
+}
+
+// options reads the properties of a format, each of which is there once.
+func (p *parser) options() []Property {
+	list := p.properties()
+	seen := map[string]bool{}
+	for _, o := range list {
+		if key := strings.ToLower(o.Key); seen[key] {
+			p.fail(o.Span, "DUPLICATE_KEY", "the option %s is there twice", o.Key)
+		} else {
+			seen[key] = true
+		}
+	}
+	return list
 }
 
 // createTable reads what follows CREATE TABLE.
@@ -216,7 +268,7 @@ func (p *parser) columnDef() ColumnDef {
 	}
 }
 
-// tableClauses reads the clauses of CREATE TABLE that say nothing about its rows.
+// tableClauses reads the clauses of CREATE TABLE behind its columns.
 func (p *parser) tableClauses(s *CreateTable) {
 	for {
 		t := p.peek()
@@ -229,7 +281,20 @@ func (p *parser) tableClauses(s *CreateTable) {
 			p.advance()
 			p.expect("BY", " after PARTITIONED")
 			p.partitions(s, t)
-		case t.isOneOf("OPTIONS", "LOCATION", "CLUSTERED", "SKEWED", "STORED"), t.is("CLUSTER") && p.peekAt(1).is("BY"),
+		case t.is("OPTIONS"):
+			p.advance()
+			if s.Options != nil {
+				p.fail(t.span, "DUPLICATE_CLAUSES", "OPTIONS is there twice")
+			}
+			s.Options = p.options()
+		case t.is("LOCATION"):
+			p.advance()
+			if p.peek().kind != tokenString {
+				p.failExpected("a path in quotes")
+				return
+			}
+			s.Location = &Property{Key: "path", Value: p.stringValue(), Span: p.spanFrom(t.span)}
+		case t.isOneOf("CLUSTERED", "SKEWED", "STORED"), t.is("CLUSTER") && p.peekAt(1).is("BY"),
 			t.is("ROW") && p.peekAt(1).is("FORMAT"), t.is("DEFAULT"):
 			p.unsupported(t.span, t.upper+" is not supported in CREATE TABLE")
 			return
@@ -249,6 +314,15 @@ func (p *parser) partitions(s *CreateTable, t token) {
 	if !same {
 		p.unsupported(t.span, "PARTITIONED BY is only supported with the last columns of the list, in their order")
 	}
+}
+
+// isFormat reports the formats that a file may be read by in FROM.
+func isFormat(name string) bool {
+	switch strings.ToLower(name) {
+	case "parquet", "csv", "json", "arrow":
+		return true
+	}
+	return false
 }
 
 // ParseColumns reads the columns of a declaration: "a INT NOT NULL, b ARRAY<STRING>". Mistakes are of type *source.Error.

@@ -58,6 +58,9 @@ func (p *parser) relationPrimary(lateral bool) TableRef {
 		return p.tableFunction(lateral)
 	}
 	name := &TableName{Parts: p.tableParts()}
+	if len(name.Parts) == 2 && isFormat(name.Parts[0].Name) {
+		p.files = append(p.files, name)
+	}
 	if lateral {
 		p.fail(spanOf(name.Parts), "INVALID_SQL_SYNTAX.LATERAL_WITHOUT_SUBQUERY_OR_TABLE_VALUED_FUNC", "LATERAL needs a subquery or a table function")
 	}

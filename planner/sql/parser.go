@@ -14,6 +14,7 @@ func Parse(text *source.Text) (*Query, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
+	q.Files = p.files
 	return q, nil
 }
 
@@ -45,6 +46,7 @@ type parser struct {
 	excess int         // operators beyond the first few of their chains
 	after  string      // what may follow the clause that was read last, for messages
 	prev   source.Span // the token that was read last
+	files  []*TableName
 	err    *source.Error
 	// visible are the definitions of the WITH clauses around, and recursions the recursive ones read so far.
 	visible    []definitions

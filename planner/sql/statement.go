@@ -9,8 +9,8 @@ type Statement interface {
 	Where() source.Span
 }
 
-// CreateView is CREATE [OR REPLACE] [GLOBAL] TEMPORARY VIEW [IF NOT EXISTS] name [(columns)] AS query. A temporary view
-// lies in no schema; that is all the difference, as nothing outlives the invocation.
+// CreateView is CREATE [OR REPLACE] [GLOBAL] TEMPORARY VIEW [IF NOT EXISTS] name [(columns)] AS query, or USING and
+// files. A temporary view lies in no schema; that is all the difference, as nothing outlives the invocation.
 type CreateView struct {
 	Name        []Ident
 	Columns     []Ident
@@ -19,14 +19,30 @@ type CreateView struct {
 	Alter       bool // ALTER VIEW name AS query: the view exists
 	IfNotExists bool
 	Query       *Query
+	Files       *Files // instead of a query
 	Span        source.Span
 }
 
-// CreateTable is CREATE TABLE [IF NOT EXISTS] name [(columns)] [USING format] [AS query].
+// Files is a view or a table of files: (columns) USING format OPTIONS (…).
+type Files struct {
+	Columns []ColumnDef
+	Format  Ident
+	Options []Property
+}
+
+// Property is key = value of OPTIONS and its like.
+type Property struct {
+	Key, Value string
+	Span       source.Span
+}
+
+// CreateTable is CREATE TABLE [IF NOT EXISTS] name [(columns)] [USING format] [OPTIONS (…)] [LOCATION path] [AS query].
 type CreateTable struct {
 	Name        []Ident
 	Columns     []ColumnDef
 	Format      string // lower case; "" for none
+	Options     []Property
+	Location    *Property // nil for none
 	Replace     bool
 	IfNotExists bool
 	Like        []Ident // of CREATE TABLE … LIKE: the table whose columns it gets

@@ -87,16 +87,17 @@ func (e execution) rename(st *sql.Command) error {
 	if err != nil {
 		return err
 	}
-	if temporary := (objectName{"", from.name}); len(st.Name) == 1 && e.view(temporary) >= 0 {
+	if temporary := (objectName{"", from.name}); len(st.Name) == 1 && (e.view(temporary) >= 0 || e.fileViews[temporary.key()]) {
 		from, to.schema = temporary, ""
 	}
 	v, t := e.view(from), e.table(from)
+	isView := v >= 0 || e.fileViews[from.key()]
 	switch {
 	case v < 0 && t < 0:
 		return e.errorf("TABLE_OR_VIEW_NOT_FOUND", "no table or view %q", from.name)
-	case v >= 0 && st.Kind == sql.CommandRenameTable && from.schema != "":
+	case isView && st.Kind == sql.CommandRenameTable && from.schema != "":
 		return e.errorf("EXPECT_TABLE_NOT_VIEW.USE_ALTER_VIEW", "%q is a view", from.name).WithHint("ALTER VIEW renames it")
-	case t >= 0 && st.Kind == sql.CommandRenameView:
+	case !isView && st.Kind == sql.CommandRenameView:
 		return e.errorf("EXPECT_VIEW_NOT_TABLE.USE_ALTER_TABLE", "%q is a table", from.name).WithHint("ALTER TABLE renames it")
 	case e.exists(to):
 		return e.errorf("TABLE_OR_VIEW_ALREADY_EXISTS", "%q exists already", to.name)
@@ -107,10 +108,18 @@ func (e execution) rename(st *sql.Command) error {
 		return nil
 	}
 	e.base.Tables[t].Name, e.base.Tables[t].Namespace = to.name, to.schema
-	values := e.defaults[from.key()]
-	delete(e.defaults, from.key())
-	e.defaults[to.key()] = values
+	move(e.defaults, from, to)
+	move(e.fileViews, from, to)
+	move(e.writers, from, to)
 	return nil
+}
+
+// move gives what is known of one object to another.
+func move[T any](m map[string]T, from, to objectName) {
+	if v, ok := m[from.key()]; ok {
+		delete(m, from.key())
+		m[to.key()] = v
+	}
 }
 
 // schemaOf is the columns of a table or view.

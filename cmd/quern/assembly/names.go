@@ -80,4 +80,6 @@ func (s *Session) forget(name objectName) {
 	s.base.Views = slices.DeleteFunc(slices.Clone(s.base.Views), name.isView)
 	s.base.Tables = slices.DeleteFunc(slices.Clone(s.base.Tables), name.isTable)
 	delete(s.defaults, name.key())
+	delete(s.fileViews, name.key())
+	delete(s.writers, name.key())
 }

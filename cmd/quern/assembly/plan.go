@@ -38,7 +38,7 @@ func PlannerRequest(req api.SubmitRequest) (planner.Request, error) {
 	}
 	q := req.Query
 	out.Session = q.Session
-	out.Query = &planner.QueryRequest{File: q.File, Line: q.Line, SQL: q.SQL, Namespace: q.Namespace, Variables: q.Variables}
+	out.Query = &planner.QueryRequest{File: q.File, Line: q.Line, SQL: q.SQL, Dir: q.Dir, Namespace: q.Namespace, Variables: q.Variables}
 	for _, t := range q.Tables {
 		source := plan.Source{Name: t.Name, Namespace: t.Namespace, Path: t.Path, Format: t.Format, Options: t.Options}
 		var err error
@@ -64,7 +64,9 @@ func PlannerRequest(req api.SubmitRequest) (planner.Request, error) {
 	if err != nil {
 		return out, fmt.Errorf("columns of the table: %w", err)
 	}
-	out.Query.Into = &planner.Into{URL: q.Into.URL, Schema: schema, Columns: q.Into.Columns, ByName: q.Into.ByName, Defaults: map[string]string{}}
+	out.Query.Into = &planner.Into{
+		URL: q.Into.URL, Schema: schema, Columns: q.Into.Columns, ByName: q.Into.ByName, Defaults: map[string]string{}, Options: q.Into.Options,
+	}
 	for _, d := range q.Into.Defaults {
 		out.Query.Into.Defaults[d.Column] = d.SQL
 	}

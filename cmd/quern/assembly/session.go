@@ -25,6 +25,9 @@ type Session struct {
 	// variableDefaults are the default values of variables as SQL, by name in lower case.
 	variableDefaults map[string]string
 	inserts          int // how many statements have written rows, for the names of their folders
+	// fileViews are the tables that are views of files, writers the options of those that INSERT writes, by their keys.
+	fileViews map[string]bool
+	writers   map[string][]sql.Property
 }
 
 // SessionOptions say where a session runs its queries.
@@ -39,6 +42,7 @@ type SessionOptions struct {
 	Rows func(status *api.RunStatus) *shuffle.Stream
 	// Warehouse is the URL below which CREATE TABLE and INSERT write; "" refuses them.
 	Warehouse string
+	Dir       string // absolute folder where the paths of files start; "" takes none
 	Tables    []api.Table
 	Session   plan.Session
 }
@@ -58,7 +62,10 @@ type Result struct {
 
 // NewSession starts a session.
 func NewSession(opts SessionOptions) *Session {
-	return &Session{opts: opts, defaults: map[string][]api.Default{}, variableDefaults: map[string]string{}, base: api.Query{Tables: slices.Clone(opts.Tables), Session: opts.Session}}
+	return &Session{
+		opts: opts, base: api.Query{Dir: opts.Dir, Tables: slices.Clone(opts.Tables), Session: opts.Session},
+		defaults: map[string][]api.Default{}, variableDefaults: map[string]string{}, fileViews: map[string]bool{}, writers: map[string][]sql.Property{},
+	}
 }
 
 // TimeZone is the session's time zone, in which timestamps are shown.

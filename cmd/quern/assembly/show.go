@@ -62,7 +62,7 @@ func (e execution) showTables(st *sql.Command) (Result, error) {
 		add(v.Namespace, v.Name)
 	}
 	for _, t := range e.base.Tables {
-		if !views {
+		if !views || e.fileViews[(objectName{t.Namespace, t.Name}).key()] {
 			add(t.Namespace, t.Name)
 		}
 	}

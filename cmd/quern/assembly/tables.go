@@ -24,16 +24,22 @@ func (e execution) createTable(ctx context.Context, st *sql.CreateTable) error {
 	if err != nil {
 		return err
 	}
+	files, external := filesOf(st)
 	switch {
-	case e.opts.Warehouse == "":
-		return e.errorf("UNSUPPORTED_FEATURE", "there is no place for tables here").WithHint("CREATE TEMPORARY VIEW needs none")
-	case st.Format != "" && !slices.Contains(tableFormats, st.Format):
-		return e.errorf("UNSUPPORTED_FEATURE", "tables of a script are Parquet files, not %s", st.Format)
 	case e.exists(name) && st.IfNotExists:
 		return nil
 	case e.exists(name) && !st.Replace:
 		return e.errorf("TABLE_OR_VIEW_ALREADY_EXISTS", "%q exists already", name.name)
+	case external && st.Query != nil:
+		return e.errorf("UNSUPPORTED_FEATURE", "a table of a query lies in a folder of the script: leave out its path")
+	case external:
+		return e.createFiles(ctx, name, files, false)
+	case e.opts.Warehouse == "":
+		return e.errorf("UNSUPPORTED_FEATURE", "there is no place for tables here").WithHint("CREATE TEMPORARY VIEW needs none")
+	case st.Format != "" && !slices.Contains(tableFormats, st.Format):
+		return e.errorf("UNSUPPORTED_FEATURE", "tables of a script are Parquet files, not %s", st.Format)
 	}
+	writer := writerOptions(st)
 	columns, err := e.columns(ctx, st)
 	if err != nil {
 		return err
@@ -41,11 +47,13 @@ func (e execution) createTable(ctx context.Context, st *sql.CreateTable) error {
 	table := api.Table{Name: name.name, Namespace: name.schema, Format: "parquet", Schema: columns}
 	folder := e.newFolder(&table)
 	if st.Query != nil {
-		if table.Schema, err = e.write(ctx, st.Query.Span, folder, api.Into{Schema: columns}); err != nil {
+		if table.Schema, err = e.write(ctx, st.Query.Span, folder, api.Into{Schema: columns, Options: optionMap(writer)}); err != nil {
+			err = e.optionError(err, writer)
 			return err
 		}
 	}
 	e.forget(name)
+	e.writers[name.key()] = writer
 	e.base.Tables = append(slices.Clip(e.base.Tables), table)
 	for _, c := range st.Columns {
 		if c.Default != nil {
@@ -73,8 +81,20 @@ func (e execution) columns(ctx context.Context, st *sql.CreateTable) (string, er
 	if len(st.Columns) == 0 {
 		return "", nil
 	}
-	schema, err := logical.SchemaOf(e.text, st.Columns)
+	return e.declared(st.Columns)
+}
+
+func (e execution) declared(columns []sql.ColumnDef) (string, error) {
+	schema, err := logical.SchemaOf(e.text, columns)
 	return declaration(schema), err
+}
+
+// writerOptions are those of the files that a table is made of: of Parquet, since that is what they are.
+func writerOptions(st *sql.CreateTable) []sql.Property {
+	if st.Format != "" && st.Format != "parquet" {
+		return nil
+	}
+	return st.Options
 }
 
 // write runs a query into a new folder of a table, and gives the columns that it wrote.
@@ -98,7 +118,7 @@ func (e execution) insert(ctx context.Context, st *sql.Insert) error {
 	}
 	table := e.base.Tables[i]
 	folder := strings.TrimSuffix(table.Path, shards)
-	into := api.Into{Schema: table.Schema, ByName: st.ByName, Defaults: e.defaults[name.key()]}
+	into := api.Into{Schema: table.Schema, ByName: st.ByName, Defaults: e.defaults[name.key()], Options: optionMap(e.writers[name.key()])}
 	for _, c := range st.Columns {
 		into.Columns = append(into.Columns, c.Name)
 	}
@@ -149,12 +169,9 @@ func (e execution) drop(st *sql.Drop) error {
 	if len(st.Name) == 1 && (e.view(temporary) >= 0 || e.table(temporary) >= 0 && !e.exists(name)) {
 		name = temporary
 	}
-	there := e.table(name) >= 0
-	if st.Kind == "view" {
-		there = e.view(name) >= 0
-	}
+	view := e.view(name) >= 0 || e.fileViews[name.key()]
 	switch {
-	case there:
+	case e.exists(name) && view == (st.Kind == "view"):
 		e.forget(name)
 	case e.exists(name):
 		return e.errorf("WRONG_COMMAND_FOR_OBJECT_TYPE", "%q is not a %s", name.name, st.Kind)

@@ -19,6 +19,9 @@ func (e execution) createView(ctx context.Context, st *sql.CreateView) error {
 	if err := e.replaceable(st, name); err != nil {
 		return err
 	}
+	if st.Files != nil {
+		return e.createFiles(ctx, name, *st.Files, true)
+	}
 	v := api.View{Name: name.name, Namespace: name.schema, Current: e.base.Namespace, File: e.text.File}
 	v.Line, v.SQL = e.piece(st.Query.Span)
 	for _, c := range st.Columns {

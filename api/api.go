@@ -162,8 +162,10 @@ type Counts struct {
 	RowsOut      int64 `json:"rows_out"`
 	BytesOut     int64 `json:"bytes_out"`
 	GroupsPruned int64 `json:"row_groups_pruned,omitempty"`
+	GroupsBloom  int64 `json:"row_groups_bloom,omitempty"` // of GroupsPruned, those that Bloom filters ruled out
 	PagesPruned  int64 `json:"pages_pruned,omitempty"`
 	RowsPruned   int64 `json:"rows_pruned,omitempty"` // of RowsRead, those that were left out before they were decoded whole
+	RowsLate     int64 `json:"rows_late,omitempty"`   // of RowsPruned, those that columns read before the others ruled out
 	// Operators is what each operator of the stage did, by its place in the tree, parents first.
 	Operators []OperatorCounts `json:"operators,omitempty"`
 }
@@ -186,8 +188,10 @@ func (c *Counts) Add(o Counts) {
 	c.RowsOut += o.RowsOut
 	c.BytesOut += o.BytesOut
 	c.GroupsPruned += o.GroupsPruned
+	c.GroupsBloom += o.GroupsBloom
 	c.PagesPruned += o.PagesPruned
 	c.RowsPruned += o.RowsPruned
+	c.RowsLate += o.RowsLate
 	if n := len(o.Operators); n > len(c.Operators) {
 		c.Operators = append(slices.Clip(c.Operators), make([]OperatorCounts, n-len(c.Operators))...)
 	}

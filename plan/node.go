@@ -45,6 +45,12 @@ type Node struct {
 	AsofJoin    *AsofJoin    `json:"asof_join,omitempty"`
 }
 
+// Dropped is how much of a source planning ruled out: files by their partitions, row groups by their statistics.
+type Dropped struct {
+	Files     int `json:"files,omitempty"`
+	RowGroups int `json:"row_groups,omitempty"`
+}
+
 // Scan reads files. Columns go with Schema, index by index.
 type Scan struct {
 	Source  string       `json:"source"` // name for people
@@ -54,6 +60,8 @@ type Scan struct {
 	Fields []Field `json:"fields,omitempty"`
 	// Options of the format, such as "header" and "sep" of CSV, by Spark's names in lower case.
 	Options map[string]string `json:"options,omitempty"`
+	// Dropped are files and row groups that planning ruled out: for people.
+	Dropped *Dropped `json:"dropped,omitempty"`
 	// RuntimeFilters narrow the scan by what a join's build side turned out to hold; see RuntimeFilter.
 	RuntimeFilters []RuntimeFilter `json:"runtime_filters,omitempty"`
 	// Prune holds conjuncts over the scan's output that the reader may use to skip row groups and pages. It need not

@@ -178,7 +178,8 @@ func (s *stage) lose(i int) {
 func negated(c api.Counts) api.Counts {
 	return api.Counts{
 		RowsRead: -c.RowsRead, BytesRead: -c.BytesRead, RowsKept: -c.RowsKept, RowsIn: -c.RowsIn, RowsOut: -c.RowsOut,
-		BytesOut: -c.BytesOut, GroupsPruned: -c.GroupsPruned, PagesPruned: -c.PagesPruned, RowsPruned: -c.RowsPruned,
+		BytesOut: -c.BytesOut, GroupsPruned: -c.GroupsPruned, GroupsBloom: -c.GroupsBloom, PagesPruned: -c.PagesPruned,
+		RowsPruned: -c.RowsPruned, RowsLate: -c.RowsLate,
 	}
 }
 

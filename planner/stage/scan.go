@@ -17,6 +17,9 @@ func (c *cutter) scan(n *logical.Scan) (fragment, error) {
 	if s.Format != "parquet" {
 		s.Fields = n.Table.Schema.Fields[:first]
 	}
+	if n.Dropped+n.DroppedGroups > 0 {
+		s.Dropped = &plan.Dropped{Files: n.Dropped, RowGroups: n.DroppedGroups}
+	}
 	for _, o := range n.Ordinals {
 		s.Columns = append(s.Columns, scanColumn(n.Table.Schema, o, first))
 	}

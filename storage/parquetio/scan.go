@@ -227,7 +227,11 @@ func (s *Scanner) wanted(group int) (ranges, error) {
 		return nil, nil
 	}
 	for _, e := range s.scan.Prune {
-		if out, err := s.bloomRulesOut(s.reader, group, e); out || err != nil {
+		out, err := s.bloomRulesOut(s.reader, group, e)
+		if out {
+			s.counts.GroupsBloom++
+		}
+		if out || err != nil {
 			return nil, err
 		}
 	}
@@ -336,6 +340,7 @@ func (s *Scanner) readEarly(arrays []arrow.Array, rows ranges) (ranges, error) {
 		arrays[i] = takeRanges(s.opts.Mem, arrays[i], chosen)
 	}
 	s.counts.RowsPruned += n - chosen.rows()
+	s.counts.RowsLate += n - chosen.rows()
 	return chosen.within(rows), nil
 }
 

@@ -129,7 +129,8 @@ func (b *builder) addCounts() {
 	}
 	c := b.scan.Counts()
 	b.counts.RowsRead, b.counts.BytesRead, b.counts.GroupsPruned = c.Rows+c.RowsPruned, c.Bytes, c.GroupsPruned
-	b.counts.PagesPruned, b.counts.RowsPruned = c.PagesPruned, c.RowsPruned
+	b.counts.GroupsBloom, b.counts.PagesPruned = c.GroupsBloom, c.PagesPruned
+	b.counts.RowsPruned, b.counts.RowsLate = c.RowsPruned, c.RowsLate
 	b.counts.RowsKept = c.Rows
 	if filter := filterOfScan(b.stage.Root); filter != nil {
 		b.counts.RowsKept = b.profile.rows(filter)

@@ -51,17 +51,35 @@ func note(counts api.Counts, place int, n *plan.Node) string {
 	}
 	if n.Op == plan.NodeScan {
 		text += fmt.Sprintf(", read %s rows and %s", humanize.Comma(counts.RowsRead), humanize.IBytes(uint64(max(counts.BytesRead, 0))))
-		if counts.GroupsPruned > 0 {
-			text += fmt.Sprintf(", skipped %d row groups", counts.GroupsPruned)
-		}
-		if counts.PagesPruned > 0 {
-			text += fmt.Sprintf(", %d pages", counts.PagesPruned)
-		}
-		if counts.RowsPruned > 0 {
-			text += fmt.Sprintf(", %d rows early", counts.RowsPruned)
-		}
+		text += skipped(n.Scan, counts)
 	}
 	return text
+}
+
+// skipped is what planning ruled out, and what a scan did not read, or not of all columns.
+func skipped(scan *plan.Scan, c api.Counts) string {
+	var parts []string
+	add := func(n int64, what string, of int64, by string) {
+		if n == 0 {
+			return
+		}
+		part := humanize.Comma(n) + " " + what
+		if of > 0 {
+			part += " (" + humanize.Comma(of) + " " + by + ")"
+		}
+		parts = append(parts, part)
+	}
+	if d := scan.Dropped; d != nil {
+		add(int64(d.Files), "files when planned", 0, "")
+		add(int64(d.RowGroups), "row groups when planned", 0, "")
+	}
+	add(c.GroupsPruned, "row groups", c.GroupsBloom, "by Bloom filters")
+	add(c.PagesPruned, "pages", 0, "")
+	add(c.RowsPruned, "rows", c.RowsLate, "late")
+	if len(parts) == 0 {
+		return ""
+	}
+	return ", skipped " + strings.Join(parts, ", ")
 }
 
 // inputsOf is the places of a node's inputs, when parents come first.

@@ -95,11 +95,15 @@ func collectionParam() param {
 
 // orderedArray takes arrays whose elements have an order.
 func orderedArray() param {
-	return param{orderedLabel, func(a plan.Type) (plan.Type, bool) {
+	return param{orderedArrayLabel, func(a plan.Type) (plan.Type, bool) {
 		t, ok := arrayParam().accept(a)
 		return t, ok && hasOrder(t)
 	}}
 }
+
+// orderedArrayLabel marks the parameter that takes an array: its elements' lack of an order is another error than its not
+// being one.
+const orderedArrayLabel = `"ARRAY"`
 
 // strictly takes one type, without casts.
 func strictly(t plan.Type) param {

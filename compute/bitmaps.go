@@ -34,7 +34,7 @@ func bitmapFunctions() []Function {
 		},
 		{
 			Name: "bitmap_count", Usage: "bitmap_count(bin)", Summary: "The number of bits that are set.", Example: "bitmap_count(X'1010')",
-			ExampleResult: "2", resolve: takes(returns(plan.Int64), of(plan.Binary)),
+			ExampleResult: "2", resolve: takes(returns(plan.Int64), uncast(plan.Binary)),
 			build: total(map1(func(s string) int64 {
 				n := 0
 				for i := range len(s) {

@@ -187,12 +187,12 @@ func (r *csvReader) value(s string, t plan.Type) (plan.Literal, bool) {
 }
 
 func resolveToCSV(args []plan.Type) (Signature, error) {
-	if len(args) > 0 && args[0].Kind != plan.KindStruct {
+	if len(args) > 0 && args[0].Kind != plan.KindStruct && args[0].Kind != plan.KindNull {
 		return Signature{}, userError("DATATYPE_MISMATCH.UNSUPPORTED_INPUT_TYPE",
 			"Cannot resolve \"to_csv\" due to data type mismatch: The input of `to_csv` can't be %s type data.", sqlType(args[0]))
 	}
-	row := param{`"STRUCT"`, func(a plan.Type) (plan.Type, bool) { return a, a.Kind == plan.KindStruct }}
-	return takesOptional(returns(plan.String), 1, row, optionsParam())(args)
+	row := param{`"STRUCT"`, func(a plan.Type) (plan.Type, bool) { return a, true }}
+	return checkOptions(takesOptional(returns(plan.String), 1, row, optionsParam()), 1)(args)
 }
 
 func buildToCSV(b *binding) (node, error) {

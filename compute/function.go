@@ -104,7 +104,7 @@ func chapters() []chapter {
 		{"Arrays, maps and structs: making", constructFunctions()}, {"Arrays, maps and structs: reading", accessFunctions()},
 		{"Arrays", append(arrayFunctions(), sequenceFunction())}, {"Arrays as sets", arraySetFunctions()},
 		{"Arrays: editing", arrayEditFunctions()}, {"Maps", mapFunctions()}, {"Higher-order functions", higherOrderFunctions()},
-		{"JSON", append(jsonFunctions(), toJSONFunction(), fromJSONFunction())}, {"CSV", csvFunctions()}, {"Generators", generatorFunctions()},
+		{"JSON", append(append(jsonFunctions(), toJSONFunction(), fromJSONFunction()), schemaFunctions()[:1]...)}, {"CSV", append(csvFunctions(), schemaFunctions()[1:]...)}, {"Generators", generatorFunctions()},
 	}
 }
 
@@ -295,7 +295,7 @@ func callError(name string, err error) error {
 		return userError("WRONG_NUM_ARGS.WITHOUT_SUGGESTION",
 			"The `%s` requires %s parameters but the actual number is %d.", name, e.want, e.got)
 	case argumentError:
-		if e.want == orderedLabel {
+		if e.want == orderedLabel || e.want == orderedArrayLabel && isArray(e.got) && !hasOrder(e.got) {
 			return userError("DATATYPE_MISMATCH.INVALID_ORDERING_TYPE", "Cannot resolve \"%s\" due to data type "+
 				"mismatch: The `%s` does not support ordering on type %s.", name, name, sqlType(e.got))
 		}

@@ -50,15 +50,19 @@ func resolveFromText(name string) func(args []*plan.Expr) (Signature, error) {
 			return Signature{}, userError("INVALID_SCHEMA.NON_STRUCT_TYPE", "The input schema %q is not a valid schema string. "+
 				"The input expression should be evaluated to struct type, but got %s.", text, sqlType(t))
 		}
-		params := []param{of(plan.String), of(plan.String), optionsParam()}
-		sig, err := takesOptional(returns(t), 1, params...)(exprTypes(args))
+		if name == "from_json" && t.Kind == plan.KindMap && t.MapKey().Type.Kind != plan.KindString {
+			return Signature{}, userError("DATATYPE_MISMATCH.INVALID_JSON_MAP_KEY_TYPE", "Cannot resolve \"from_json\" due to data type "+
+				"mismatch: Input schema %s can only contain \"STRING\" as a key type for a \"MAP\".", sqlType(t))
+		}
+		params := []param{uncast(plan.String), of(plan.String), optionsParam()}
+		sig, err := checkOptions(takesOptional(returns(t), 1, params...), 2)(exprTypes(args))
 		sig.AlwaysNullable = true
 		return sig, err
 	}
 }
 
 func buildFromJSON(b *binding) (node, error) {
-	o, err := readOptions(b, 2, append([]string{"mode", "columnNameOfCorruptRecord"}, timeOptions...)...)
+	o, err := readOptions(b, 2, jsonOptions("mode", "columnNameOfCorruptRecord", "primitivesAsString")...)
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +80,8 @@ func buildFromJSON(b *binding) (node, error) {
 		return readRows(c, args, func(i int) (plan.Literal, bool) { return r.read(str.at(i), c.t) }, mode)
 	})(&binding{name: b.name, args: b.args[:1], t: b.t, session: b.session})
 }
+
+func jsonOptions(more ...string) []string { return append(more, timeOptions...) }
 
 // The modes of reading: keep what can be read, or fail.
 const (

@@ -1,6 +1,7 @@
 package compute
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -24,11 +25,11 @@ func resolveToJSON(args []plan.Type) (Signature, error) {
 		return Signature{}, userError("DATATYPE_MISMATCH.INVALID_JSON_SCHEMA", "Cannot resolve \"to_json\" due to data type mismatch: "+
 			"Input schema %s must be a struct, an array, a map or a variant.", sqlType(args[0]))
 	}
-	return takesOptional(returns(plan.String), 1, nested, optionsParam())(args)
+	return checkOptions(takesOptional(returns(plan.String), 1, nested, optionsParam()), 1)(args)
 }
 
 func buildToJSON(b *binding) (node, error) {
-	o, err := readOptions(b, 1, append([]string{"ignoreNullFields"}, timeOptions...)...)
+	o, err := readOptions(b, 1, append([]string{"ignoreNullFields", "sortKeys", "pretty"}, timeOptions...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -36,11 +37,16 @@ func buildToJSON(b *binding) (node, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &jsonFormat{codec: codec, keepNulls: strings.EqualFold(o["ignorenullfields"], "false")}
+	w := &jsonFormat{codec: codec, keepNulls: !o.is("ignorenullfields", true), sorted: o.is("sortkeys", false)}
+	pretty := o.is("pretty", false)
 	t := b.arg(0)
 	return partial(func(c *context, args []value) (arrow.Array, error) {
 		return fillText(c, args, func(dst []byte, i int) ([]byte, bool, error) {
+			start := len(dst)
 			dst, err := w.append(dst, args[0].arr, rowOf(args[0], i), t)
+			if err == nil && pretty {
+				dst = prettyJSON(dst[:start], string(dst[start:]))
+			}
 			return dst, true, err
 		})
 	})(&binding{name: b.name, args: b.args[:1], t: b.t, session: b.session})
@@ -50,6 +56,7 @@ func buildToJSON(b *binding) (node, error) {
 type jsonFormat struct {
 	codec     *textCodec
 	keepNulls bool
+	sorted    bool // fields in the order of their names
 	buf       []byte
 }
 
@@ -77,7 +84,9 @@ func (w *jsonFormat) append(dst []byte, arr arrow.Array, i int, t plan.Type) ([]
 func (w *jsonFormat) object(dst []byte, arr arrow.Array, i int, t plan.Type) ([]byte, error) {
 	dst = append(dst, '{')
 	first := true
-	for k, f := range vector.FieldsOf(arr) {
+	fields := vector.FieldsOf(arr)
+	for _, k := range w.order(t) {
+		f := fields[k]
 		if !w.keepNulls && vector.ValidityOf(f).IsNull(i) {
 			continue
 		}
@@ -92,6 +101,70 @@ func (w *jsonFormat) object(dst []byte, arr arrow.Array, i int, t plan.Type) ([]
 		}
 	}
 	return append(dst, '}'), nil
+}
+
+// order is the order in which a struct's fields are written.
+func (w *jsonFormat) order(t plan.Type) []int {
+	out := make([]int, len(t.Children))
+	for i := range out {
+		out[i] = i
+	}
+	if w.sorted {
+		slices.SortStableFunc(out, func(a, b int) int { return strings.Compare(t.Children[a].Name, t.Children[b].Name) })
+	}
+	return out
+}
+
+// prettyJSON lays a document out on lines of its own, two blanks for each level.
+func prettyJSON(dst []byte, text string) []byte {
+	depth, quoted := 0, false
+	var open []byte
+	line := func() {
+		dst = append(dst, '\n')
+		for range depth {
+			dst = append(dst, "  "...)
+		}
+	}
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted:
+			if dst = append(dst, c); c == '\\' {
+				i++
+				dst = append(dst, text[i])
+			}
+			quoted = c != '"'
+		case c == '"':
+			dst, quoted = append(dst, c), true
+		case (c == '{' || c == '[') && (text[i+1] == '}' || text[i+1] == ']'):
+			dst = append(dst, c, ' ', text[i+1])
+			i++
+		case c == '{':
+			open = append(open, c)
+			depth++
+			dst = append(dst, c)
+			line()
+		case c == '}':
+			open = open[:len(open)-1]
+			depth--
+			line()
+			dst = append(dst, c)
+		case c == '[':
+			dst, open = append(dst, "[ "...), append(open, c)
+		case c == ']':
+			dst, open = append(dst, " ]"...), open[:len(open)-1]
+		case c == ',':
+			if dst = append(dst, c); open[len(open)-1] == '[' {
+				dst = append(dst, ' ')
+				continue
+			}
+			line()
+		case c == ':':
+			dst = append(dst, " : "...)
+		default:
+			dst = append(dst, c)
+		}
+	}
+	return dst
 }
 
 func (w *jsonFormat) array(dst []byte, arr arrow.Array, i int, t plan.Type) ([]byte, error) {

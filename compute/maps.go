@@ -76,7 +76,12 @@ func resolveMapConcat(args []plan.Type) (Signature, error) {
 			return Signature{}, userError("DATATYPE_MISMATCH.MAP_CONCAT_DIFF_TYPES", "Cannot resolve \"map_concat\" due to data type "+
 				"mismatch: The `map_concat` should all be of type map, but argument %d is %s.", i+1, sqlType(a))
 		}
-		t, ok := commonWithoutText(common, a)
+		t, ok := common, true
+		if i == 0 || common.Kind == plan.KindNull {
+			t = a
+		} else if a.Kind != plan.KindNull {
+			t, ok = commonInside(common, a)
+		}
 		if !ok {
 			return Signature{}, diffTypes("map_concat", args)
 		}

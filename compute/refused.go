@@ -28,7 +28,6 @@ func refusals() []refusal {
 		{"collate collation collations", "strings compare byte by byte; use lower() or upper() to ignore letter case"},
 		{"parse_json try_parse_json variant_get try_variant_get is_variant_null schema_of_variant to_variant_object variant_explode variant_explode_outer",
 			"the type variant is not supported; use from_json with a schema, or get_json_object"},
-		{"schema_of_json schema_of_csv", "the schema of a job is known before it runs; write it out"},
 		{"reflect java_method try_reflect", "there is no Java; write a plugin"},
 		{"from_avro to_avro schema_of_avro from_protobuf to_protobuf", "Avro and Protobuf are not supported"},
 	}

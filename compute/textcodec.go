@@ -17,8 +17,37 @@ type textOptions map[string]string
 func optionsParam() param {
 	return param{`"MAP<STRING, STRING>"`, func(a plan.Type) (plan.Type, bool) {
 		m := mapOf(plan.String, plan.String)
-		return m, isMap(a) && sameShape(a, m) || isMap(a) && a.MapKey().Type.Kind == plan.KindNull
+		return m, true // checkOptions judges
 	}}
+}
+
+// checkOptions refuses options that are no map of strings.
+func checkOptions(r resolver, at int) resolver {
+	return func(args []plan.Type) (Signature, error) {
+		if len(args) == at+1 {
+			switch a := args[at]; {
+			case !isMap(a):
+				return Signature{}, notOptions()
+			case a.MapKey().Type.Kind != plan.KindNull && !sameShape(a, mapOf(plan.String, plan.String)):
+				return Signature{}, userError("INVALID_OPTIONS.NON_STRING_TYPE",
+					"Invalid options: A type of keys and values in `map()` must be string, but got %s.", sqlType(a))
+			}
+		}
+		return r(args)
+	}
+}
+
+func notOptions() error {
+	return userError("INVALID_OPTIONS.NON_MAP_FUNCTION", "Invalid options: Must use the `map()` function for options.")
+}
+
+// is reads an option that is true or false.
+func (o textOptions) is(name string, unless bool) bool {
+	v, ok := o[name]
+	if !ok {
+		return unless
+	}
+	return strings.EqualFold(v, "true")
 }
 
 // readOptions reads the constant argument at a place, if there is one, and refuses options not known to the function.
@@ -29,7 +58,7 @@ func readOptions(b *binding, at int, known ...string) (textOptions, error) {
 	}
 	lit, ok := b.constant(at)
 	if !ok {
-		return nil, userError("INVALID_OPTIONS.NON_MAP_FUNCTION", "Invalid options: Must use the `map()` function for options.")
+		return nil, notOptions()
 	}
 	for i := 0; i+1 < len(lit.Items); i += 2 {
 		name := strings.ToLower(string(lit.Items[i].Bytes))

@@ -47,7 +47,7 @@ func timestampFunctions() []Function {
 	from := func(name string, unit int64, example, res string) Function {
 		return Function{
 			Name: name, Usage: name + "(n)", Summary: "The time so many " + strings.TrimPrefix(name, "timestamp_") + " after 1970-01-01 00:00:00 UTC.",
-			Example: example, ExampleResult: res, resolve: takes(returns(plan.Timestamp), i64),
+			Example: example, ExampleResult: res, resolve: takes(returns(plan.Timestamp), wholeSeconds()),
 			build: partial(mapSome1(func(v int64) (int64, bool, error) { return scaled(v, unit) })),
 		}
 	}
@@ -285,4 +285,11 @@ func wholeMonths(start, end int64) int64 {
 		months--
 	}
 	return months
+}
+
+// wholeSeconds takes whole numbers as bigint.
+func wholeSeconds() param {
+	return param{`"INTEGRAL"`, func(t plan.Type) (plan.Type, bool) {
+		return plan.Int64, t.IsInteger() || t.Kind == plan.KindNull || t.Kind == plan.KindString
+	}}
 }

@@ -3,6 +3,7 @@ package planner
 import (
 	"context"
 
+	"github.com/quern-engine/quern/compute"
 	"github.com/quern-engine/quern/internal/source"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/logical"
@@ -150,7 +151,7 @@ func typedNulls(n logical.Node, ids *logical.IDs) logical.Node {
 		f, e := c.Field, c.Ref()
 		if c.Type.Kind == plan.KindNull {
 			f.Type = plan.String
-			e = plan.NullLiteral(plan.String)
+			e = compute.Cast(e, plan.String) // of a call, which may be there to raise an error
 			changed = true
 		}
 		defs = append(defs, logical.Definition{Column: ids.Column(f), Expr: e})

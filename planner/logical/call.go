@@ -136,7 +136,7 @@ func (a *analyser) roundingDigits(e *sql.Call, name string, args []*plan.Expr) e
 }
 
 // typedByConstants are functions whose results have a type that takes the value of a constant to know.
-var typedByConstants = []string{"named_struct", "from_json", "from_csv", "date_part", "extract"}
+var typedByConstants = []string{"named_struct", "from_json", "from_csv", "schema_of_json", "schema_of_csv", "date_part", "extract"}
 
 // clockFunctions tell the time.
 var clockFunctions = []string{

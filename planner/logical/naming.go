@@ -70,6 +70,9 @@ func (n *naming) special(e sql.Expr) string {
 // typedCall names calls that show what the types of their arguments make of them: to_char is what it stands for, and
 // lpad of bytes fills up with a zero byte.
 func (n *naming) typedCall(e *sql.Call) string {
+	if x := n.made[e]; x != nil && x.Type.Kind == plan.KindMap && strings.EqualFold(e.Name.Name, "from_json") {
+		return "entries"
+	}
 	if len(e.Args) != 2 || e.Over != nil || n.made[e.Args[0]] == nil {
 		return ""
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
+	parquetlz4 "github.com/parquet-go/parquet-go/compress/lz4"
 	"github.com/parquet-go/parquet-go/format"
 	"github.com/pierrec/lz4/v4"
 )
@@ -159,4 +160,16 @@ func decodeHadoopLZ4(dst, src []byte) error {
 		return errSize
 	}
 	return nil
+}
+
+// lz4Codec is parquet-go's, but uncompresses into the memory that it is given where that is large enough: its owner, who
+// reads pages back for Bloom filters, takes it for granted.
+type lz4Codec struct{ parquetlz4.Codec }
+
+// Decode uncompresses a page.
+func (c *lz4Codec) Decode(dst, src []byte) ([]byte, error) {
+	if n, err := lz4.UncompressBlock(src, dst[:cap(dst)]); err == nil {
+		return dst[:n], nil
+	}
+	return c.Codec.Decode(dst, src)
 }

@@ -154,6 +154,27 @@ func checkPruned(t *testing.T, name, path string, batch int, rec arrow.Record, p
 	}
 }
 
+// TestBloomFilters writes filters with every codec, in small pages and large ones: the writer reads its pages back for
+// them. What is there is found, what is not rules out row groups.
+func TestBloomFilters(t *testing.T) {
+	schema, rows := eventsSchema(), 3000
+	rec := events(t, rows)
+	defer rec.Release()
+	user := plan.ColumnExpr(1, schema.Fields[1])
+	for _, codec := range []string{"zstd", "snappy", "gzip", "lz4", "brotli", "none"} {
+		for _, page := range []int{1 << 10, 1 << 20} {
+			opts := parquetio.WriterOptions{Compression: codec, GroupRows: 1000, PageBytes: page, BloomFilters: []string{"user", "id", "score"}}
+			path := saved(t, write(t, schema, opts, 700, rec))
+			wanted := vector.Format(rec.Column(1), 1234)
+			for name, most := range map[string]int{wanted: 1000, "user-none": 0} {
+				prune := []*plan.Expr{plan.CallExpr("=", plan.Boolean, user, plan.StringLiteral(name))}
+				match := func(r int) bool { return vector.Format(rec.Column(1), r) == name }
+				checkPruned(t, codec+" "+name, path, 0, rec, prune, match, most, false)
+			}
+		}
+	}
+}
+
 func TestVirtualColumns(t *testing.T) {
 	schema := eventsSchema()
 	rec := events(t, 2500)

@@ -269,7 +269,7 @@ func codecOf(name string, level int) (compress.Codec, error) {
 	case "brotli":
 		return &brotli.Codec{Quality: max(level, 1), LGWin: 0}, nil
 	case "lz4", "lz4_raw":
-		return &lz4.Codec{Level: lz4.Fastest}, nil
+		return &lz4Codec{lz4.Codec{Level: lz4.Fastest}}, nil
 	case "none", "uncompressed":
 		return &uncompressed.Codec{}, nil
 	}

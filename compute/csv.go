@@ -178,6 +178,9 @@ func (r *csvReader) value(s string, t plan.Type) (plan.Literal, bool) {
 		if t.Kind == plan.KindFloat32 {
 			bits = 32
 		}
+		if word := strings.TrimLeft(s, "+-"); word != "NaN" && word != "Infinity" && strings.ContainsAny(s, "nN") {
+			return nullLiteral, false // Java knows these two by their exact spelling, unlike a cast
+		}
 		v, ok := parseFloat(s, bits)
 		return plan.Literal{Bits: math.Float64bits(v)}, ok
 	case plan.KindBinary:

@@ -141,6 +141,7 @@ type jsonReader struct {
 	codec   *textCodec
 	doc     jsonDoc
 	corrupt int
+	exact   bool // strings get values of other types as they are written
 }
 
 var nullLiteral = plan.Literal{Null: true}
@@ -202,7 +203,11 @@ func (r *jsonReader) value(n int, t plan.Type) (plan.Literal, bool) {
 	case plan.KindMap:
 		return r.entries(n, t)
 	case plan.KindString:
-		if node.kind != jsonString {
+		switch {
+		case node.kind == jsonString:
+		case r.exact:
+			return plan.Literal{Bytes: []byte(r.doc.raw(n))}, true
+		default:
 			return plan.Literal{Bytes: r.doc.appendJSON(nil, n)}, true
 		}
 	case plan.KindBoolean:
@@ -256,6 +261,8 @@ func (r *jsonReader) float(n int, t plan.Type) (plan.Literal, bool) {
 	text := r.doc.raw(n)
 	switch r.doc.nodes[n].kind {
 	case jsonInteger, jsonFloat:
+	case jsonNaN:
+		return plan.Literal{Bits: math.Float64bits(nonNumber(text))}, true
 	case jsonString:
 		switch text {
 		case "NaN", "Infinity", "-Infinity", "+Infinity", "INF", "-INF", "+INF":

@@ -17,6 +17,7 @@ const (
 	jsonString
 	jsonArray
 	jsonObject
+	jsonNaN // NaN or an infinity, without quotes
 )
 
 // jsonNode is a value of a document. Nodes stand in document order; a member of an object is its name, a string, and
@@ -76,6 +77,14 @@ func (d *jsonDoc) value() bool {
 		return d.word("false", jsonFalse)
 	case 'n':
 		return d.word("null", jsonNull)
+	case 'N', 'I':
+		return d.words(nonNumbers[:2])
+	case '+':
+		return d.words(nonNumbers[2:4])
+	case '-':
+		if strings.HasPrefix(d.text[d.at:], "-I") {
+			return d.words(nonNumbers[4:])
+		}
 	}
 	return d.number()
 }
@@ -182,6 +191,28 @@ func (d *jsonDoc) word(w string, kind byte) bool {
 	d.push(kind, d.at, end)
 	d.at = end
 	return true
+}
+
+// nonNumbers are what stands for numbers that JSON has no form for, by first characters.
+var nonNumbers = [...]string{"NaN", "Infinity", "+INF", "+Infinity", "-INF", "-Infinity"}
+
+func (d *jsonDoc) words(any []string) bool {
+	for _, w := range any {
+		if d.word(w, jsonNaN) {
+			return true
+		}
+	}
+	return false
+}
+
+func nonNumber(text string) float64 {
+	switch text[0] {
+	case 'N':
+		return math.NaN()
+	case '-':
+		return math.Inf(-1)
+	}
+	return math.Inf(1)
 }
 
 func isNameByte(c byte) bool {

@@ -178,6 +178,9 @@ func (t *textCodec) parseText(s string, of plan.Type) (plan.Literal, bool) {
 			v, ok := parseTime(t.read[1], s, t.session)
 			return plan.Literal{Int: t.zone.local(v)}, ok
 		}
+		if c, ok := scanClock(s); !ok || c.zone != "" { // other than in a cast
+			return plan.Literal{}, false
+		}
 		v, ok := t.parseNTZ(s)
 		return plan.Literal{Int: v}, ok
 	case plan.KindDate:
@@ -191,7 +194,10 @@ func (t *textCodec) parseText(s string, of plan.Type) (plan.Literal, bool) {
 		v, err := ParseInterval(s, of)
 		return v, err == nil
 	case plan.KindDecimal:
-		d, err := parseDecimal(s, of)
+		if strings.TrimSpace(s) != s { // other than in a cast, and commas group digits
+			return plan.Literal{}, false
+		}
+		d, err := parseDecimal(strings.ReplaceAll(s, ",", ""), of)
 		return plan.Literal{Int: int64(d.LowBits()), High: d.HighBits()}, err == nil
 	case plan.KindBinary:
 		v, err := base64.StdEncoding.DecodeString(s)

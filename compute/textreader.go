@@ -25,7 +25,7 @@ func NewTextReader(options map[string]string, s plan.Session) (*TextReader, erro
 	if err != nil {
 		return nil, err
 	}
-	return &TextReader{csv: csvReader{codec: codec, corrupt: -1}, json: jsonReader{codec: codec, corrupt: -1}}, nil
+	return &TextReader{csv: csvReader{codec: codec, corrupt: -1}, json: jsonReader{codec: codec, corrupt: -1, exact: true}}, nil
 }
 
 // CSVValue reads a field of CSV; false if it is no value of the type. A string's constant may share the text's memory.
@@ -34,10 +34,19 @@ func (r *TextReader) CSVValue(text string, t plan.Type) (plan.Literal, bool) {
 }
 
 // JSONRows reads a document as rows of a struct type: one, or those of an array. What cannot be read is NULL, and ok is
-// false then; without a single row there is nothing but the text to show.
+// false then; without a single row, as of an array with an element that is no object, there is nothing but the text to
+// show.
 func (r *TextReader) JSONRows(text string, row plan.Type) (rows []plan.Literal, ok bool) {
 	if !r.json.doc.parse(text) {
 		return nil, false
+	}
+	d := &r.json.doc
+	if d.nodes[0].kind == jsonArray {
+		for at := 1; at < d.nodes[0].next; at = d.nodes[at].next {
+			if d.nodes[at].kind != jsonObject {
+				return nil, false
+			}
+		}
 	}
 	v, ok := r.json.root(plan.Array(row, true))
 	return v.Items, ok && !v.Null
@@ -67,7 +76,7 @@ func (d *jsonDoc) typeOf(n int) plan.Type {
 		return plan.Boolean
 	case jsonInteger:
 		return integerType(d.raw(n))
-	case jsonFloat:
+	case jsonFloat, jsonNaN:
 		return plan.Float64
 	case jsonArray:
 		element := plan.Null

@@ -43,8 +43,25 @@ func (c *Catalog) Table(ctx context.Context, src plan.Source) (*plan.Table, erro
 			return nil, fmt.Errorf("source %s: %w", src.Name, err)
 		}
 		storage.SetColumns(table, fields)
+		if err := checkNames(table); err != nil {
+			return nil, err
+		}
 	}
 	return table, checkTypes(o, table)
+}
+
+// checkNames refuses columns that no query could tell apart.
+func checkNames(table *plan.Table) error {
+	seen := map[string]bool{}
+	for _, f := range table.Schema.Fields {
+		name := strings.ToLower(f.Name)
+		if seen[name] {
+			return plan.Failf(plan.FailureUser, "source %s: [COLUMN_ALREADY_EXISTS] The column `%s` already exists. Choose another name or rename the "+
+				"existing column.", table.Source.Name, name)
+		}
+		seen[name] = true
+	}
+	return nil
 }
 
 // checkTypes refuses columns that the format has no form for.

@@ -78,23 +78,56 @@ func (r *fieldReader) quoted(rec []byte) (f fieldText, rest []byte, more bool) {
 			from = i + 1
 			i++
 		case c != quote:
-		case i+1 == len(rec) || bytes.HasPrefix(rec[i+1:], []byte(r.o.sep)):
+		default:
+			end, closes := r.closes(rec, i+1)
+			if !closes && from == 1 {
+				return r.plain(rec, i)
+			}
+			if !closes {
+				return r.broken(rec, from, i, begin)
+			}
 			if from == 1 {
 				f = fieldText{text: rec[1:i], quoted: true}
 			} else {
 				flush(i)
 				f = fieldText{text: r.buf[begin:], quoted: true}
 			}
-			if i+1 == len(rec) {
+			if end == len(rec) {
 				return f, nil, false
 			}
-			return f, rec[i+1+len(r.o.sep):], true
-		default:
-			return r.plain(rec, i)
+			return f, rec[end+len(r.o.sep):], true
 		}
 	}
 	flush(len(rec))
 	return fieldText{text: r.buf[begin:], quoted: true}, nil, false
+}
+
+// closes reports whether a quote before an offset ends its field: but for blanks, which do not count, a separator or the
+// end follows, and where.
+func (r *fieldReader) closes(rec []byte, at int) (end int, ok bool) {
+	for end = at; end < len(rec); end++ {
+		if bytes.HasPrefix(rec[end:], []byte(r.o.sep)) {
+			return end, true
+		}
+		if rec[end] > ' ' {
+			return 0, false
+		}
+	}
+	return end, true
+}
+
+// broken takes a field that began with a quote, but has another in its middle at an offset: it is text with its quotes.
+// Escapes before that place have been seen to; what they made begins at begin, the rest of it at from.
+func (r *fieldReader) broken(rec []byte, from, at, begin int) (f fieldText, rest []byte, more bool) {
+	_, rest, more = r.plain(rec, at)
+	end := len(rec)
+	if more {
+		end -= len(rest) + len(r.o.sep)
+	}
+	whole := append([]byte{r.o.quote}, r.buf[begin:]...)
+	whole = append(whole, rec[from:end]...)
+	r.buf = append(r.buf[:begin], whole...)
+	return fieldText{text: r.buf[begin:]}, rest, more
 }
 
 // quoteState follows quotes through a record that may span lines.

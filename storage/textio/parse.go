@@ -89,11 +89,11 @@ func (p *rowParser) parseCSV(rec []byte) bool {
 		if w.at < 0 || w.at >= len(fields) {
 			continue
 		}
-		text := fields[w.at].text
-		if len(text) == 0 && fields[w.at].quoted {
+		text, quoted := fields[w.at].text, fields[w.at].quoted
+		if len(text) == 0 && quoted {
 			text = []byte(p.o.emptyValue)
 		}
-		if string(text) == p.o.nullValue {
+		if len(text) == 0 && !quoted || string(text) == p.o.nullValue {
 			continue
 		}
 		v, good := p.csvValue(text, w.field.Type)
@@ -162,8 +162,11 @@ func (p *rowParser) parseJSON(rec []byte, visit func(row []plan.Literal)) bool {
 	return ok
 }
 
-// blank reports a record that is none: an empty line, or a comment.
+// blank reports a record that is none: an empty line, or a comment. Blanks alone are a field where records of CSV may
+// span lines.
 func (o *options) blank(rec []byte) bool {
-	rec = bytes.TrimLeft(rec, " \t\r\n")
+	if o.json || !o.multiLine || o.trimLeading {
+		rec = bytes.TrimLeft(rec, " \t\r\n")
+	}
 	return len(rec) == 0 || o.comment != 0 && rec[0] == o.comment
 }

@@ -153,7 +153,7 @@ func TestOptions(t *testing.T) {
 		{"sep.csv", "1;2\n3;4\n", "sep=;", "", "1\t2|3\t4"},
 		{"tab.tsv", "1\t2\n", "sep=\\t", "a int, b int", "1\t2"},
 		{"long.csv", "1||2\n\"x||y\"||z\n", "sep=||", "", "1\t2|x||y\tz"},
-		{"null.csv", "NA,x\n\"NA\",y\n,z\n", "nullValue=NA", "a string, b string", "NULL\tx|NULL\ty|\tz"},
+		{"null.csv", "NA,x\n\"NA\",y\n,z\n", "nullValue=NA", "a string, b string", "NULL\tx|NULL\ty|NULL\tz"},
 		{"nan.csv", "NaN,Inf\n-Inf,2\n?,0\n", "nanValue=?", "a double, b double", "NaN\tInfinity|-Infinity\t2.0|NaN\t0.0"},
 		{"space.csv", " 1 , x \n", "ignoreLeadingWhiteSpace=true ignoreTrailingWhiteSpace=true", "a int, b string", "1\tx"},
 		{"kept.csv", "1, x \n", "", "a int, b string", "1\t x "},

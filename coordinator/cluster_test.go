@@ -20,7 +20,10 @@ import (
 	"github.com/quern-engine/quern/storage"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// Raft leaves some futures unanswered when it shuts down.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/hashicorp/raft.(*deferError).Error"))
+}
 
 // deadline is how long a condition may take to come true before a test fails.
 const deadline = 30 * time.Second

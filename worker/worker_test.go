@@ -21,7 +21,10 @@ import (
 	"github.com/quern-engine/quern/storage"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// Raft leaves some futures unanswered when a coordinator shuts down.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/hashicorp/raft.(*deferError).Error"))
+}
 
 // running is a worker that runs for the length of a test.
 type running struct {

@@ -89,12 +89,12 @@ type Node struct {
 	leadership chan bool
 	halt       chan struct{} // closed when halted is set
 	stop       chan struct{}
+	down       chan struct{} // closed when raft has shut down and answers nothing any more
 
-	closing struct {
-		sync.Mutex
-		done bool
-	}
-	loops sync.WaitGroup // of propose, watch and wait; joined under closing
+	shut        sync.Once // guards shutFailure
+	shutFailure error
+	closed      sync.Once
+	loops       sync.WaitGroup // propose and watch
 }
 
 // Open starts a node on its state directory. A multi-voter node talks to its peers once [Node.ServeHTTP] is reachable
@@ -107,13 +107,13 @@ func Open(o Options) (*Node, error) {
 	n := &Node{
 		id: o.ID, log: o.Log, machine: state.New(), changed: make(chan struct{}),
 		proposals: make(chan *proposal), leadership: make(chan bool, 1),
-		halt: make(chan struct{}), stop: make(chan struct{}),
+		halt: make(chan struct{}), stop: make(chan struct{}), down: make(chan struct{}),
 	}
 	if err := n.open(o); err != nil {
 		return nil, errors.Join(err, n.release())
 	}
-	n.spawn(n.propose)
-	n.spawn(n.watch)
+	n.loops.Go(n.propose)
+	n.loops.Go(n.watch)
 	return n, nil
 }
 
@@ -288,29 +288,20 @@ func (n *Node) Barrier(ctx context.Context) error { return n.wait(ctx, n.raft.Ba
 // Verify returns nil if this node led at some moment since the call: a majority still follows it.
 func (n *Node) Verify(ctx context.Context) error { return n.wait(ctx, n.raft.VerifyLeader()) }
 
-// wait gives a future a context. The goroutine ends with the future, which raft fails at the latest when it shuts down.
+// wait has what a future says, unless the context ends or raft shuts down first. A future alone does not tell of the
+// latter: raft drops some of the requests that it holds then, without a word. The goroutine that asks such a one stays
+// behind with nothing but the future.
 func (n *Node) wait(ctx context.Context, f raft.Future) error {
-	done := make(chan error, 1)
-	if !n.spawn(func() { done <- f.Error() }) {
-		return ErrClosed
-	}
+	said := make(chan error, 1)
+	go func() { said <- f.Error() }()
 	select {
-	case err := <-done:
+	case err := <-said:
 		return translate(err)
+	case <-n.down:
+		return ErrClosed
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// spawn starts a goroutine that Close waits for, unless it is too late.
-func (n *Node) spawn(f func()) bool {
-	n.closing.Lock()
-	defer n.closing.Unlock()
-	if n.closing.done {
-		return false
-	}
-	n.loops.Go(f)
-	return true
 }
 
 func translate(err error) error {
@@ -340,7 +331,7 @@ func (n *Node) watch() {
 			n.leadership <- leads
 		case <-n.halt:
 			// A node that no longer knows what the others know must neither lead nor vote.
-			n.raft.Shutdown()
+			_ = n.shutRaft() // Close hears of it too
 			return
 		case <-n.stop:
 			return
@@ -357,25 +348,29 @@ func (n *Node) StepDown(ctx context.Context) error {
 }
 
 // Close stops the node. It does not hand over leadership: see [Node.StepDown].
-func (n *Node) Close() error {
-	n.closing.Lock()
-	done := n.closing.done
-	n.closing.done = true
-	n.closing.Unlock()
-	if done {
-		return nil
-	}
-	close(n.stop)
-	err := n.release()
-	n.loops.Wait()
+func (n *Node) Close() (err error) {
+	n.closed.Do(func() {
+		close(n.stop)
+		err = n.release()
+		n.loops.Wait()
+	})
 	return err
+}
+
+// shutRaft returns when raft has stopped.
+func (n *Node) shutRaft() error {
+	n.shut.Do(func() {
+		n.shutFailure = n.raft.Shutdown().Error()
+		close(n.down)
+	})
+	return n.shutFailure
 }
 
 // release shuts down in this order: raft first, since it uses everything else; then its connections; the store last.
 func (n *Node) release() error {
 	var errs []error
 	if n.raft != nil {
-		errs = append(errs, n.raft.Shutdown().Error())
+		errs = append(errs, n.shutRaft())
 	}
 	if n.closer != nil {
 		errs = append(errs, n.closer())

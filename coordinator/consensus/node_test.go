@@ -18,7 +18,10 @@ import (
 	"github.com/quern-engine/quern/plan"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// Raft leaves some futures unanswered when it shuts down: see [Node.wait].
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/hashicorp/raft.(*deferError).Error"))
+}
 
 const deadline = 30 * time.Second
 
@@ -163,6 +166,28 @@ func TestEntryOfANewerBuildHalts(t *testing.T) {
 		t.Error("a halted node takes proposals")
 	}
 	closeNode(t, n)
+}
+
+// Raft forgets some of the requests that it holds when it shuts down; whoever waits for one must hear of it all the same.
+func TestCloseAmidRequests(t *testing.T) {
+	for range 100 {
+		n := open(t, Options{ID: "c1", Dir: t.TempDir(), Volatile: true})
+		lead(testContext(t), t, n)
+		var callers sync.WaitGroup
+		for _, request := range []func(context.Context) error{
+			n.Verify, n.Barrier, func(ctx context.Context) error { _, err := n.Propose(ctx, submission("r")); return err },
+		} {
+			for range 4 {
+				callers.Go(func() {
+					for request(context.Background()) == nil {
+					}
+				})
+			}
+		}
+		time.Sleep(time.Millisecond)
+		closeNode(t, n)
+		callers.Wait()
+	}
 }
 
 // peers are nodes with servers on loopback.

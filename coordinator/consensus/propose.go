@@ -88,8 +88,8 @@ func (n *Node) apply(e state.Entry) ([]state.Result, error) {
 		return nil, err
 	}
 	future := n.raft.Apply(data, 0)
-	if err := future.Error(); err != nil {
-		return nil, translate(err)
+	if err := n.wait(context.Background(), future); err != nil {
+		return nil, err
 	}
 	// The machine's own errors come in the response, where raft's types would hide them.
 	out, ok := future.Response().(outcome)

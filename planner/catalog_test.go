@@ -88,6 +88,8 @@ func parseCatalog(t testing.TB, text string) *textCatalog {
 			if words[0] == "partition" {
 				table.Partitions = append(table.Partitions, f)
 			}
+		case "unsupported":
+			table.Source.Path, table.Unsupported = "/data/"+table.Source.Name, map[string]string{words[1]: words[2]}
 		case "file":
 			table.Files = append(table.Files, parseFile(t, table, words[1:]))
 		default:

@@ -73,11 +73,11 @@ func (a *appender) Write(p []byte) (int, error) {
 // batch, which the caller owns and which does not refer to payload, or an error.
 func Decode(mem memory.Allocator, payload []byte) (rec arrow.Record, err error) {
 	// Arrow's reader copies each message body, then each buffer out of it: three times the payload is ample.
-	return decode(mem, payload, 3*int64(len(payload))+1<<20)
+	return decode(mem, payload, 3*int64(len(payload))+1<<20, false)
 }
 
-func decode(mem memory.Allocator, payload []byte, limit int64) (rec arrow.Record, err error) {
-	if err := checkMessages(payload); err != nil {
+func decode(mem memory.Allocator, payload []byte, limit int64, foreign bool) (rec arrow.Record, err error) {
+	if err := checkMessages(payload, foreign); err != nil {
 		return nil, fmt.Errorf("decode Arrow batch: %w", err)
 	}
 	limited := &limitedAllocator{Allocator: mem, left: limit}
@@ -98,7 +98,11 @@ func decode(mem memory.Allocator, payload []byte, limit int64) (rec arrow.Record
 	if err != nil {
 		return nil, fmt.Errorf("decode Arrow batch: %w", err)
 	}
-	if err := Validate(rec); err != nil {
+	check := Validate
+	if foreign {
+		check = validateRows
+	}
+	if err := check(rec); err != nil {
 		return nil, fmt.Errorf("decode Arrow batch: %w", err)
 	}
 	rec.Retain()

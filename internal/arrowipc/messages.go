@@ -10,7 +10,7 @@ var errTruncated = errors.New("message ends early")
 
 // checkMessages walks the encapsulated messages of a stream and checks that each one's metadata and body lie within
 // it, and that counts in the metadata are possible, before Arrow's reader allocates what they ask for.
-func checkMessages(stream []byte) error {
+func checkMessages(stream []byte, foreign bool) error {
 	for len(stream) > 0 {
 		if len(stream) < 8 {
 			return errTruncated
@@ -25,7 +25,7 @@ func checkMessages(stream []byte) error {
 		if size < 8 || size > int64(len(stream)) {
 			return fmt.Errorf("message metadata of %d bytes: %w", size, errTruncated)
 		}
-		body, err := checkMessage(stream[:size])
+		body, err := checkMessage(stream[:size], foreign)
 		if err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func checkMessages(stream []byte) error {
 }
 
 // checkMessage checks the counts in a message's metadata, and says how long the body behind it is.
-func checkMessage(meta []byte) (body int64, err error) {
+func checkMessage(meta []byte, foreign bool) (body int64, err error) {
 	message, err := root(meta)
 	if err != nil {
 		return 0, err
@@ -48,7 +48,7 @@ func checkMessage(meta []byte) (body int64, err error) {
 		return 0, err
 	}
 	if len(kind) == 1 && kind[0] == headerIsSchema {
-		if err := checkSchema(message); err != nil {
+		if err := checkSchema(message, foreign); err != nil {
 			return 0, err
 		}
 	}

@@ -8,20 +8,20 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 )
 
-// validateLists checks offsets and elements of an array or map column.
-func validateLists(data arrow.ArrayData, elements arrow.Array) error {
+// lists checks offsets and elements of an array or map column.
+func (v validator) lists(data arrow.ArrayData, elements arrow.Array) error {
 	if err := checkOffsets(data, elements.Len()); err != nil {
 		return err
 	}
-	return validatePart(elements)
+	return v.part(elements)
 }
 
-func validateMap(arr *array.Map) error {
+func (v validator) maps(arr *array.Map) error {
 	entries, ok := arr.ListValues().(*array.Struct)
 	if !ok || entries.NumField() != 2 {
 		return errors.New("map entries are no pairs")
 	}
-	if err := validateLists(arr.Data(), entries); err != nil {
+	if err := v.lists(arr.Data(), entries); err != nil {
 		return err
 	}
 	if entries.NullN() > 0 || entries.Field(0).NullN() > 0 {
@@ -30,7 +30,7 @@ func validateMap(arr *array.Map) error {
 	return nil
 }
 
-func validateStruct(arr *array.Struct) error {
+func (v validator) structs(arr *array.Struct) error {
 	dt := arr.DataType().(*arrow.StructType)
 	if arr.NumField() != len(dt.Fields()) {
 		return fmt.Errorf("struct of %d fields has %d", len(dt.Fields()), arr.NumField())
@@ -40,17 +40,17 @@ func validateStruct(arr *array.Struct) error {
 		if f.Len() < arr.Len() {
 			return fmt.Errorf("field %d has %d rows of %d", i, f.Len(), arr.Len())
 		}
-		if err := validatePart(f); err != nil {
+		if err := v.part(f); err != nil {
 			return fmt.Errorf("field %d: %w", i, err)
 		}
 	}
 	return nil
 }
 
-// validatePart checks an array inside of a nested one, where strings are plain.
-func validatePart(arr arrow.Array) error {
-	if arr.DataType().ID() == arrow.DICTIONARY {
+// part checks an array inside of a nested one, where strings are plain.
+func (v validator) part(arr arrow.Array) error {
+	if arr.DataType().ID() == arrow.DICTIONARY && !v.foreign {
 		return errors.New("dictionary inside of a nested column")
 	}
-	return ValidateArray(arr)
+	return v.array(arr)
 }

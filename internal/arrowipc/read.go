@@ -48,7 +48,7 @@ func ReadMessage(r io.Reader, limit int64) (kind byte, message []byte, err error
 	if err != nil {
 		return 0, nil, err
 	}
-	body, err := checkMessage(meta)
+	body, err := checkMessage(meta, true)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -83,7 +83,8 @@ func readExactly(r io.Reader, n int64) ([]byte, error) {
 }
 
 // DecodeMessages reads the batch of some messages: the schema, the dictionaries, and the batch, as ReadMessage gives
-// them. It takes the same care as Decode, and up to limit bytes of memory, since bodies may be compressed.
+// them. It takes the same care as Decode, and up to limit bytes of memory, since bodies may be compressed; but columns
+// may have any type that Arrow has, and whoever reads one asks [ValidateForeign] about it first.
 func DecodeMessages(mem memory.Allocator, limit int64, messages ...[]byte) (arrow.Record, error) {
-	return decode(mem, bytes.Join(append(messages, endMark), nil), limit)
+	return decode(mem, bytes.Join(append(messages, endMark), nil), limit, true)
 }

@@ -38,9 +38,12 @@ const (
 
 // schemaChecker checks the counts of a schema message and the types of its fields. Offsets may make a field the child
 // of many others, so what bounds the work is the number of fields that were met, not the size of the message.
-type schemaChecker struct{ met int }
+type schemaChecker struct {
+	foreign bool // any type that Arrow has may come, as in files of others
+	met     int
+}
 
-func checkSchema(message table) error {
+func checkSchema(message table, foreign bool) error {
 	schema, ok, err := message.child(messageHeader)
 	if err != nil || !ok {
 		return errors.Join(errors.New("schema message without a schema"), err)
@@ -48,7 +51,7 @@ func checkSchema(message table) error {
 	if err := checkMetadata(schema, schemaMetadata); err != nil {
 		return err
 	}
-	c := schemaChecker{}
+	c := schemaChecker{foreign: foreign}
 	return c.fields(schema, schemaFields, 0)
 }
 
@@ -90,6 +93,8 @@ func (c *schemaChecker) field(f table, depth int) error {
 		return err
 	}
 	switch k := kind[0]; {
+	case c.foreign:
+		return c.fields(f, fieldChildren, depth+1)
 	case k <= lastPlainType || k == typeInterval || k == typeDuration:
 		if children > 0 {
 			return fmt.Errorf("type %d with %d children", k, children)

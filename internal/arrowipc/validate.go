@@ -12,13 +12,10 @@ import (
 // Validate checks that every array of a batch has the types Quern uses and is well-formed: buffers large enough,
 // offsets in order and inside their data, dictionary codes inside their dictionary, null counts true.
 func Validate(rec arrow.Record) error {
-	if rec.NumRows() < 0 {
-		return fmt.Errorf("%d rows", rec.NumRows())
+	if err := validateRows(rec); err != nil {
+		return err
 	}
 	for i, col := range rec.Columns() {
-		if int64(col.Len()) != rec.NumRows() {
-			return fmt.Errorf("column %d has %d rows of %d", i, col.Len(), rec.NumRows())
-		}
 		if err := ValidateArray(col); err != nil {
 			return fmt.Errorf("column %d (%s): %w", i, col.DataType(), err)
 		}
@@ -26,8 +23,27 @@ func Validate(rec arrow.Record) error {
 	return nil
 }
 
+func validateRows(rec arrow.Record) error {
+	if rec.NumRows() < 0 {
+		return fmt.Errorf("%d rows", rec.NumRows())
+	}
+	for i, col := range rec.Columns() {
+		if int64(col.Len()) != rec.NumRows() {
+			return fmt.Errorf("column %d has %d rows of %d", i, col.Len(), rec.NumRows())
+		}
+	}
+	return nil
+}
+
 // ValidateArray checks one array as Validate does.
-func ValidateArray(arr arrow.Array) error {
+func ValidateArray(arr arrow.Array) error { return validator{}.array(arr) }
+
+// validator checks arrays.
+type validator struct {
+	foreign bool // of types that Quern does not use, too
+}
+
+func (v validator) array(arr arrow.Array) error {
 	data := arr.Data()
 	if data.Len() < 0 || data.Offset() < 0 {
 		return errors.New("negative length")
@@ -44,19 +60,30 @@ func ValidateArray(arr arrow.Array) error {
 	case *array.String, *array.Binary:
 		return validateOffsets(data)
 	case *array.Dictionary:
+		if v.foreign {
+			return v.dictionary(arr)
+		}
 		return validateDictionary(arr)
 	case *array.List:
-		return validateLists(data, arr.ListValues())
+		return v.lists(data, arr.ListValues())
 	case *array.Map:
-		return validateMap(arr)
+		return v.maps(arr)
 	case *array.Struct:
-		return validateStruct(arr)
+		return v.structs(arr)
 	case *array.Int8, *array.Int16, *array.Int32, *array.Int64, *array.Float32, *array.Float64, *array.Decimal128,
 		*array.Date32, *array.Timestamp, *array.MonthInterval, *array.Duration, *array.MonthDayNanoInterval:
-		width := int64(arr.DataType().(arrow.FixedWidthDataType).BitWidth() / 8)
-		return needBytes(data, 1, int64(data.Offset()+data.Len())*width)
+		return needValues(arr)
+	}
+	if v.foreign {
+		return v.foreignArray(arr)
 	}
 	return errors.New("this Arrow type is not used between processes")
+}
+
+// needValues checks that an array of a fixed width has all its values.
+func needValues(arr arrow.Array) error {
+	data, width := arr.Data(), int64(arr.DataType().(arrow.FixedWidthDataType).BitWidth()/8)
+	return needBytes(data, 1, int64(data.Offset()+data.Len())*width)
 }
 
 // needBytes checks that a buffer holds at least n bytes. Arrays without rows may lack buffers.
@@ -85,23 +112,28 @@ func validateNulls(data arrow.ArrayData) error {
 }
 
 func validateOffsets(data arrow.ArrayData) error {
-	size := 0
+	return checkOffsets(data, bytesOf(data))
+}
+
+// bytesOf is how many bytes the values of strings have.
+func bytesOf(data arrow.ArrayData) int {
 	if len(data.Buffers()) > 2 && data.Buffers()[2] != nil {
-		size = data.Buffers()[2].Len()
+		return data.Buffers()[2].Len()
 	}
-	return checkOffsets(data, size)
+	return 0
 }
 
 // checkOffsets checks the offsets of strings or lists into size bytes or elements.
-func checkOffsets(data arrow.ArrayData, size int) error {
+func checkOffsets(data arrow.ArrayData, size int) error { return offsetsInOrder[int32](data, 4, size) }
+
+func offsetsInOrder[T int32 | int64](data arrow.ArrayData, width int64, size int) error {
 	if data.Len() == 0 {
 		return nil
 	}
-	first, last := data.Offset(), data.Offset()+data.Len()
-	if err := needBytes(data, 1, int64(last+1)*4); err != nil {
+	if err := needBytes(data, 1, int64(data.Offset()+data.Len()+1)*width); err != nil {
 		return err
 	}
-	offsets := arrow.Int32Traits.CastFromBytes(data.Buffers()[1].Bytes())[first : last+1]
+	offsets := arrow.GetOffsets[T](data, 1)
 	previous := offsets[0]
 	if previous < 0 {
 		return errors.New("negative offset")
@@ -112,7 +144,7 @@ func checkOffsets(data arrow.ArrayData, size int) error {
 		}
 		previous = o
 	}
-	if int(previous) > size {
+	if int64(previous) > int64(size) {
 		return fmt.Errorf("offset %d beyond the %d of data", previous, size)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package logical
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/quern-engine/quern/internal/source"
@@ -171,6 +172,9 @@ func (a *analyser) unresolved(s *scope, n *sql.Name, more []string) *source.Erro
 		}
 		return err.WithHint("no table %q in FROM", n.Parts[0].Name)
 	}
+	if hint := a.unreadable(last); hint != "" {
+		return err.WithHint("%s", hint)
+	}
 	if near := source.Nearest(last, names); near != "" {
 		return err.WithHint("did you mean %q?", near)
 	}
@@ -178,6 +182,21 @@ func (a *analyser) unresolved(s *scope, n *sql.Name, more []string) *source.Erro
 		return err.WithHint("there are: %s", abbreviate(names, 12))
 	}
 	return err
+}
+
+// unreadable is the hint about a column that the files of a table have, but with a type that cannot be read.
+func (a *analyser) unreadable(column string) string {
+	for _, r := range a.env.Relations {
+		if r.Table == nil {
+			continue
+		}
+		for name, typ := range r.Table.Unsupported {
+			if strings.EqualFold(name, column) {
+				return fmt.Sprintf("%s has the type %s in the files of %s, which is not supported", name, typ, r.Table.Source.Path)
+			}
+		}
+	}
+	return ""
 }
 
 func nameText(parts []sql.Ident) string {

@@ -1,8 +1,8 @@
 // Package ipcio reads tables of Arrow IPC files: streams, and the file format, which is a stream with a directory behind
 // it that is not needed here. A file is read from front to back by one task.
 //
-// Bytes are checked by package arrowipc before Arrow's reader sees them. The types are those that a batch can have
-// inside Quern, with timestamps of any unit; a file with a column of another type is refused.
+// Bytes are checked by package arrowipc before Arrow's reader sees them. Columns of types that a batch does not have
+// inside Quern are converted when they are read; of those that have no SQL type, only the reading is refused.
 package ipcio
 
 import (
@@ -15,7 +15,6 @@ import (
 	"io"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
@@ -175,105 +174,16 @@ func (r *reader) next(mem memory.Allocator) (arrow.Record, error) {
 	}
 }
 
-// typeOf is a column's SQL type, its parts nullable.
-func typeOf(dt arrow.DataType) (plan.Type, error) {
-	t, err := plan.TypeOf(dt)
-	return nullable(t), err
-}
-
-func nullable(t plan.Type) plan.Type {
-	if !t.IsNested() {
-		return t
-	}
-	out := plan.Type{Kind: t.Kind}
-	for i, c := range t.Children {
-		c.Type, c.Nullable = nullable(c.Type), t.Kind != plan.KindMap || i == 1
-		out.Children = append(out.Children, c)
-	}
-	return out
-}
-
-// fields are the file's columns.
-func (r *reader) fields() ([]plan.Field, error) {
-	var out []plan.Field
+// fields are the file's columns, and those that cannot be read, by name with their type in words.
+func (r *reader) fields() (readable []plan.Field, unsupported map[string]string) {
+	unsupported = map[string]string{}
 	for _, f := range r.columns.Fields() {
 		t, err := typeOf(f.Type)
-		if err == nil {
-			err = checkUnits(f.Type, true)
-		}
 		if err != nil {
-			return nil, plan.Failf(plan.FailureUser, "file %s: column %s: [UNSUPPORTED_FEATURE] %w", storage.Display(r.url), f.Name, err)
-		}
-		out = append(out, plan.Field{Name: f.Name, Type: t, Nullable: true})
-	}
-	return out, nil
-}
-
-// checkUnits refuses parts of nested columns in units other than those that they have inside Quern.
-func checkUnits(dt arrow.DataType, top bool) error {
-	switch dt := dt.(type) {
-	case *arrow.TimestampType:
-		if !top && dt.Unit != arrow.Microsecond {
-			return fmt.Errorf("a nested %s is not supported", dt)
-		}
-	case *arrow.DurationType:
-		if dt.Unit != arrow.Microsecond {
-			return fmt.Errorf("%s is not supported", dt)
-		}
-	case arrow.NestedType:
-		for _, f := range dt.Fields() {
-			if f.Type.ID() == arrow.DICTIONARY {
-				return errors.New("a nested dictionary is not supported")
-			}
-			if err := checkUnits(f.Type, false); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// micros converts a timestamp column to microseconds, rounding down; others are retained as they are.
-func micros(mem memory.Allocator, arr arrow.Array) (arrow.Array, error) {
-	dt, ok := arr.DataType().(*arrow.TimestampType)
-	if !ok || dt.Unit == arrow.Microsecond {
-		arr.Retain()
-		return arr, nil
-	}
-	zone := ""
-	if dt.TimeZone != "" {
-		zone = "UTC"
-	}
-	b := array.NewTimestampBuilder(mem, &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: zone})
-	defer b.Release()
-	b.Reserve(arr.Len())
-	in := arr.(*array.Timestamp)
-	for i := range in.Len() {
-		if in.IsNull(i) {
-			b.AppendNull()
+			unsupported[f.Name] = f.Type.String()
 			continue
 		}
-		v, ok := toMicros(int64(in.Value(i)), dt.Unit)
-		if !ok {
-			return nil, errors.New("a timestamp is out of range")
-		}
-		b.Append(arrow.Timestamp(v))
+		readable = append(readable, plan.Field{Name: f.Name, Type: t, Nullable: true})
 	}
-	return b.NewArray(), nil
-}
-
-func toMicros(v int64, unit arrow.TimeUnit) (int64, bool) {
-	factor := int64(1000)
-	switch unit {
-	case arrow.Nanosecond:
-		q := v / 1000
-		if v%1000 < 0 {
-			q--
-		}
-		return q, true
-	case arrow.Second:
-		factor = 1_000_000
-	}
-	out := v * factor
-	return out, out/factor == v
+	return readable, unsupported
 }

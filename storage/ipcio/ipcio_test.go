@@ -192,6 +192,13 @@ func TestDamaged(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(encode(f, true))
 	f.Add(encode(f, false, ipc.WithLZ4()))
+	for _, name := range []string{"numbers.arrow", "texts.arrow", "nested.arrow", "deltas.arrows"} {
+		data, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if _, _, err := read(saved(t, "x.arrow", data), 0, nil); err != nil && plan.AsFailure(err).Kind != plan.FailureUser {
 			t.Errorf("%T %v", err, err)

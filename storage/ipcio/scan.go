@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/quern-engine/quern/compute/vector"
+	"github.com/quern-engine/quern/internal/arrowipc"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 )
@@ -39,11 +40,9 @@ func (c *Catalog) Table(ctx context.Context, src plan.Source) (*plan.Table, erro
 		return nil, fmt.Errorf("source %s: %w", src.Name, err)
 	}
 	defer r.close()
-	fields, err := r.fields()
-	if err != nil {
-		return nil, fmt.Errorf("source %s: %w", src.Name, err)
-	}
+	fields, unsupported := r.fields()
 	storage.SetColumns(table, fields)
+	table.Unsupported = unsupported
 	return table, nil
 }
 
@@ -83,7 +82,8 @@ type Scanner struct {
 
 	split *plan.Split
 	file  *reader
-	batch arrow.Record // of the file, of which rows from at on are left
+	batch arrow.Record        // of the file, of which rows from at on are left
+	ready map[int]arrow.Array // its columns as the scan puts them out, by place in the file
 	at    int
 	first int64 // number of the batch's first row in the file
 }
@@ -146,7 +146,10 @@ func (s *Scanner) closeFile() {
 func (s *Scanner) dropBatch() {
 	if s.batch != nil {
 		s.batch.Release()
-		s.batch = nil
+		for _, arr := range s.ready {
+			arr.Release()
+		}
+		s.batch, s.ready = nil, nil
 	}
 }
 
@@ -171,7 +174,7 @@ func (s *Scanner) advance(ctx context.Context) error {
 		rec.Release()
 		return nil
 	}
-	s.batch, s.at = rec, 0
+	s.batch, s.ready, s.at = rec, map[int]arrow.Array{}, 0
 	return nil
 }
 
@@ -234,23 +237,37 @@ func (s *Scanner) column(i, from, to int) (arrow.Array, error) {
 	if at < 0 {
 		return vector.FromLiteral(s.opts.Mem, want.Type, plan.Literal{Null: true}, n), nil
 	}
-	col := s.batch.Column(at)
-	t, err := typeOf(col.DataType())
-	if err == nil {
-		err = checkUnits(col.DataType(), true)
-	}
-	if err != nil || !t.Equal(nullable(want.Type)) {
-		return nil, plan.Failf(plan.FailureUser, "file %s: column %s has type %s, but the table has %s",
-			storage.Display(s.split.URL), sc.Name, col.DataType(), want.Type)
+	col, err := s.converted(at, sc.Name, want.Type)
+	if err != nil {
+		return nil, err
 	}
 	part := array.NewSlice(col, int64(from), int64(to))
 	defer part.Release()
-	converted, err := micros(s.opts.Mem, part)
-	if err != nil {
-		return nil, s.file.corrupt(err)
+	return vector.Relabel(part, want.Type.Arrow()), nil
+}
+
+// converted is a column of the batch in the layout that it has inside Quern. It belongs to the scanner.
+func (s *Scanner) converted(at int, name string, want plan.Type) (arrow.Array, error) {
+	if arr, ok := s.ready[at]; ok {
+		return arr, nil
 	}
-	defer converted.Release()
-	return vector.Relabel(converted, want.Type.Arrow()), nil
+	col, file := s.batch.Column(at), storage.Display(s.split.URL)
+	t, err := typeOf(col.DataType())
+	switch {
+	case err != nil:
+		return nil, plan.Failf(plan.FailureUser, "file %s: column %s has type %s, which is not supported", file, name, col.DataType())
+	case !t.Equal(nullable(want)):
+		return nil, plan.Failf(plan.FailureUser, "file %s: column %s has type %s, but the table has %s", file, name, col.DataType(), want)
+	}
+	if err := arrowipc.ValidateForeign(col); err != nil {
+		return nil, s.file.corrupt(fmt.Errorf("column %s: %w", name, err))
+	}
+	arr, err := converter{s.opts.Mem}.column(col)
+	if err != nil {
+		return nil, plan.Failf(plan.FailureUser, "file %s: column %s of type %s: %w", file, name, col.DataType(), err)
+	}
+	s.ready[at] = arr
+	return arr, nil
 }
 
 // find is the place of a column in the file, letter case ignored, an exact match first; -1 without one.

@@ -10,6 +10,7 @@ import (
 	"github.com/parquet-go/parquet-go/encoding"
 	"github.com/parquet-go/parquet-go/format"
 
+	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
 )
 
@@ -79,23 +80,9 @@ func loadDouble(dst []float64, v *encoding.Values, from int) error {
 func loadHalfFloats(dst []float32, v *encoding.Values, from int) error {
 	data, size := v.FixedLenByteArray()
 	for i := range dst {
-		dst[i] = halfFloatValue(binary.LittleEndian.Uint16(data[(from+i)*size:]))
+		dst[i] = vector.HalfFloat(binary.LittleEndian.Uint16(data[(from+i)*size:]))
 	}
 	return nil
-}
-
-// halfFloatValue is the value of an IEEE 754 number of 16 bits.
-func halfFloatValue(bits uint16) float32 {
-	sign := uint32(bits>>15) << 31
-	exponent, fraction := uint32(bits>>10)&0x1f, uint32(bits)&0x3ff
-	switch exponent {
-	case 0:
-		v := float32(fraction) / (1 << 24)
-		return math.Float32frombits(math.Float32bits(v) | sign)
-	case 0x1f: // infinity and NaN
-		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
-	}
-	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
 }
 
 // narrowInt32 refuses values that do not fit, rather than to wrap them.

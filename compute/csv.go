@@ -58,22 +58,13 @@ func buildFromCSV(b *binding) (node, error) {
 			return nil, userError("UNSUPPORTED_DATATYPE", "Unsupported data type %s.", sqlType(f.Type))
 		}
 	}
-	codec, err := newTextCodec(b.session, o)
+	sep, err := separator(o)
 	if err != nil {
 		return nil, err
 	}
-	mode, err := readMode(b.name, o)
-	if err != nil {
-		return nil, err
-	}
-	r := &csvReader{codec: codec, corrupt: corruptField(b.t, o)}
-	if r.sep, err = separator(o); err != nil {
-		return nil, err
-	}
-	return strict(mode == modeFail, func(c *context, args []value) (arrow.Array, error) {
-		str := load[string](c.scratch, args[0], 0)
-		return readRows(c, args, func(i int) (plan.Literal, bool) { return r.read(str.at(i), c.t) }, mode)
-	})(&binding{name: b.name, args: b.args[:1], t: b.t, session: b.session})
+	return buildReader(b, o, func(codec *textCodec, corrupt int) textReader {
+		return &csvReader{codec: codec, sep: sep, corrupt: corrupt}
+	})
 }
 
 // csvReader reads rows of CSV: values in quotes may hold separators, and quotes behind a backslash.

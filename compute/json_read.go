@@ -66,6 +66,16 @@ func buildFromJSON(b *binding) (node, error) {
 	if err != nil {
 		return nil, err
 	}
+	return buildReader(b, o, func(codec *textCodec, corrupt int) textReader { return &jsonReader{codec: codec, corrupt: corrupt} })
+}
+
+// textReader reads a value of a type from a text, and says whether all of it could be read.
+type textReader interface {
+	read(s string, t plan.Type) (plan.Literal, bool)
+}
+
+// buildReader is the node of a function that reads texts, with what from_json and from_csv have in common.
+func buildReader(b *binding, o textOptions, reader func(codec *textCodec, corrupt int) textReader) (node, error) {
 	codec, err := newTextCodec(b.session, o)
 	if err != nil {
 		return nil, err
@@ -74,7 +84,7 @@ func buildFromJSON(b *binding) (node, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &jsonReader{codec: codec, corrupt: corruptField(b.t, o)}
+	r := reader(codec, corruptField(b.t, o))
 	return strict(mode == modeFail, func(c *context, args []value) (arrow.Array, error) {
 		str := load[string](c.scratch, args[0], 0)
 		return readRows(c, args, func(i int) (plan.Literal, bool) { return r.read(str.at(i), c.t) }, mode)

@@ -63,17 +63,6 @@ func SetColumns(table *plan.Table, fields []plan.Field) {
 	table.Schema.Fields = append(table.Schema.Fields, table.Partitions...)
 }
 
-// ScanCounts are what a scan has done so far.
-type ScanCounts struct {
-	Rows         int64 // put out
-	Bytes        int64 // read, as stored
-	GroupsPruned int64 // row groups skipped
-	GroupsBloom  int64 // of them, those that Bloom filters ruled out
-	PagesPruned  int64 // pages skipped in row groups that were read
-	RowsPruned   int64 // rows left out of row groups that were read
-	RowsLate     int64 // of them, those that columns read before the others ruled out
-}
-
 // extensions are the formats by the ends of file names.
 var extensions = map[string]string{
 	"parquet": "parquet", "csv": "csv", "tsv": "csv", "json": "json", "jsonl": "json", "ndjson": "json",

@@ -3,8 +3,6 @@ package ipcio_test
 import (
 	"bytes"
 	"context"
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,8 +13,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/internal/recycle"
+	"github.com/quern-engine/quern/internal/testutil/columns"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 	"github.com/quern-engine/quern/storage/ipcio"
@@ -120,23 +118,8 @@ func read(path string, batchRows int, declared *plan.Schema) (schema string, row
 			panic("memory is left")
 		}
 	}()
-	for {
-		rec, err := s.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return table.Schema.String(), rows, nil
-		}
-		if err != nil {
-			return table.Schema.String(), rows, err
-		}
-		for r := range int(rec.NumRows()) {
-			var cells []string
-			for c := range int(rec.NumCols()) {
-				cells = append(cells, vector.Format(rec.Column(c), r))
-			}
-			rows = append(rows, strings.Join(cells, "|"))
-		}
-		rec.Release()
-	}
+	rows, err = columns.ReadAll(ctx, s, "|")
+	return table.Schema.String(), rows, err
 }
 
 func TestRead(t *testing.T) {

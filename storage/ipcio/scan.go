@@ -72,13 +72,12 @@ type ScanOptions struct {
 
 // Scanner reads files, one after the other. It is not safe for concurrent use.
 type Scanner struct {
+	state  storage.ScanState
 	store  *storage.Store
 	scan   *plan.Scan
 	schema plan.Schema
 	splits []plan.Split
 	opts   ScanOptions
-	counts storage.ScanCounts
-	err    error
 
 	split *plan.Split
 	file  *reader
@@ -90,8 +89,8 @@ type Scanner struct {
 
 // OpenScan prepares to read the splits. Schema is of the output: scan.Columns, index by index.
 func OpenScan(_ context.Context, store *storage.Store, scan *plan.Scan, schema plan.Schema, splits []plan.Split, opts ScanOptions) (*Scanner, error) {
-	if len(scan.Columns) != len(schema.Fields) {
-		return nil, plan.Failf(plan.FailureInternal, "scan of %s: %d columns for a schema of %d", scan.Source, len(scan.Columns), len(schema.Fields))
+	if err := storage.CheckScan(scan, schema); err != nil {
+		return nil, err
 	}
 	if opts.BatchRows <= 0 {
 		opts.BatchRows = 16384
@@ -103,41 +102,36 @@ func OpenScan(_ context.Context, store *storage.Store, scan *plan.Scan, schema p
 }
 
 // Counts tells what the scan has done so far.
-func (s *Scanner) Counts() storage.ScanCounts { return s.counts }
+func (s *Scanner) Counts() storage.ScanCounts { return s.state.Counts }
 
 // Next returns the next batch, never empty, or io.EOF. The caller owns it. After any error it returns that error again.
 func (s *Scanner) Next(ctx context.Context) (arrow.Record, error) {
-	for s.err == nil {
-		if s.err = ctx.Err(); s.err != nil {
-			break
-		}
-		if s.batch != nil {
-			var rec arrow.Record
-			if rec, s.err = s.slice(); s.err == nil {
-				s.counts.Rows += rec.NumRows()
-				return rec, nil
-			}
-			break
-		}
-		s.err = s.advance(ctx)
-	}
-	s.closeFile()
-	return nil, s.err
+	return s.state.Put(ctx, s.read, s.closeFile)
 }
 
 // Close releases everything. It is safe at any time, and more than once.
 func (s *Scanner) Close() error {
-	if s.err == nil {
-		s.err = errors.New("scan is closed")
-	}
-	s.closeFile()
+	s.state.End(s.closeFile)
 	return nil
+}
+
+// read makes the next batch.
+func (s *Scanner) read(ctx context.Context) (arrow.Record, error) {
+	for s.batch == nil {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := s.advance(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s.slice()
 }
 
 func (s *Scanner) closeFile() {
 	s.dropBatch()
 	if s.file != nil {
-		s.counts.Bytes += s.file.count.n
+		s.state.Counts.Bytes += s.file.count.n
 		s.file.close()
 		s.file = nil
 	}
@@ -181,14 +175,10 @@ func (s *Scanner) advance(ctx context.Context) error {
 // openFile opens the file of the split, which must be what it was when the job was planned.
 func (s *Scanner) openFile(ctx context.Context) error {
 	sp := s.split
-	info, err := s.store.Stat(ctx, sp.URL)
-	if err != nil {
+	if _, err := s.store.StatSplit(ctx, sp); err != nil {
 		return err
 	}
-	if info.Size != sp.Size || sp.ETag != "" && info.ETag != sp.ETag {
-		return plan.Failf(plan.FailureUser, "file %s changed after the job was planned (%d bytes then, %d now); inputs must stay as they are during a run",
-			storage.Display(sp.URL), sp.Size, info.Size)
-	}
+	var err error
 	s.first = 0
 	s.file, err = open(ctx, s.store, sp.URL, sp.Size)
 	return err

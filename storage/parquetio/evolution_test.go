@@ -3,7 +3,6 @@ package parquetio_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/quern-engine/quern/compute"
 	"github.com/quern-engine/quern/compute/vector"
+	"github.com/quern-engine/quern/internal/testutil/columns"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 	"github.com/quern-engine/quern/storage/parquetio"
@@ -81,23 +81,8 @@ func readTable(src plan.Source) (schema string, rows []string, err error) {
 		return "", nil, err
 	}
 	defer s.Close()
-	for {
-		rec, err := s.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return table.Schema.String(), rows, nil
-		}
-		if err != nil {
-			return "", nil, err
-		}
-		for r := range int(rec.NumRows()) {
-			var cells []string
-			for c := range int(rec.NumCols()) {
-				cells = append(cells, vector.Format(rec.Column(c), r))
-			}
-			rows = append(rows, strings.Join(cells, "|"))
-		}
-		rec.Release()
-	}
+	rows, err = columns.ReadAll(ctx, s, "|")
+	return table.Schema.String(), rows, err
 }
 
 func TestSchemaEvolution(t *testing.T) {

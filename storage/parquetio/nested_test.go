@@ -2,9 +2,7 @@ package parquetio_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/internal/recycle"
+	"github.com/quern-engine/quern/internal/testutil/columns"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 	"github.com/quern-engine/quern/storage/parquetio"
@@ -175,21 +174,6 @@ func scanText(path string, node *plan.Scan, schema plan.Schema, batch int) (rows
 			panic("memory is left")
 		}
 	}()
-	for {
-		rec, err := s.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return rows, s.Counts(), nil
-		}
-		if err != nil {
-			return rows, s.Counts(), err
-		}
-		for r := range int(rec.NumRows()) {
-			row := ""
-			for c := range int(rec.NumCols()) {
-				row += vector.Format(rec.Column(c), r) + "|"
-			}
-			rows = append(rows, row)
-		}
-		rec.Release()
-	}
+	rows, err = columns.ReadAll(ctx, s, "|")
+	return rows, s.Counts(), err
 }

@@ -32,14 +32,13 @@ type Counts = storage.ScanCounts
 // Scanner reads splits, one after the other. Batches hold up to the batch size of rows, in file order, and never span
 // row groups; where they are cut depends on the row groups alone. It is not safe for concurrent use.
 type Scanner struct {
+	state  storage.ScanState
 	store  *storage.Store
 	scan   *plan.Scan
 	schema plan.Schema
 	splits []plan.Split // still to open
 	opts   ScanOptions
-	counts Counts
 	codecs codecs
-	err    error
 
 	late lateFilter
 
@@ -58,8 +57,8 @@ type Scanner struct {
 // OpenScan prepares to read the splits. Schema is of the output: scan.Columns, index by index. Nothing is read before
 // the first Next.
 func OpenScan(_ context.Context, store *storage.Store, scan *plan.Scan, schema plan.Schema, splits []plan.Split, opts ScanOptions) (*Scanner, error) {
-	if len(scan.Columns) != len(schema.Fields) {
-		return nil, plan.Failf(plan.FailureInternal, "scan of %s: %d columns for a schema of %d", scan.Source, len(scan.Columns), len(schema.Fields))
+	if err := storage.CheckScan(scan, schema); err != nil {
+		return nil, err
 	}
 	if opts.BatchRows <= 0 {
 		opts.BatchRows = defaultBatchRows
@@ -76,29 +75,16 @@ func OpenScan(_ context.Context, store *storage.Store, scan *plan.Scan, schema p
 }
 
 // Counts tells what the scan has done so far.
-func (s *Scanner) Counts() Counts { return s.counts }
+func (s *Scanner) Counts() Counts { return s.state.Counts }
 
 // Next returns the next batch, never empty, or io.EOF. The caller owns it. After any error it returns that error again.
 func (s *Scanner) Next(ctx context.Context) (arrow.Record, error) {
-	if s.err != nil {
-		return nil, s.err
-	}
-	rec, err := s.read(ctx)
-	if err != nil {
-		s.err = err
-		s.closeSplit()
-		return nil, err
-	}
-	s.counts.Rows += rec.NumRows()
-	return rec, nil
+	return s.state.Put(ctx, s.read, s.closeSplit)
 }
 
 // Close releases everything. It is safe at any time, and more than once.
 func (s *Scanner) Close() error {
-	if s.err == nil {
-		s.err = errors.New("scan is closed")
-	}
-	s.closeSplit()
+	s.state.End(s.closeSplit)
 	s.codecs.close()
 	return nil
 }
@@ -136,15 +122,10 @@ func (s *Scanner) read(ctx context.Context) (arrow.Record, error) {
 // openSplit opens the file of the split, which must be what it was when the job was planned.
 func (s *Scanner) openSplit(ctx context.Context) error {
 	sp := s.split
-	info, err := s.store.Stat(ctx, sp.URL)
+	info, err := s.store.StatSplit(ctx, sp)
 	if err != nil {
 		return err
 	}
-	if info.Size != sp.Size || sp.ETag != "" && info.ETag != sp.ETag {
-		return plan.Failf(plan.FailureUser, "file %s changed after the job was planned (%d bytes then, %d now); inputs must stay as they are during a run",
-			storage.Display(sp.URL), sp.Size, info.Size)
-	}
-	info.URL = sp.URL
 	if s.file, err = openFile(ctx, s.store, info); err != nil {
 		return err
 	}
@@ -205,10 +186,10 @@ func (s *Scanner) openGroup(group int) error {
 			return p.corrupt(err)
 		}
 		if len(wanted) == 0 {
-			s.counts.GroupsPruned++
+			s.state.Counts.GroupsPruned++
 			return nil
 		}
-		s.counts.RowsPruned += rows - wanted.rows()
+		s.state.Counts.RowsPruned += rows - wanted.rows()
 		if err := s.startColumns(group, wanted.rows() < rows/2); err != nil {
 			return p.corrupt(err)
 		}
@@ -229,7 +210,7 @@ func (s *Scanner) wanted(group int) (ranges, error) {
 	for _, e := range s.scan.Prune {
 		out, err := s.bloomRulesOut(s.reader, group, e)
 		if out {
-			s.counts.GroupsBloom++
+			s.state.Counts.GroupsBloom++
 		}
 		if out || err != nil {
 			return nil, err
@@ -339,8 +320,8 @@ func (s *Scanner) readEarly(arrays []arrow.Array, rows ranges) (ranges, error) {
 	for _, i := range s.late.columns {
 		arrays[i] = takeRanges(s.opts.Mem, arrays[i], chosen)
 	}
-	s.counts.RowsPruned += n - chosen.rows()
-	s.counts.RowsLate += n - chosen.rows()
+	s.state.Counts.RowsPruned += n - chosen.rows()
+	s.state.Counts.RowsLate += n - chosen.rows()
 	return chosen.within(rows), nil
 }
 
@@ -383,15 +364,15 @@ func (s *Scanner) readColumn(c *columnReader, spans []span, rows int) (arr arrow
 		}
 		return nil
 	})
-	s.counts.Bytes += c.bytesRead() - bytes
-	s.counts.PagesPruned += c.pagesPruned() - pages
+	s.state.Counts.Bytes += c.bytesRead() - bytes
+	s.state.Counts.PagesPruned += c.pagesPruned() - pages
 	return arr, err
 }
 
 func (s *Scanner) closeGroup() {
 	for _, c := range s.columns {
 		if c != nil {
-			s.counts.PagesPruned += c.pagesUnread()
+			s.state.Counts.PagesPruned += c.pagesUnread()
 			c.stop()
 		}
 	}
@@ -403,8 +384,8 @@ func (s *Scanner) closeSplit() {
 	for _, c := range s.columns {
 		if c != nil {
 			p := place{url: s.file.url, group: s.group, column: c.name}
-			if err := p.guard(func() error { c.stop(); return nil }); err != nil && s.err == nil {
-				s.err = fmt.Errorf("close: %w", err)
+			if err := p.guard(func() error { c.stop(); return nil }); err != nil {
+				s.state.Fail(fmt.Errorf("close: %w", err))
 			}
 			c.release()
 		}

@@ -29,6 +29,7 @@ type ScanOptions struct {
 
 // Scanner reads splits, one after the other, in file order. It is not safe for concurrent use.
 type Scanner struct {
+	state  storage.ScanState
 	store  *storage.Store
 	scan   *plan.Scan
 	schema plan.Schema
@@ -37,8 +38,6 @@ type Scanner struct {
 	o      *options
 	parser *rowParser
 	places []int // for each column of the scan, its place among the parser's; -1: not in files
-	counts storage.ScanCounts
-	err    error
 
 	split   *plan.Split
 	records *recordReader
@@ -47,8 +46,8 @@ type Scanner struct {
 
 // OpenScan prepares to read the splits. Schema is of the output: scan.Columns, index by index.
 func OpenScan(_ context.Context, store *storage.Store, scan *plan.Scan, schema plan.Schema, splits []plan.Split, opts ScanOptions) (*Scanner, error) {
-	if len(scan.Columns) != len(schema.Fields) {
-		return nil, plan.Failf(plan.FailureInternal, "scan of %s: %d columns for a schema of %d", scan.Source, len(scan.Columns), len(schema.Fields))
+	if err := storage.CheckScan(scan, schema); err != nil {
+		return nil, err
 	}
 	o, err := parseOptions(scan.Format, scan.Options)
 	if err != nil {
@@ -74,35 +73,22 @@ func OpenScan(_ context.Context, store *storage.Store, scan *plan.Scan, schema p
 }
 
 // Counts tells what the scan has done so far.
-func (s *Scanner) Counts() storage.ScanCounts { return s.counts }
+func (s *Scanner) Counts() storage.ScanCounts { return s.state.Counts }
 
 // Next returns the next batch, never empty, or io.EOF. The caller owns it. After any error it returns that error again.
 func (s *Scanner) Next(ctx context.Context) (arrow.Record, error) {
-	if s.err != nil {
-		return nil, s.err
-	}
-	rec, err := s.read(ctx)
-	if err != nil {
-		s.err = err
-		s.closeSplit()
-		return nil, err
-	}
-	s.counts.Rows += rec.NumRows()
-	return rec, nil
+	return s.state.Put(ctx, s.read, s.closeSplit)
 }
 
 // Close releases everything. It is safe at any time, and more than once.
 func (s *Scanner) Close() error {
-	if s.err == nil {
-		s.err = errors.New("scan is closed")
-	}
-	s.closeSplit()
+	s.state.End(s.closeSplit)
 	return nil
 }
 
 func (s *Scanner) closeSplit() {
 	if s.records != nil {
-		s.counts.Bytes += s.records.text.count.n
+		s.state.Counts.Bytes += s.records.text.count.n
 		s.records.close()
 	}
 	s.records, s.split = nil, nil
@@ -145,18 +131,14 @@ func (s *Scanner) finishSplit(b *batch) {
 // open opens the file of the split, which must be what it was when the job was planned.
 func (s *Scanner) open(ctx context.Context) error {
 	sp := s.split
-	info, err := s.store.Stat(ctx, sp.URL)
-	if err != nil {
+	if _, err := s.store.StatSplit(ctx, sp); err != nil {
 		return err
-	}
-	if info.Size != sp.Size || sp.ETag != "" && info.ETag != sp.ETag {
-		return plan.Failf(plan.FailureUser, "file %s changed after the job was planned (%d bytes then, %d now); inputs must stay as they are during a run",
-			storage.Display(sp.URL), sp.Size, info.Size)
 	}
 	from, to := int64(0), int64(1)<<62
 	if s.o.splittable(sp.URL) {
 		from, to = int64(sp.RowGroupStart)*SplitBytes, int64(sp.RowGroupEnd)*SplitBytes
 	}
+	var err error
 	s.first = from == 0
 	s.records, err = openRecords(ctx, s.store, s.o, sp.URL, sp.Size, from, to)
 	return err

@@ -3,7 +3,6 @@ package textio_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -17,8 +16,8 @@ import (
 	"github.com/pierrec/lz4/v4"
 
 	"github.com/quern-engine/quern/compute"
-	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/internal/recycle"
+	"github.com/quern-engine/quern/internal/testutil/columns"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 	"github.com/quern-engine/quern/storage/textio"
@@ -59,23 +58,11 @@ func read(src plan.Source, batchRows int) (schema string, rows []string, err err
 			panic("memory is left")
 		}
 	}()
-	for {
-		rec, err := s.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return schema, rows, nil
-		}
-		if err != nil {
-			return schema, rows, err
-		}
-		for r := range int(rec.NumRows()) {
-			cells := make([]string, rec.NumCols())
-			for c := range cells {
-				cells[c] = strings.ReplaceAll(vector.Format(rec.Column(c), r), "\n", "⏎")
-			}
-			rows = append(rows, strings.Join(cells, "\t"))
-		}
-		rec.Release()
+	rows, err = columns.ReadAll(ctx, s, "\t")
+	for i := range rows {
+		rows[i] = strings.ReplaceAll(rows[i], "\n", "⏎")
 	}
+	return schema, rows, err
 }
 
 // source is a source of a file, with declared columns if there are any.

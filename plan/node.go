@@ -175,11 +175,19 @@ const (
 	JoinMark JoinType = "mark"
 	// JoinSingle is a left join that fails with SCALAR_SUBQUERY_TOO_MANY_ROWS when a left row has two partners.
 	JoinSingle JoinType = "single"
+	// JoinRightSemi and JoinRightAnti put out each right row once that has a partner, or that has none, in right order.
+	// The planner makes them of left ones whose left side is the smaller.
+	JoinRightSemi JoinType = "right_semi"
+	JoinRightAnti JoinType = "right_anti"
 )
+
+// PutsOutRight reports a join whose output are rows of its build side alone.
+func (t JoinType) PutsOutRight() bool { return t == JoinRightSemi || t == JoinRightAnti }
 
 // Join is a hash join: the right input is the build side, read whole; the left streams through. Rows come out in left
 // order, and matches of one left row in right order. NULL keys match nothing, unless NullSafe says so for that key.
-// Output: left columns then right columns (left only for semi and anti, left and a boolean for mark).
+// Output: left columns then right columns (left only for semi and anti, right only for right semi and anti, left and a
+// boolean for mark).
 type Join struct {
 	Type      JoinType `json:"type"`
 	LeftKeys  []int    `json:"left_keys"`

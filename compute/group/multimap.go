@@ -120,6 +120,9 @@ func (m *Multimap) Rows(id uint32) []int32 {
 	return m.rows[m.starts[id]:m.starts[id+1]]
 }
 
+// Keys is how many different keys there are: Find gives numbers below it.
+func (m *Multimap) Keys() int { return m.table.Len() }
+
 // Bytes estimates the memory that the index holds.
 func (m *Multimap) Bytes() int64 {
 	return m.table.Bytes() + int64(len(m.starts)+len(m.rows))*4

@@ -103,6 +103,8 @@ type Join struct {
 	On          *plan.Expr
 	// Broadcast has the right side sent whole to every task of the left one.
 	Broadcast bool
+	// BuildLeft has a left_semi or left_anti join whose sides are shuffled index its left side, and stream the right one.
+	BuildLeft bool
 	// Filtering has scans on the left leave out what the keys of the right side turn out to rule out.
 	Filtering bool
 	// NullAware has left_anti and mark compare as IN does: the conjuncts of On that are in Compared may be NULL.

@@ -120,6 +120,9 @@ func describeJoin(n *Join) string {
 	if n.Broadcast {
 		text += " broadcast"
 	}
+	if n.BuildLeft {
+		text += " build-left"
+	}
 	if n.Filtering {
 		text += " filtering"
 	}

@@ -33,7 +33,8 @@ func limitSort(n logical.Node, rows int64) logical.Node {
 }
 
 // chooseJoins makes the smaller side of an inner or cross join the right one, which is built into a table, and has it
-// sent whole to every task where it is small. A join without equal keys can only be done so.
+// sent whole to every task where it is small. A join without equal keys can only be done so. A semi or anti join whose
+// left side is much the smaller builds that one.
 func chooseJoins(r *rewriter, n logical.Node) logical.Node {
 	return logical.Rewrite(n, func(n logical.Node) logical.Node {
 		j, ok := n.(*logical.Join)
@@ -48,7 +49,8 @@ func chooseJoins(r *rewriter, n logical.Node) logical.Node {
 		}
 		keys, _ := c.Keys()
 		c.Broadcast = len(keys) == 0 || right.Bytes <= r.broadcastBytes
-		if c.Broadcast == j.Broadcast && c.Left == j.Left {
+		c.BuildLeft = (c.Type == plan.JoinLeftSemi || c.Type == plan.JoinLeftAnti) && !c.NullAware && !c.Broadcast && left.Rows < right.Rows/2
+		if c.Broadcast == j.Broadcast && c.BuildLeft == j.BuildLeft && c.Left == j.Left {
 			return n
 		}
 		return &c

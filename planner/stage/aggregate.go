@@ -72,7 +72,7 @@ func (c *cutter) keyedPartitions(n *logical.Aggregate, rows logical.Node) int {
 	if len(n.Keys) == 0 {
 		return 1
 	}
-	return c.partitions(logical.Estimate(rows))
+	return max(c.partitions(logical.Estimate(rows)), c.floors[n])
 }
 
 func splittable(a logical.AggCall) bool { return agg.Splittable(aggOf(a)) }

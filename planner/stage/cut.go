@@ -40,7 +40,7 @@ func Cut(targets []Target, opts Options) (stages []*plan.Stage, last []int, err 
 	if opts.MinSplit <= 0 {
 		opts.MinSplit = defaultMinSplit
 	}
-	c := &cutter{opts: opts, known: map[string]int{}}
+	c := &cutter{opts: opts, known: map[string]int{}, floors: map[logical.Node]int{}}
 	for _, t := range targets {
 		id, err := c.target(t)
 		if err != nil {
@@ -55,7 +55,8 @@ func Cut(targets []Target, opts Options) (stages []*plan.Stage, last []int, err 
 type cutter struct {
 	opts   Options
 	stages []*plan.Stage
-	known  map[string]int // encoded stage → id
+	known  map[string]int       // encoded stage → id
+	floors map[logical.Node]int // how many partitions the joins above a node ask for
 	// filters is how many runtime filters there are; they are numbered anew in each stage.
 	filters int
 }

@@ -112,6 +112,11 @@ func cases() []struct {
 			u, l := w.union(w.scan("a", 3), w.scan("b", 2)), w.scan("c", 2)
 			return &logical.Join{Type: plan.JoinFull, Left: l, Right: u, On: equal(l.Cols[0].Ref(), u.Cols[0].Ref(), "=")}
 		}},
+		{"small tables that are joined first divide their rows for a large one", func(w *world) logical.Node {
+			a, b, c := w.scan("a", 1), w.count(w.scan("b", 1), false), w.scan("c", 8)
+			small := &logical.Join{Type: plan.JoinInner, Left: a, Right: b, On: equal(a.Cols[0].Ref(), b.Columns()[0].Ref(), "=")}
+			return &logical.Join{Type: plan.JoinLeftSemi, Left: small, Right: c, On: equal(b.Columns()[0].Ref(), c.Cols[0].Ref(), "=")}
+		}},
 		{"expand", func(w *world) logical.Node {
 			s := w.scan("a", 2)
 			k, v := w.column("k", plan.Int64), w.column("v", plan.String)

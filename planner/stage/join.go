@@ -10,6 +10,7 @@ import (
 // join brings the sides together in one of three ways: in the same task where both have one only; with the right side
 // sent whole to every task of the left; or with both sides shuffled by the keys.
 func (c *cutter) join(n *logical.Join) (fragment, error) {
+	parts := c.joinPartitions(n)
 	left, err := c.build(n.Left)
 	if err != nil {
 		return left, err
@@ -34,13 +35,28 @@ func (c *cutter) join(n *logical.Join) (fragment, error) {
 	if right, payload.RightKeys, err = keyColumns(right, rightKeys); err != nil {
 		return right, err
 	}
-	if left, right, err = c.meet(n, left, right, payload); err != nil {
+	if left, right, err = c.meet(n, left, right, payload, parts); err != nil {
 		return left, err
+	}
+	if n.BuildLeft && streamable(left, right) {
+		left, right = exchangeSides(left, right, payload)
 	}
 	if n.Filtering {
 		left = c.filterScans(left, payload)
 	}
 	return joined(n, left, right, payload, rest)
+}
+
+// streamable reports sides in one stage of which either can be the one that streams through.
+func streamable(left, right fragment) bool {
+	return len(left.parts) == 1 && len(right.parts) == 1 && !left.scans() && !right.scans() && left.parts[0].tasks == right.parts[0].tasks
+}
+
+// exchangeSides makes a right semi or anti join of a left one.
+func exchangeSides(left, right fragment, payload *plan.Join) (l, r fragment) {
+	payload.Type = map[plan.JoinType]plan.JoinType{plan.JoinLeftSemi: plan.JoinRightSemi, plan.JoinLeftAnti: plan.JoinRightAnti}[payload.Type]
+	payload.LeftKeys, payload.RightKeys = payload.RightKeys, payload.LeftKeys
+	return right, left
 }
 
 // keyColumns adds the join keys that are not columns yet.
@@ -56,7 +72,7 @@ func keyColumns(f fragment, keys []*plan.Expr) (fragment, []int, error) {
 }
 
 // meet puts the sides into one stage. The result's tasks are the left fragment's.
-func (c *cutter) meet(n *logical.Join, left, right fragment, payload *plan.Join) (l, r fragment, err error) {
+func (c *cutter) meet(n *logical.Join, left, right fragment, payload *plan.Join, parts int) (l, r fragment, err error) {
 	if left, right, ok := inOneTask(left, right); ok {
 		return left, right, nil
 	}
@@ -68,7 +84,6 @@ func (c *cutter) meet(n *logical.Join, left, right fragment, payload *plan.Join)
 		right, err = c.broadcast(right)
 		return left, right, err
 	}
-	parts := max(c.partitions(logical.Estimate(n.Left)), c.partitions(logical.Estimate(n.Right)))
 	return c.shuffleBoth(left, right, leftKeys, rightKeys, parts)
 }
 
@@ -130,18 +145,22 @@ func joined(n *logical.Join, left, right fragment, payload *plan.Join, rest *pla
 		}
 		payload.Condition = bound
 	}
-	schema := joinSchema(n, left.schema(), right.schema())
+	schema := joinSchema(n, payload.Type, left.schema(), right.schema())
 	out := left.each(func(root *plan.Node) *plan.Node {
 		return &plan.Node{Op: plan.NodeJoin, Schema: schema, Inputs: []*plan.Node{root, right.parts[0].root}, Join: payload}
 	})
-	switch n.Type {
+	switch payload.Type {
 	case plan.JoinFull:
 		out.hashed, out.sorted = nil, nil // rows of the right alone have NULL in the left's columns
 	case plan.JoinInner:
 		out.hashed = withEquals(left, right, payload)
+	case plan.JoinRightSemi, plan.JoinRightAnti:
+		out.hashed, out.sorted = right.hashed, right.sorted
 	}
-	switch n.Type {
+	switch payload.Type {
 	case plan.JoinLeftSemi, plan.JoinLeftAnti:
+	case plan.JoinRightSemi, plan.JoinRightAnti:
+		out.ids = right.ids
 	case plan.JoinMark:
 		out.ids = append(slices.Clone(left.ids), n.Mark.ID)
 	default:
@@ -150,13 +169,16 @@ func joined(n *logical.Join, left, right fragment, payload *plan.Join, rest *pla
 	return trimHidden(out, n.Columns()), nil
 }
 
-func joinSchema(n *logical.Join, left, right plan.Schema) plan.Schema {
+func joinSchema(n *logical.Join, t plan.JoinType, left, right plan.Schema) plan.Schema {
+	if t.PutsOutRight() {
+		return right
+	}
 	out := plan.Schema{Fields: []plan.Field{}}
 	for _, f := range left.Fields {
-		f.Nullable = f.Nullable || n.Type == plan.JoinFull
+		f.Nullable = f.Nullable || t == plan.JoinFull
 		out.Fields = append(out.Fields, f)
 	}
-	switch n.Type {
+	switch t {
 	case plan.JoinLeftSemi, plan.JoinLeftAnti:
 		return out
 	case plan.JoinMark:
@@ -164,7 +186,7 @@ func joinSchema(n *logical.Join, left, right plan.Schema) plan.Schema {
 		return out
 	}
 	for _, f := range right.Fields {
-		f.Nullable = f.Nullable || n.Type == plan.JoinFull || n.Type == plan.JoinLeft || n.Type == plan.JoinSingle
+		f.Nullable = f.Nullable || t == plan.JoinFull || t == plan.JoinLeft || t == plan.JoinSingle
 		out.Fields = append(out.Fields, f)
 	}
 	return out

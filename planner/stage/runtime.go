@@ -51,7 +51,7 @@ func withRuntimeFilter(n *plan.Node, column, id int) (out *plan.Node, ok bool) {
 	case plan.NodeUnion:
 		return filteredUnion(n, column, id)
 	case plan.NodeJoin:
-		if n.Join.Type == plan.JoinFull {
+		if n.Join.Type == plan.JoinFull || n.Join.Type.PutsOutRight() {
 			return n, false
 		}
 		return filteredInput(n, column, id)

@@ -40,7 +40,7 @@ func NewBuilds(limit int64) *Builds { return &Builds{limit: limit, byKey: map[st
 // tasks may have different ones, or use them up.
 func ShareKey(n *plan.Node, run string, version func(stage int) (uint64, bool)) string {
 	j := n.Join
-	if j == nil || j.Type == plan.JoinFull || j.NullAware {
+	if j == nil || j.Type == plan.JoinFull || j.Type.PutsOutRight() || j.NullAware {
 		return ""
 	}
 	whole := true

@@ -53,6 +53,8 @@ func NewHashJoin(env Env, left, right Operator, j *plan.Join, schema plan.Schema
 	case plan.JoinInner, plan.JoinLeft, plan.JoinFull, plan.JoinCross, plan.JoinSingle:
 		want += len(r.Fields)
 	case plan.JoinLeftSemi, plan.JoinLeftAnti:
+	case plan.JoinRightSemi, plan.JoinRightAnti:
+		want = len(r.Fields)
 	case plan.JoinMark:
 		want++
 	default:

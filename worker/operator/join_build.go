@@ -87,8 +87,11 @@ func (l *loader) finish(o *HashJoin) (*buildSide, error) {
 		b.release()
 		return nil, err
 	}
-	if o.plan.Type == plan.JoinFull {
+	if o.plan.Type == plan.JoinFull || o.plan.Type.PutsOutRight() {
 		b.matched = make([]bool, rec.NumRows())
+	}
+	if o.plan.Type.PutsOutRight() && o.condition == nil {
+		b.keySeen = make([]bool, b.index.Keys())
 	}
 	l.s.mustHold(b.bytes())
 	return b, nil
@@ -132,7 +135,8 @@ func (l *loader) joined() (arrow.Record, error) {
 type buildSide struct {
 	rec     arrow.Record
 	index   *group.Multimap
-	matched []bool // full: rows that found a partner
+	matched []bool // full, right semi and anti: rows that found a partner
+	keySeen []bool // right semi and anti without a condition: keys that did
 
 	// Of a null-aware join: the rows with a NULL among the compared keys, and both sets of rows by the other keys.
 	withNull arrow.Record
@@ -141,7 +145,7 @@ type buildSide struct {
 }
 
 func (b *buildSide) bytes() int64 {
-	n := vector.Size(b.rec) + grown(b.index.Bytes()) + int64(len(b.matched))
+	n := vector.Size(b.rec) + grown(b.index.Bytes()) + int64(len(b.matched)+len(b.keySeen))
 	if b.withNull != nil {
 		n += vector.Size(b.withNull) + grown(b.nullsBy.Bytes())
 	}

@@ -27,7 +27,7 @@ type joiner struct {
 
 	probe   probe
 	drained bool
-	orphans int // full: the first build row not yet looked at for want of a partner
+	seen    int // the first build row of which it was not looked at yet what its mark says
 }
 
 // next is the next output batch, nil at the end.
@@ -47,7 +47,7 @@ func (j *joiner) next(ctx context.Context) (arrow.Record, error) {
 			return out, err
 		}
 	}
-	return j.nextOrphans(), nil
+	return j.nextOfBuild(), nil
 }
 
 // nextLeft takes the next left batch. Without build rows a join that needs a partner has no rows at all.
@@ -82,13 +82,16 @@ func (j *joiner) nextLeft(ctx context.Context) error {
 
 // needsPartner reports a join that puts out nothing for rows without a partner.
 func needsPartner(t plan.JoinType) bool {
-	return t == plan.JoinInner || t == plan.JoinCross || t == plan.JoinLeftSemi
+	return t == plan.JoinInner || t == plan.JoinCross || t == plan.JoinLeftSemi || t.PutsOutRight()
 }
 
 // keepsLeft reports a join that puts out left rows without a partner beside NULLs.
 func keepsLeft(t plan.JoinType) bool {
 	return t == plan.JoinLeft || t == plan.JoinFull || t == plan.JoinSingle
 }
+
+// keepsRight reports a join that puts out right rows without a partner.
+func keepsRight(t plan.JoinType) bool { return t == plan.JoinFull || t == plan.JoinRightAnti }
 
 // marking reports a join that looks at the marks of rows only.
 func marking(t plan.JoinType) bool {
@@ -98,6 +101,9 @@ func marking(t plan.JoinType) bool {
 // some produces output from the next pairs of the current left batch; nil if none of them survives.
 func (j *joiner) some(ctx context.Context) (arrow.Record, error) {
 	p, o := &j.probe, j.o
+	if o.plan.Type.PutsOutRight() {
+		return nil, j.markBuild(ctx)
+	}
 	if marking(o.plan.Type) {
 		if err := j.markBatch(ctx); err != nil || j.shared != nil {
 			return nil, err
@@ -145,15 +151,52 @@ func (j *joiner) markBatch(ctx context.Context) error {
 	return nil
 }
 
-// nextOrphans is the rest of a full join: build rows without a partner, in their order.
-func (j *joiner) nextOrphans() arrow.Record {
-	var rows []int32
-	for ; j.orphans < len(j.build.matched) && len(rows) < j.o.env.BatchRows; j.orphans++ {
-		if !j.build.matched[j.orphans] {
-			rows = append(rows, int32(j.orphans))
+// markBuild marks the build rows that have a partner in the current left batch. A row that has one already is no
+// candidate any more.
+func (j *joiner) markBuild(ctx context.Context) error {
+	p, o := &j.probe, j.o
+	if o.condition == nil {
+		for _, id := range p.ids {
+			if id == group.None || j.build.keySeen[id] {
+				continue
+			}
+			j.build.keySeen[id] = true
+			for _, row := range j.build.index.Rows(id) {
+				j.build.matched[row] = true
+			}
+		}
+		p.row = len(p.ids)
+		return nil
+	}
+	for !p.done() {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		p.openPairs(j.build.index, j.build.matched, o.env.BatchRows)
+		keep, err := o.condition.holds(o.env, p, j.build.rec)
+		if err != nil {
+			return err
+		}
+		for i, holds := range keep {
+			if holds {
+				j.build.matched[p.right[i]] = true
+			}
 		}
 	}
-	return j.o.takeOrphans(j.build.rec, rows, j.leftRows, j.numbered)
+	return nil
+}
+
+// nextOfBuild is what comes after all left rows, in build order: the build rows without a partner in a full join and in
+// a right anti join, those with one in a right semi join.
+func (j *joiner) nextOfBuild() arrow.Record {
+	var rows []int32
+	wanted := j.o.plan.Type == plan.JoinRightSemi
+	for ; j.seen < len(j.build.matched) && len(rows) < j.o.env.BatchRows; j.seen++ {
+		if j.build.matched[j.seen] == wanted {
+			rows = append(rows, int32(j.seen))
+		}
+	}
+	return j.o.takeOfBuild(j.build.rec, rows, j.leftRows, j.numbered)
 }
 
 func (j *joiner) held() int64 { return j.build.bytes() + int64(len(j.own)+len(j.shared)) }
@@ -246,15 +289,17 @@ func (o *HashJoin) takePairs(rec, build arrow.Record, left, right []int32, numbe
 	return vector.NewRecord(withSequence(o.schema), cols, len(right))
 }
 
-// takeOrphans is build rows beside NULLs; nil for none. With numbered they are put behind all left rows.
-func (o *HashJoin) takeOrphans(build arrow.Record, rows []int32, leftRows int64, numbered bool) arrow.Record {
+// takeOfBuild is build rows, in a full join beside NULLs; nil for none. With numbered they are put behind all left rows.
+func (o *HashJoin) takeOfBuild(build arrow.Record, rows []int32, leftRows int64, numbered bool) arrow.Record {
 	if len(rows) == 0 {
 		return nil
 	}
 	var cols []arrow.Array
 	defer func() { releaseArrays(cols) }()
-	for _, f := range o.inputs[0].Schema().Fields {
-		cols = append(cols, vector.FromLiteral(o.env.Mem, f.Type, plan.Literal{Null: true}, len(rows)))
+	if o.plan.Type == plan.JoinFull {
+		for _, f := range o.inputs[0].Schema().Fields {
+			cols = append(cols, vector.FromLiteral(o.env.Mem, f.Type, plan.Literal{Null: true}, len(rows)))
+		}
 	}
 	for i := range o.inputs[1].Schema().Fields {
 		cols = append(cols, vector.Take(o.env.Mem, build.Column(i), rows))

@@ -118,8 +118,8 @@ func (j *spilledJoin) spiller(schema plan.Schema, keys []int, depth int, divide 
 	}, nil
 }
 
-// spillRight writes the right input. Rows with a NULL key, which have no partner, go to a file of their own in a full
-// join, and are left out in others, when rows are divided: there might be too many of them for one file.
+// spillRight writes the right input. Rows with a NULL key, which have no partner, go to a file of their own in a
+// join that keeps them, and are left out in others, when rows are divided: there might be too many of them for one file.
 func (j *spilledJoin) spillRight(next arrow.Record, divide bool) (files *fileSet, lonely SpillFile, err error) {
 	o := j.o
 	out, err := j.spiller(j.right, o.plan.RightKeys, 0, divide)
@@ -183,7 +183,7 @@ func (j *spilledJoin) putKeyed(rec arrow.Record, out *spiller, lonely *SpillFile
 	if len(with) == 0 {
 		return out.add(rec)
 	}
-	if o.plan.Type == plan.JoinFull {
+	if keepsRight(o.plan.Type) {
 		if *lonely == nil {
 			var err error
 			if *lonely, err = o.env.Scratch.Create(j.right); err != nil {
@@ -239,7 +239,7 @@ func (j *spilledJoin) putOrphans(f SpillFile) (err error) {
 		for i := range rows {
 			rows[i] = int32(i)
 		}
-		joined := j.o.takeOrphans(rec, rows, j.leftRows, true)
+		joined := j.o.takeOfBuild(rec, rows, j.leftRows, true)
 		defer joined.Release()
 		return j.o.writeParts(out, joined)
 	})
@@ -264,7 +264,7 @@ func (j *spilledJoin) joinFiles(left, right *fileSet, depth int) error {
 	}
 	for k := range left.files {
 		l, r := left.files[k], right.files[k]
-		if l == nil && (r == nil || j.o.plan.Type != plan.JoinFull) || r == nil && needsPartner(j.o.plan.Type) {
+		if l == nil && (r == nil || !keepsRight(j.o.plan.Type)) || r == nil && needsPartner(j.o.plan.Type) {
 			continue
 		}
 		// Most rows in one file: dividing them again would not help, they have one key.

@@ -24,6 +24,7 @@ const (
 
 var everyJoin = []plan.JoinType{
 	plan.JoinInner, plan.JoinLeft, plan.JoinFull, plan.JoinLeftSemi, plan.JoinLeftAnti, plan.JoinCross, plan.JoinMark,
+	plan.JoinRightSemi, plan.JoinRightAnti,
 }
 
 func leftOnly(j plan.JoinType) bool { return j == plan.JoinLeftSemi || j == plan.JoinLeftAnti }
@@ -33,6 +34,8 @@ func join(t testing.TB, j *plan.Join) func(operator.Env, []operator.Operator) (o
 	text := leftSchema
 	if j.Type == plan.JoinMark {
 		text += ", m boolean"
+	} else if j.Type.PutsOutRight() {
+		text = rightSchema
 	} else if !leftOnly(j.Type) {
 		text += ", " + rightSchema
 	}
@@ -49,7 +52,7 @@ func nestedLoop(left, right []string, j *plan.Join, holds func(l, r []string) bo
 			if !matches(j, strings.Split(l, "|"), strings.Split(r, "|")) || !holds(strings.Split(l, "|"), strings.Split(r, "|")) {
 				continue
 			}
-			if partners[i] = true; !leftOnly(j.Type) && j.Type != plan.JoinMark {
+			if partners[i] = true; !leftOnly(j.Type) && !j.Type.PutsOutRight() && j.Type != plan.JoinMark {
 				out = append(out, l+"|"+r)
 			} else if j.Type == plan.JoinLeftSemi && !found {
 				out = append(out, l)
@@ -69,6 +72,9 @@ func nestedLoop(left, right []string, j *plan.Join, holds func(l, r []string) bo
 	for i, r := range right {
 		if j.Type == plan.JoinFull && !partners[i] {
 			out = append(out, "NULL|NULL|"+r)
+		}
+		if j.Type == plan.JoinRightSemi && partners[i] || j.Type == plan.JoinRightAnti && !partners[i] {
+			out = append(out, r)
 		}
 	}
 	return out
@@ -97,8 +103,10 @@ func TestJoinOrder(t *testing.T) {
 		plan.JoinInner: {"x|1|x|10", "x|1|x|40", "x|1|x|50", "y|2|y|30", "x|4|x|10", "x|4|x|40", "x|4|x|50"},
 		plan.JoinFull: {"x|1|x|10", "x|1|x|40", "x|1|x|50", "y|2|y|30", "NULL|3|NULL|NULL", "x|4|x|10", "x|4|x|40", "x|4|x|50",
 			"z|5|NULL|NULL", "w|NULL|NULL|NULL", "NULL|NULL|NULL|20", "NULL|NULL|u|NULL"},
-		plan.JoinLeftSemi: {"x|1", "y|2", "x|4"},
-		plan.JoinLeftAnti: {"NULL|3", "z|5", "w|NULL"},
+		plan.JoinLeftSemi:  {"x|1", "y|2", "x|4"},
+		plan.JoinLeftAnti:  {"NULL|3", "z|5", "w|NULL"},
+		plan.JoinRightSemi: {"x|10", "y|30", "x|40", "x|50"},
+		plan.JoinRightAnti: {"NULL|20", "u|NULL"},
 	} {
 		j := &plan.Join{Type: kind, LeftKeys: []int{0}, RightKeys: []int{0}}
 		if oracle := nestedLoop(people.Rows, things.Rows, j, always); !slices.Equal(oracle, want) {

@@ -69,6 +69,23 @@ func (p *probe) pairs(index *group.Multimap, size int) {
 	}
 }
 
+// openPairs lays out the next chunk of at most size pairs with right rows that are not matched yet.
+func (p *probe) openPairs(index *group.Multimap, matched []bool, size int) {
+	p.left, p.right = p.left[:0], p.right[:0]
+	for p.row < len(p.ids) && len(p.left) < size {
+		matches := index.Rows(p.ids[p.row])
+		for p.offset < len(matches) && len(p.left) < size {
+			if m := matches[p.offset]; !matched[m] {
+				p.left, p.right = append(p.left, int32(p.row)), append(p.right, m)
+			}
+			p.offset++
+		}
+		if p.offset == len(matches) {
+			p.row, p.offset = p.row+1, 0
+		}
+	}
+}
+
 // skipMarked goes on to the next row when the current one has been found to have a partner and needs no more.
 func (p *probe) skipMarked() {
 	if p.row < len(p.ids) && p.offset > 0 && p.marks[p.row] == markTrue {

@@ -6,7 +6,7 @@ import (
 	"hash/crc32"
 	"io"
 
-	"github.com/pierrec/lz4/v4"
+	"github.com/klauspost/compress/s2"
 )
 
 // Sizes of a block frame: header, then payload, then the payload's checksum.
@@ -28,7 +28,7 @@ type Codec uint8
 // The codecs. A payload that does not shrink is stored as it is.
 const (
 	CodecNone Codec = 0
-	CodecLZ4  Codec = 1 // one LZ4 block, without LZ4's own frame
+	CodecS2   Codec = 2 // one S2 block; 1 was LZ4 once
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -80,7 +80,7 @@ func ParseHeader(b []byte) (Header, error) {
 
 func (h Header) validate() error {
 	switch {
-	case h.Codec > CodecLZ4:
+	case h.Codec != CodecNone && h.Codec != CodecS2:
 		return fmt.Errorf("block with codec %d, which this build does not know", h.Codec)
 	case h.Payload < 0 || h.Payload > MaxPayload || h.Raw < 0 || h.Raw > MaxPayload:
 		return fmt.Errorf("%w: block of %d bytes, %d decompressed, above the limit of %d", ErrCorrupt, h.Payload, h.Raw, MaxPayload)
@@ -156,7 +156,10 @@ func (b Block) raw(buf []byte) (raw, scratch []byte, err error) {
 		return b.payload, buf, nil
 	}
 	buf = grow(buf, b.Raw)
-	n, err := lz4.UncompressBlock(b.payload, buf)
+	n, err := s2.DecodedLen(b.payload)
+	if err == nil && n == b.Raw { // else Decode might allocate as much as it is told
+		_, err = s2.Decode(buf, b.payload)
+	}
 	if err != nil || n != b.Raw {
 		return nil, buf, fmt.Errorf("%w: block %d of partition %d does not decompress: %d of %d bytes, %v",
 			ErrCorrupt, b.Sequence, b.Partition, n, b.Raw, err)

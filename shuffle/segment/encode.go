@@ -9,7 +9,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
-	"github.com/pierrec/lz4/v4"
+	"github.com/klauspost/compress/s2"
 
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/internal/arrowipc"
@@ -23,7 +23,6 @@ type encoder struct {
 	mem    memory.Allocator
 	codec  Codec
 	limit  int
-	lz4    lz4.Compressor
 	raw    []byte
 	frame  []byte
 	remap  []int32
@@ -47,17 +46,19 @@ func (e *encoder) encode(partition, sequence int, rec arrow.Record) (Header, []b
 	h := Header{Codec: e.codec, Partition: partition, Sequence: sequence, Rows: int(rec.NumRows()), Raw: len(e.raw)}
 	// The header goes in front once the payload's length is known. Compressed data that is not at least an eighth
 	// smaller is not worth the reader's time.
-	e.frame = grow(e.frame, HeaderSize+len(e.raw)+TrailerSize)
-	payload := e.frame[HeaderSize : HeaderSize+len(e.raw)]
-	if h.Codec == CodecLZ4 {
-		n, err := e.lz4.CompressBlock(e.raw, payload[:len(payload)-len(payload)/8])
-		if err != nil || n == 0 {
+	room := len(e.raw)
+	if h.Codec == CodecS2 {
+		room = s2.MaxEncodedLen(room)
+	}
+	e.frame = grow(e.frame, HeaderSize+room+TrailerSize)
+	payload := e.frame[HeaderSize : HeaderSize+room]
+	if h.Codec == CodecS2 {
+		if payload = s2.Encode(payload, e.raw); len(payload) > len(e.raw)-len(e.raw)/8 {
 			h.Codec = CodecNone
-		} else {
-			payload = payload[:n]
 		}
 	}
 	if h.Codec == CodecNone {
+		payload = e.frame[HeaderSize : HeaderSize+len(e.raw)]
 		copy(payload, e.raw)
 	}
 	h.Payload = len(payload)

@@ -241,7 +241,7 @@ func TestDictionaryStaysAndIsCompacted(t *testing.T) {
 func TestNoColumns(t *testing.T) {
 	mem := memory.NewGoAllocator()
 	rec := vector.NewRecord(plan.Schema{}, nil, 7)
-	enc := &encoder{mem: mem, codec: CodecLZ4, limit: MaxPayload}
+	enc := &encoder{mem: mem, codec: CodecS2, limit: MaxPayload}
 	_, frame, err := enc.encode(0, 0, rec)
 	if err != nil {
 		t.Fatal(err)
@@ -293,7 +293,7 @@ func TestWrongSchemaIsRefused(t *testing.T) {
 	defer mem.AssertSize(t, 0)
 	rec := batch(mem, 0, 3, 3)
 	defer rec.Release()
-	enc := &encoder{mem: mem, codec: CodecLZ4, limit: MaxPayload}
+	enc := &encoder{mem: mem, codec: CodecS2, limit: MaxPayload}
 	_, frame, err := enc.encode(0, 0, rec)
 	if err != nil {
 		t.Fatal(err)
@@ -408,7 +408,7 @@ func TestTruncatedFile(t *testing.T) {
 // everything behind the checksums is exercised too.
 func FuzzDecode(f *testing.F) {
 	mem := memory.NewGoAllocator()
-	for _, codec := range []Codec{CodecNone, CodecLZ4} {
+	for _, codec := range []Codec{CodecNone, CodecS2} {
 		enc := &encoder{mem: mem, codec: codec, limit: MaxPayload}
 		_, frame, err := enc.encode(1, 2, batch(mem, 0, 12, 3))
 		if err != nil {

@@ -24,7 +24,7 @@ type StreamWriter struct {
 // NewStreamWriter starts a stream at the beginning of w.
 func NewStreamWriter(w io.Writer, opts Options) *StreamWriter {
 	opts.ensureDefaults()
-	s := &StreamWriter{w: w, enc: encoder{mem: opts.Mem, codec: CodecLZ4, limit: opts.MaxPayload}}
+	s := &StreamWriter{w: w, enc: encoder{mem: opts.Mem, codec: CodecS2, limit: opts.MaxPayload}}
 	if opts.Plain {
 		s.enc.codec = CodecNone
 	}

@@ -61,7 +61,7 @@ type Target interface {
 func NewWriter(f Target, remove func() error, id plan.AttemptID, partitions int, opts Options) (*Writer, error) {
 	opts.ensureDefaults()
 	w := &Writer{f: f, remove: remove, parts: make([]partitionIndex, partitions)}
-	w.enc = encoder{mem: opts.Mem, codec: CodecLZ4, limit: opts.MaxPayload}
+	w.enc = encoder{mem: opts.Mem, codec: CodecS2, limit: opts.MaxPayload}
 	if opts.Plain {
 		w.enc.codec = CodecNone
 	}

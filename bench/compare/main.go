@@ -10,10 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -95,7 +93,7 @@ func run(o options) error {
 	if o.quern == "" {
 		return nil
 	}
-	fmt.Println("\n| query, whole command | Quern | DuckDB | ratio |\n|---|---|---|---|")
+	fmt.Printf("\n"+header, "whole command")
 	for _, q := range s.queries {
 		if err := compareCommands(s, o.quern, q, o.runs); err != nil {
 			return fmt.Errorf("%s: %w", q.name, err)
@@ -106,20 +104,21 @@ func run(o options) error {
 
 // compareAll goes on after a query that fails on one of the engines, and says so in its row and at the end.
 func compareAll(e *assembly.Embedded, duck *sql.DB, s *suite, runs int) error {
-	fmt.Println("| query, warm, in process | Quern | DuckDB | ratio |\n|---|---|---|---|")
-	var ours, theirs time.Duration
+	fmt.Printf(header, "warm, in process")
+	var ours, theirs timing
 	var failed []string
 	for _, q := range s.queries {
 		a, b, err := compareWarm(e, duck, s, q, runs)
 		if err != nil {
 			line, _, _ := strings.Cut(err.Error(), "\n")
-			fmt.Printf("| %s | failed: %s | | |\n", q.name, line)
+			fmt.Printf("| %s | failed: %s | | | | | |\n", q.name, line)
 			failed = append(failed, q.name)
 			continue
 		}
-		ours, theirs = ours+a, theirs+b
+		ours = timing{ours.wall + a.wall, ours.processor + a.processor}
+		theirs = timing{theirs.wall + b.wall, theirs.processor + b.processor}
 	}
-	fmt.Printf("| total of medians | %.1f | %.1f | %.2f |\n", ms(ours), ms(theirs), ms(theirs)/ms(ours))
+	report("total of medians", timings{ours}, timings{theirs})
 	if len(failed) > 0 {
 		return fmt.Errorf("failed: %s", strings.Join(failed, ", "))
 	}
@@ -127,26 +126,26 @@ func compareAll(e *assembly.Embedded, duck *sql.DB, s *suite, runs int) error {
 }
 
 // compareWarm checks that both engines give the same rows, then times them; it returns the medians.
-func compareWarm(e *assembly.Embedded, duck *sql.DB, s *suite, q query, runs int) (ours, theirs time.Duration, err error) {
+func compareWarm(e *assembly.Embedded, duck *sql.DB, s *suite, q query, runs int) (ours, theirs timing, err error) {
 	request := func() ([]string, error) { return queryQuern(e, s.tables, q.sql) }
 	peer := func() ([]string, error) { return queryDuckDB(duck, q.sql) }
 	got, err := request()
 	if err != nil {
-		return 0, 0, err
+		return ours, theirs, err
 	}
 	want, err := peer()
 	if err != nil {
-		return 0, 0, fmt.Errorf("duckdb: %w", err)
+		return ours, theirs, fmt.Errorf("duckdb: %w", err)
 	}
 	if err := sameRows(got, want); err != nil {
-		return 0, 0, err
+		return ours, theirs, err
 	}
 	a, b, err := alternate(runs, request, peer)
 	if err != nil {
-		return 0, 0, err
+		return ours, theirs, err
 	}
 	report(q.name, a, b)
-	return a[len(a)/2], b[len(b)/2], nil
+	return a.median(), b.median(), nil
 }
 
 func compareCommands(s *suite, quern string, q query, runs int) error {
@@ -173,32 +172,3 @@ func compareCommands(s *suite, quern string, q query, runs int) error {
 	report(q.name, ours, theirs)
 	return nil
 }
-
-// alternate times a and b in turn, so that both meet the same noise.
-func alternate(runs int, a, b func() ([]string, error)) (as, bs []time.Duration, err error) {
-	for range runs {
-		for _, side := range []struct {
-			f    func() ([]string, error)
-			into *[]time.Duration
-		}{{a, &as}, {b, &bs}} {
-			runtime.GC()
-			start := time.Now()
-			if _, err := side.f(); err != nil {
-				return nil, nil, err
-			}
-			*side.into = append(*side.into, time.Since(start))
-		}
-	}
-	slices.Sort(as)
-	slices.Sort(bs)
-	return as, bs, nil
-}
-
-func report(name string, ours, theirs []time.Duration) {
-	text := func(d []time.Duration) string {
-		return fmt.Sprintf("%.1f (%.1f–%.1f)", ms(d[len(d)/2]), ms(d[0]), ms(d[len(d)-1]))
-	}
-	fmt.Printf("| %s | %s | %s | %.2f |\n", name, text(ours), text(theirs), ms(theirs[len(theirs)/2])/ms(ours[len(ours)/2]))
-}
-
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

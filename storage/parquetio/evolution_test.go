@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +15,7 @@ import (
 
 	"github.com/quern-engine/quern/compute"
 	"github.com/quern-engine/quern/compute/vector"
+	"github.com/quern-engine/quern/internal/arrowipc"
 	"github.com/quern-engine/quern/internal/testutil/columns"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
@@ -81,8 +84,56 @@ func readTable(src plan.Source) (schema string, rows []string, err error) {
 		return "", nil, err
 	}
 	defer s.Close()
-	rows, err = columns.ReadAll(ctx, s, "|")
+	rows, err = columns.ReadAll(ctx, validated{s}, "|")
 	return table.Schema.String(), rows, err
+}
+
+// validated is a scan whose batches are in the layouts that kernels take for granted.
+type validated struct{ columns.Batches }
+
+func (v validated) Next(ctx context.Context) (arrow.Record, error) {
+	rec, err := v.Batches.Next(ctx)
+	if err == nil {
+		err = arrowipc.Validate(rec)
+	}
+	return rec, err
+}
+
+// TestRequiredParts has strings in dictionaries that nothing around them makes optional: only on top may they stay there.
+func TestRequiredParts(t *testing.T) {
+	type part struct {
+		X string `parquet:"x,dict"`
+	}
+	type record struct {
+		S part   `parquet:"s"`
+		O *part  `parquet:"o,optional"`
+		X string `parquet:"x,dict"`
+	}
+	var out bytes.Buffer
+	w := parquet.NewGenericWriter[record](&out)
+	if _, err := w.Write([]record{{part{"a"}, &part{"b"}, "c"}, {part{"a"}, &part{"b"}, "c"}, {part{"a"}, nil, "c"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := saved(t, out.Bytes())
+	_, rows, err := readTable(plan.Source{Name: "t", Path: path})
+	if err != nil || !slices.Equal(rows, []string{`{"x":"a"}|{"x":"b"}|c`, `{"x":"a"}|{"x":"b"}|c`, `{"x":"a"}|NULL|c`}) {
+		t.Errorf("%q, %v", rows, err)
+	}
+}
+
+// TestWideDeltas reads differences of 33 bits between integers of 32, as DuckDB writes them with PARQUET_VERSION 'V2'.
+func TestWideDeltas(t *testing.T) {
+	path, err := filepath.Abs("testdata/duckdb-deltas.parquet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rows, err := readTable(plan.Source{Name: "t", Path: path})
+	if err != nil || !slices.Equal(rows, []string{"2147483647|4294967295", "-2147483648|0", "NULL|1", "0|NULL", "1|4294967294", "-5|7"}) {
+		t.Errorf("%q, %v", rows, err)
+	}
 }
 
 func TestSchemaEvolution(t *testing.T) {

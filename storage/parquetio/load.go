@@ -14,8 +14,8 @@ import (
 	"github.com/quern-engine/quern/plan"
 )
 
-// newFiller picks the way from a column's stored form to its type.
-func newFiller(c *column) (filler, error) {
+// newFiller picks the way from the stored form of a column, or of a part of a nested one, to its type.
+func newFiller(c *column, part bool) (filler, error) {
 	dt := c.typ.Arrow()
 	switch c.typ.Kind {
 	case plan.KindBoolean:
@@ -43,7 +43,7 @@ func newFiller(c *column) (filler, error) {
 	case plan.KindDecimal:
 		return &fixed[decimal128.Num]{typ: dt, load: decimalLoader(c)}, nil
 	case plan.KindString, plan.KindBinary:
-		return &byteArrays{typ: dt, uuids: c.form == uuidText, whole: c.rep > 0 || c.def > 1}, nil
+		return &byteArrays{typ: dt, uuids: c.form == uuidText, whole: part}, nil
 	}
 	return nil, fmt.Errorf("no way to read %s", c.typ)
 }

@@ -174,6 +174,6 @@ func scanText(path string, node *plan.Scan, schema plan.Schema, batch int) (rows
 			panic("memory is left")
 		}
 	}()
-	rows, err = columns.ReadAll(ctx, s, "|")
+	rows, err = columns.ReadAll(ctx, validated{s}, "|")
 	return rows, s.Counts(), err
 }

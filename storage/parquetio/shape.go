@@ -63,13 +63,14 @@ type columnReader struct {
 	name   string
 	mem    memory.Allocator
 	codecs *codecs
+	nested bool // its leaves are parts
 	shape  *shape
 	leaves []*leafReader
 }
 
 // newColumnReader binds a column of the file, which may be nil for one that it does not have.
 func newColumnReader(mem memory.Allocator, codecs *codecs, f *field, want plan.Field) (*columnReader, error) {
-	r := &columnReader{name: want.Name, mem: mem, codecs: codecs}
+	r := &columnReader{name: want.Name, mem: mem, codecs: codecs, nested: f != nil && f.column == nil}
 	var err error
 	if r.shape, err = r.newShape(f, want.Type); err != nil {
 		r.release()
@@ -79,7 +80,7 @@ func newColumnReader(mem memory.Allocator, codecs *codecs, f *field, want plan.F
 }
 
 func (r *columnReader) newLeaf(c *column) (*leafReader, error) {
-	fill, err := newFiller(c)
+	fill, err := newFiller(c, r.nested)
 	if err != nil {
 		return nil, err
 	}

@@ -71,6 +71,8 @@ type unwrapper struct {
 	read        int64          // bytes read from the file
 
 	repeated bool      // pages have as many values as rows if not
+	optional bool      // pages have definition levels
+	ints     bool      // values are INT32
 	index    pageIndex // where the pages are; empty when unknown
 	ordinal  int       // of the next data page
 	row      int64     // its first, where that is known: not of repeated values without an index
@@ -91,6 +93,7 @@ var _ io.ReaderAt = (*unwrapper)(nil)
 func (u *unwrapper) start(src io.ReaderAt, c *column, m *columnMeta, index pageIndex, ahead int64) {
 	*u = unwrapper{
 		src: src, codecs: u.codecs, codec: m.Codec, buffer: u.buffer, pageOf: u.pageOf, repeated: c.rep > 0, index: index, ahead: ahead,
+		optional: c.def > 0, ints: c.physical == format.Int32,
 		offset: m.start(), end: m.start() + m.TotalCompressedSize, values: m.NumValues, base: unwrappedStart,
 	}
 }
@@ -336,10 +339,15 @@ func (u *unwrapper) dataPage(h *pageHeader, body []byte) error {
 	if err := u.count(d.NumValues); err != nil {
 		return err
 	}
-	return u.emit(&format.PageHeader{Type: format.DataPage, DataPageHeader: thrift.New(format.DataPageHeader{
+	out := &format.PageHeader{Type: format.DataPage, DataPageHeader: thrift.New(format.DataPageHeader{
 		NumValues: d.NumValues, Encoding: d.Encoding,
 		DefinitionLevelEncoding: d.DefinitionLevelEncoding, RepetitionLevelEncoding: d.RepetitionLevelEncoding,
-	})}, h.UncompressedSize, 0, body, u.codec)
+	})}
+	err := u.emit(out, h.UncompressedSize, 0, body, u.codec)
+	if err == nil && u.ints && d.Encoding == format.DeltaBinaryPacked {
+		err = u.plainDeltas(out, u.levelBytes(h.UncompressedSize))
+	}
+	return err
 }
 
 func (u *unwrapper) dataPageV2(h *pageHeader, body []byte) error {
@@ -358,11 +366,16 @@ func (u *unwrapper) dataPageV2(h *pageHeader, body []byte) error {
 	if d.IsCompressed.Valid && !d.IsCompressed.V {
 		codec = format.Uncompressed
 	}
-	return u.emit(&format.PageHeader{Type: format.DataPageV2, DataPageHeaderV2: thrift.New(format.DataPageHeaderV2{
+	out := &format.PageHeader{Type: format.DataPageV2, DataPageHeaderV2: thrift.New(format.DataPageHeaderV2{
 		NumValues: d.NumValues, NumNulls: d.NumNulls, NumRows: d.NumRows, Encoding: d.Encoding,
 		DefinitionLevelsByteLength: d.DefinitionLength, RepetitionLevelsByteLength: d.RepetitionLength,
 		IsCompressed: thrift.New(false),
-	})}, h.UncompressedSize, int(levels), body, codec)
+	})}
+	err := u.emit(out, h.UncompressedSize, int(levels), body, codec)
+	if err == nil && u.ints && d.Encoding == format.DeltaBinaryPacked {
+		err = u.plainDeltas(out, int(levels))
+	}
+	return err
 }
 
 func (u *unwrapper) dictionaryPage(h *pageHeader, body []byte) error {

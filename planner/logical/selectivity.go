@@ -13,6 +13,7 @@ const (
 	shareRange    = 1.0 / 3
 	shareComputed = 0.1  // HAVING sum(x) > 100
 	sharePrefix   = 0.05 // LIKE 'abc%'
+	shareWord     = 0.02 // LIKE 'abcd%' and longer
 	shareLike     = 0.1  // LIKE '%abc%'
 	shareOther    = 0.5
 )
@@ -196,13 +197,20 @@ func shareOfPattern(name string, pattern *plan.Expr) float64 {
 	text := string(pattern.Value.Bytes)
 	switch {
 	case name == "startswith":
-		return sharePrefix
+		return shareOfPrefix(text)
 	case !strings.ContainsAny(text, "%_"):
 		return shareEquality
 	case !strings.HasPrefix(text, "%") && !strings.HasPrefix(text, "_"):
-		return sharePrefix
+		return shareOfPrefix(text[:strings.IndexAny(text, "%_")])
 	}
 	return shareLike
+}
+
+func shareOfPrefix(prefix string) float64 {
+	if len(prefix) > 3 {
+		return shareWord
+	}
+	return sharePrefix
 }
 
 // shareOfExprs guesses for comparisons that are not of a column with constants.

@@ -113,8 +113,8 @@ const (
 	mostReduced = 0.25
 	// leastReduced is from how many rows on.
 	leastReduced = 1 << 14
-	// reducedRatio is how many times the rows of the small side there have to be: every task reads that side whole.
-	reducedRatio = 32
+	// reducedRatio is how many times the rows of the small side there have to be: every worker indexes that side whole.
+	reducedRatio = 16
 )
 
 // side is the large side with the small side's keys looked up as far down as they can be. shuffled says that there is a

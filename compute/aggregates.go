@@ -163,7 +163,7 @@ func sumType(args []plan.Type) plan.Type {
 func avgType(args []plan.Type) plan.Type {
 	switch t := args[0]; t.Kind {
 	case plan.KindDecimal:
-		return adjustedDecimal(t.Precision+4, t.Scale+4)
+		return plan.Decimal(min(plan.MaxPrecision, t.Precision+4), min(plan.MaxPrecision, t.Scale+4))
 	case plan.KindYearMonthInterval:
 		return plan.YearMonthInterval
 	case plan.KindDayTimeInterval:

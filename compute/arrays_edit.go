@@ -114,16 +114,20 @@ func buildAppend(b *binding) (node, error) {
 }
 
 func buildInsert(b *binding) (node, error) {
+	last := 1 // -1 is the place behind the last element, and in Spark's old way the one before it
+	if b.is(plan.NegativeIndexInArrayInsert) {
+		last = 0
+	}
 	return &eagerNode{args: b.args, t: b.t, mayFail: true, run: func(c *context, args []value) (arrow.Array, error) {
 		places := load[int32](c.scratch, args[1], 0)
 		return edited(c, args[0], args[2], args[:2], func(p *picks, from, to, item, i int) error {
-			return insertAt(p, from, to, item, int(places.at(i)))
+			return insertAt(p, from, to, item, int(places.at(i)), last)
 		})
 	}}, nil
 }
 
-// insertAt counts -1 as the place behind the last element.
-func insertAt(p *picks, from, to, item, place int) error {
+// insertAt puts an item at a place: counted from the end, at to + place + last.
+func insertAt(p *picks, from, to, item, place, last int) error {
 	size := to - from
 	switch {
 	case place == 0:
@@ -143,7 +147,7 @@ func insertAt(p *picks, from, to, item, place int) error {
 		if err := p.room(int64(max(size, -place)) + 1); err != nil {
 			return err
 		}
-		cut := to + place + 1
+		cut := to + place + last
 		if cut >= from {
 			p.addRange(from, cut)
 			p.add(item)

@@ -139,6 +139,12 @@ func signatureOf(f *Function, e *plan.Expr) (Signature, error) {
 	if err != nil {
 		return Signature{}, err
 	}
+	exact := *e
+	exact.Type = sig.Returns
+	if WithoutPrecisionLoss(&exact).Type.Equal(e.Type) {
+		sig.Returns = e.Type
+		return sig, nil
+	}
 	return Signature{}, defect("%s has type %s, not %s", f.Name, sig.Returns, e.Type)
 }
 

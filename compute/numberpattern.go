@@ -59,6 +59,13 @@ func parseNumberPattern(text string) (p numberPattern, ok bool) {
 		p.grouping = len(whole) - i - 1
 	}
 	p.least, p.zeros, p.most = strings.Count(whole, "0"), strings.Count(fraction, "0"), len(fraction)
+	if p.least == 0 && p.zeros == 0 && strings.Contains(body, ".") { // then one digit is always there
+		if whole != "" {
+			p.least = 1
+		} else {
+			p.zeros = min(1, p.most)
+		}
+	}
 	return p, !strings.Contains(fraction, ",")
 }
 

@@ -188,6 +188,36 @@ func arithmeticSignature(op string, a, b plan.Type) (Signature, error) {
 	return Signature{Args: alike(t, 2), Returns: t}, nil
 }
 
+// WithoutPrecisionLoss gives arithmetic of decimals the type that it has where spark.sql.decimalOperations.allowPrecisionLoss is
+// off: no digit behind the point is given up for those before it, unless 38 are not enough.
+func WithoutPrecisionLoss(e *plan.Expr) *plan.Expr {
+	if e.Op != plan.OpCall || len(e.Args) != 2 || e.Type.Kind != plan.KindDecimal ||
+		e.Args[0].Type.Kind != plan.KindDecimal || e.Args[1].Type.Kind != plan.KindDecimal {
+		return e
+	}
+	a, b := e.Args[0].Type, e.Args[1].Type
+	scale := max(a.Scale, b.Scale)
+	bounded := func(precision, scale int32) plan.Type {
+		return plan.Decimal(min(precision, plan.MaxPrecision), min(scale, plan.MaxPrecision))
+	}
+	switch e.Name {
+	case "+", "-", "try_add", "try_subtract":
+		e.Type = bounded(max(a.Precision-a.Scale, b.Precision-b.Scale)+scale+1, scale)
+	case "*", "try_multiply":
+		e.Type = bounded(a.Precision+b.Precision+1, a.Scale+b.Scale)
+	case "/", "try_divide":
+		whole, digits := min(plan.MaxPrecision, a.Precision-a.Scale+b.Scale), min(plan.MaxPrecision, max(6, a.Scale+b.Precision+1))
+		if beyond := whole + digits - plan.MaxPrecision; beyond > 0 {
+			digits -= beyond/2 + 1
+			whole = plan.MaxPrecision - digits
+		}
+		e.Type = bounded(whole+digits, digits)
+	case "%", "pmod", "try_mod":
+		e.Type = bounded(min(a.Precision-a.Scale, b.Precision-b.Scale)+scale, scale)
+	}
+	return e
+}
+
 // decimalResult is Spark's type of an operator over two decimals.
 func decimalResult(op string, a, b plan.Type) plan.Type {
 	scale := max(a.Scale, b.Scale)

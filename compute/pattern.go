@@ -3,6 +3,7 @@ package compute
 import (
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -37,7 +38,7 @@ func patternFunctions() []Function {
 }
 
 func resolveIn(args []plan.Type) (Signature, error) {
-	sig, err := takesAlike(returns(plan.Boolean), 2, 0)(args)
+	sig, err := takesAlike(returns(plan.Boolean), 2, 0)(asFirst(args))
 	switch {
 	case err != nil:
 		return sig, err
@@ -47,6 +48,17 @@ func resolveIn(args []plan.Type) (Signature, error) {
 		return sig, orderError{sig.Args[0]}
 	}
 	return sig, nil
+}
+
+// asFirst takes rows whose fields have other names, but the same types, for rows like the first.
+func asFirst(args []plan.Type) []plan.Type {
+	out := slices.Clone(args)
+	for i := range out {
+		if i > 0 && out[i].Kind == plan.KindStruct && sameShape(out[0], out[i]) {
+			out[i] = out[0]
+		}
+	}
+	return out
 }
 
 // buildIn makes a set of a constant list, and a chain of comparisons of any other.

@@ -10,10 +10,11 @@ type session struct {
 	zones  *zones // by name, as texts and functions give them
 	legacy bool   // Spark's ANSI mode is off
 	now    int64  // microseconds since the epoch; 0 where no clock may be read
+	is     func(plan.Switch) bool
 }
 
 func newSession(s plan.Session) (session, error) {
-	out := session{zones: &zones{}, legacy: s.Legacy, now: s.Now}
+	out := session{zones: &zones{}, legacy: s.Legacy, now: s.Now, is: s.Is}
 	name := s.TimeZone
 	if name == "" {
 		name = "UTC"

@@ -24,7 +24,7 @@ func codingFunctions() []Function {
 		{
 			Name: "encode", Usage: "encode(str, charset)",
 			Summary: "The string in a character set: utf-8, us-ascii, iso-8859-1, utf-16, utf-16be, utf-16le or utf-32.",
-			Example: "hex(encode('é', 'ISO-8859-1'))", ExampleResult: "E9", resolve: takes(bin, text(), text()), build: partial(textSome2(encodeText)),
+			Example: "hex(encode('é', 'ISO-8859-1'))", ExampleResult: "E9", resolve: takes(bin, text(), text()), build: buildEncode,
 		},
 		{
 			Name: "decode", Usage: "decode(bin, charset), decode(a, search, result, …[, otherwise])",
@@ -89,57 +89,12 @@ func unbase64(dst []byte, s string) ([]byte, bool, error) {
 	return out, err == nil, err
 }
 
-var charsets = map[string]charset{
-	"utf-8": charsetUTF8, "us-ascii": charsetASCII, "iso-8859-1": charsetLatin1, "utf-16": charsetUTF16, "utf-16be": charsetUTF16BE,
-	"utf-16le": charsetUTF16LE, "utf-32": charsetUTF32,
-}
-
-type charset int
-
-const (
-	charsetUTF8 charset = iota
-	charsetASCII
-	charsetLatin1
-	charsetUTF16
-	charsetUTF16BE
-	charsetUTF16LE
-	charsetUTF32
-)
-
-func findCharset(function, name string) (charset, error) {
-	c, ok := charsets[strings.ToLower(name)]
-	if !ok {
-		return c, userError("INVALID_PARAMETER_VALUE.CHARSET", "The value of parameter(s) `charset` in `%s` is invalid: expects one of "+
-			"the iso-8859-1, us-ascii, utf-16, utf-16be, utf-16le, utf-32, utf-8, but got %s.", function, name)
-	}
-	return c, nil
-}
-
-func malformedCoding(function, charset string) error {
-	return userError("MALFORMED_CHARACTER_CODING", "Invalid value found when performing `%s` with %s", function, charset)
-}
-
-func encodeText(dst []byte, s, name string) ([]byte, bool, error) {
-	set, err := findCharset("encode", name)
-	if err != nil {
-		return dst, false, err
-	}
-	if set == charsetUTF16 && s != "" {
-		dst = append(dst, 0xfe, 0xff)
-	}
-	for _, r := range s {
-		if set == charsetASCII && r > 0x7f || set == charsetLatin1 && r > 0xff {
-			return dst, false, malformedCoding("encode", name)
-		}
-		dst = appendCoded(dst, r, set)
-	}
-	return dst, true, nil
-}
-
 func appendCoded(dst []byte, r rune, set charset) []byte {
 	switch set {
 	case charsetASCII, charsetLatin1:
 		return append(dst, byte(r))
+	case charsetWindows:
+		return append(dst, windowsByte(r))
 	case charsetUTF16, charsetUTF16BE, charsetUTF16LE:
 		units := [2]uint16{uint16(r)}
 		n := 1
@@ -193,7 +148,7 @@ func resolveDecode(args []plan.Type) (Signature, error) {
 
 func buildDecode(b *binding) (node, error) {
 	if len(b.args) == 2 {
-		return partial(textSome2(decodeText))(b)
+		return partial(textSome2(coderOf(b).decode))(b)
 	}
 	n := &caseNode{t: b.t}
 	for i := 1; i < len(b.args); i += 2 {
@@ -210,19 +165,6 @@ func buildDecode(b *binding) (node, error) {
 	return n, nil
 }
 
-// decodeText is decode(bin, charset).
-func decodeText(dst []byte, s, name string) ([]byte, bool, error) {
-	set, err := findCharset("decode", name)
-	if err != nil {
-		return dst, false, err
-	}
-	out, ok := appendDecoded(dst, s, set)
-	if !ok {
-		return dst, false, malformedCoding("decode", name)
-	}
-	return out, true, nil
-}
-
 func appendDecoded(dst []byte, s string, set charset) ([]byte, bool) {
 	switch set {
 	case charsetUTF8:
@@ -232,6 +174,11 @@ func appendDecoded(dst []byte, s string, set charset) ([]byte, bool) {
 	case charsetLatin1:
 		for i := range len(s) {
 			dst = utf8.AppendRune(dst, rune(s[i]))
+		}
+		return dst, true
+	case charsetWindows:
+		for i := range len(s) {
+			dst = utf8.AppendRune(dst, windowsRune(s[i]))
 		}
 		return dst, true
 	case charsetUTF32:

@@ -29,6 +29,8 @@ type Session struct {
 	// Now is what current_timestamp and its kin say, in microseconds since the epoch; 0 refuses them. It comes from the
 	// caller, so that a plan stays a function of its input.
 	Now int64 `json:"now,omitempty"`
+	// Turned are the switches that do not stand as they do by default, in order of their keys.
+	Turned []Switch `json:"turned,omitempty"`
 }
 
 // Constant is a value with a name: a variable of a SQL session.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/bits"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
@@ -80,7 +81,7 @@ func (s *sumDecimal) States(mem memory.Allocator, from, to int) ([]arrow.Array, 
 			c.sum, c.n = decimal128.Num{}, overflown
 		}
 	}
-	sums, err := s.column(mem, s.state, from, to, func(c total[decimal128.Num]) (decimal128.Num, bool) {
+	sums, err := s.column(mem, s.state, from, to, decimalOverflow(s.mean), func(c total[decimal128.Num]) (decimal128.Num, bool) {
 		return c.sum, true
 	})
 	if err != nil {
@@ -90,12 +91,26 @@ func (s *sumDecimal) States(mem memory.Allocator, from, to int) ([]arrow.Array, 
 }
 
 func (s *sumDecimal) Result(mem memory.Allocator, from, to int) (arrow.Array, error) {
-	return s.column(mem, s.result, from, to, func(c total[decimal128.Num]) (decimal128.Num, bool) {
+	overflow := decimalOverflow(s.mean)
+	s.cells = extend(s.cells, to)
+	if s.mean && !slices.ContainsFunc(s.cells[from:to], s.tooGreat) {
+		overflow = plan.Failf(plan.FailureUser, "[NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION] The mean cannot be represented as Decimal(%d, %d).",
+			s.result.Precision, s.result.Scale)
+	}
+	return s.column(mem, s.result, from, to, overflow, func(c total[decimal128.Num]) (decimal128.Num, bool) {
 		if !s.mean || c.n <= 0 {
 			return c.sum, c.n > 0
 		}
+		if s.tooGreat(c) {
+			return decimal128.GetMaxValue(plan.MaxPrecision).Add(decimal128.FromI64(1)), true
+		}
 		return s.quotient(c), true
 	})
+}
+
+// tooGreat reports a sum that its type cannot hold, whatever becomes of the mean.
+func (s *sumDecimal) tooGreat(c total[decimal128.Num]) bool {
+	return c.n > 0 && !c.sum.FitsInPrecision(s.state.Precision)
 }
 
 // quotient is the mean at the result's scale, rounded half away from zero as Spark does.
@@ -114,7 +129,7 @@ func (s *sumDecimal) quotient(c total[decimal128.Num]) decimal128.Num {
 	return decimal128.FromBigInt(q)
 }
 
-func (s *sumDecimal) column(mem memory.Allocator, t plan.Type, from, to int,
+func (s *sumDecimal) column(mem memory.Allocator, t plan.Type, from, to int, overflow error,
 	value func(total[decimal128.Num]) (decimal128.Num, bool)) (arrow.Array, error) {
 	s.cells = extend(s.cells, to)
 	nulls := &vector.Nulls{Mem: mem, Rows: to - from}
@@ -132,7 +147,7 @@ func (s *sumDecimal) column(mem memory.Allocator, t plan.Type, from, to int,
 	arr := vector.Make(t.Arrow(), to-from, nulls, buf)
 	if !fits {
 		arr.Release()
-		return nil, decimalOverflow(s.mean)
+		return nil, overflow
 	}
 	return arr, nil
 }

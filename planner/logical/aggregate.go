@@ -152,7 +152,7 @@ func (a *analyser) aggregateArgs(e *sql.Call, f *compute.Function, ctx *exprCont
 		if len(star.Qualifier) == 0 && !e.Distinct && len(star.Except) == 0 {
 			return nil, nil
 		}
-		if len(star.Qualifier) > 0 && len(ctx.scope.of(star.Qualifier)) > 0 {
+		if len(star.Qualifier) > 0 && len(ctx.scope.of(star.Qualifier)) > 0 && !a.env.Session.Is(plan.StarOfTableInCount) {
 			return nil, a.errorf(e.Span, "INVALID_USAGE_OF_STAR_WITH_TABLE_IDENTIFIER_IN_COUNT", "count(%s.*) could mean two things", nameText(star.Qualifier)).
 				WithHint("count(*) counts rows; list the columns to count rows where none of them is NULL")
 		}
@@ -160,6 +160,9 @@ func (a *analyser) aggregateArgs(e *sql.Call, f *compute.Function, ctx *exprCont
 	args, _, err := a.starArgs(e, ctx)
 	if err != nil {
 		return nil, err
+	}
+	if f.Name == "count" && len(args) == 0 && a.env.Session.Is(plan.ParameterlessCount) {
+		return []*plan.Expr{plan.NullLiteral(plan.Int32)}, nil // which counts nothing
 	}
 	if f.Name == "count" && len(args) == 0 {
 		return nil, a.errorf(e.Span, "WRONG_NUM_ARGS.WITH_SUGGESTION", "count needs an argument").WithHint("count(*) counts rows")

@@ -33,6 +33,8 @@ type analyser struct {
 	// pending are the subqueries of expressions, by the column that stands for their result, in order of pendingIDs.
 	pending    map[int]*pending
 	pendingIDs []int
+	// unused are columns of the outer row that WITH queries of the innermost subquery use, for its name.
+	unused []string
 }
 
 // maxNesting bounds how deep queries nest in queries: far above what people write, far below what a stack holds.
@@ -110,6 +112,11 @@ func (a *analyser) with(ctes []sql.CTE, outer *named) (*named, error) {
 		node, err := a.query(cte.Query, with)
 		if err != nil {
 			return nil, err
+		}
+		if a.outer != nil {
+			for _, c := range freeColumns(node) {
+				a.unused = append(a.unused, c.Name)
+			}
 		}
 		if len(cte.Columns) > 0 {
 			cols, err := a.rename(node.Columns(), cte.Columns, cte.Name.Span)

@@ -22,6 +22,9 @@ func (a *analyser) call(span source.Span, name string, args ...*plan.Expr) (*pla
 	if err != nil {
 		return nil, a.typeError(span, err)
 	}
+	if !a.env.Session.Is(plan.AllowPrecisionLoss) {
+		return compute.WithoutPrecisionLoss(e), nil
+	}
 	return e, nil
 }
 
@@ -42,6 +45,11 @@ func (a *analyser) typeError(span source.Span, err error) *source.Error {
 
 // callExpr analyses a function call: plugin function, scalar, aggregate or window function of the table.
 func (a *analyser) callExpr(e *sql.Call, ctx *exprContext) (*plan.Expr, error) {
+	if e.Bare {
+		if x, found, err := a.column(ctx.scope, &sql.Name{Parts: []sql.Ident{e.Name}, Span: e.Span}); found || err != nil {
+			return x, err
+		}
+	}
 	if f, ok := a.env.function(e.Name.Name); ok {
 		return a.udfCall(e, f, ctx)
 	}

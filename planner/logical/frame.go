@@ -77,7 +77,9 @@ func (a *analyser) writtenFrame(spec *sql.WindowSpec, order []OrderKey, ctx *exp
 		return bad("SPECIFIED_WINDOW_FRAME_INVALID_BOUND", "the frame ends before it begins")
 	}
 	offsets := slices.DeleteFunc([]*plan.Expr{start, end}, func(x *plan.Expr) bool { return x == nil })
-	if len(offsets) == 2 && !offsets[0].Type.Equal(offsets[1].Type) {
+	cast := out.Unit == plan.FrameRange && len(order) == 1 && order[0].Expr.Type.IsNumeric() && len(offsets) == 2 &&
+		offsets[0].Type.IsNumeric() && offsets[1].Type.IsNumeric() // both become values like the sort key's
+	if len(offsets) == 2 && !cast && !offsets[0].Type.Equal(offsets[1].Type) {
 		return bad("SPECIFIED_WINDOW_FRAME_DIFF_TYPES", "the bounds of the frame differ in type: %s and %s", offsets[0].Type, offsets[1].Type)
 	}
 	if out.Unit == plan.FrameRange {

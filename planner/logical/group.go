@@ -6,16 +6,19 @@ import (
 	"github.com/quern-engine/quern/compute"
 	"github.com/quern-engine/quern/internal/source"
 	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/planner/sql"
 )
 
 // groupAll rewrites everything that is evaluated above the block's Aggregate.
 func (b *block) groupAll(having *plan.Expr, havingSpan source.Span, keys []orderKey) (*plan.Expr, error) {
 	var err error
+	b.selecting = true
 	for i, it := range b.items {
 		if b.items[i].expr, err = b.group(it.expr, it.span); err != nil {
 			return nil, err
 		}
 	}
+	b.selecting = false
 	for i, g := range b.generators {
 		if b.generators[i].Call, err = b.group(g.Call, g.span); err != nil {
 			return nil, err
@@ -31,6 +34,9 @@ func (b *block) groupAll(having *plan.Expr, havingSpan source.Span, keys []order
 	}
 	for i, k := range keys {
 		if keys[i].expr, err = b.group(k.expr, k.span); err != nil {
+			if c := k.expr; b.outer != nil && c.Op == plan.OpColumn && len(b.outer.scope.find([]sql.Ident{{Name: c.Name}})) > 0 {
+				return nil, b.correlatedUse(k.span, c) // what the block has no more is taken for the outer row's
+			}
 			return nil, b.notInGroup(err)
 		}
 	}

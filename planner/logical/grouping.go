@@ -137,10 +137,14 @@ func (b *block) combine(g *sql.GroupingSets, members [][][]int) ([][]int, error)
 
 // groupingKey analyses one grouping expression and is its place in the block's keys.
 func (b *block) groupingKey(g sql.Expr) (int, error) {
-	if n, ok := ordinal(g); ok {
+	if n, ok := ordinal(g); ok && b.env.Session.Is(plan.GroupByOrdinal) {
 		return b.groupingOrdinal(g, n)
 	}
-	e, err := b.expr(g, &exprContext{scope: b.in.scope, subs: b.subs, clause: "GROUP BY", aliases: b.items})
+	ctx := &exprContext{scope: b.in.scope, subs: b.subs, clause: "GROUP BY", aliases: b.items}
+	if !b.env.Session.Is(plan.GroupByAliases) {
+		ctx.aliases = nil
+	}
+	e, err := b.expr(g, ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -210,6 +214,9 @@ func (b *block) groupByAll(s *sql.Select) error {
 func (b *block) readsFrom(e *plan.Expr) bool {
 	found := false
 	e.Walk(func(x *plan.Expr) bool {
+		if x.Op == plan.OpColumn && b.pending[x.Column] != nil {
+			found = found || slices.ContainsFunc(b.pending[x.Column].free(), b.readsFrom)
+		}
 		found = found || x.Op == plan.OpColumn && has(b.in.node, x.Column)
 		return !found
 	})

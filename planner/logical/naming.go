@@ -1,6 +1,7 @@
 package logical
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/quern-engine/quern/compute"
@@ -22,7 +23,7 @@ type naming struct {
 // columnName is the name of a select item without an alias.
 func (b *block) columnName(e sql.Expr) string {
 	n := &naming{analyser: b.analyser, scope: b.in.scope, counted: map[*sql.Star]bool{}}
-	n.namer.Windows, n.namer.Special = b.windows.named, n.special
+	n.namer.Windows, n.namer.Special, n.namer.Recast = b.windows.named, n.special, n.recast
 	return n.namer.Name(e)
 }
 
@@ -36,6 +37,9 @@ func (n *naming) special(e sql.Expr) string {
 	case *sql.Literal:
 		return n.moment(e)
 	case *sql.Call:
+		if x := n.made[e]; e.Bare && x != nil && x.Op == plan.OpColumn {
+			return e.Name.Name
+		}
 		if r, ok := n.env.routine(e.Name.Name); ok {
 			return n.routine(e, r)
 		}
@@ -65,6 +69,16 @@ func (n *naming) special(e sql.Expr) string {
 		return text
 	}
 	return ""
+}
+
+// recast reports the offset of a frame that is of another type than the sort key, unless it is a distance of times.
+func (n *naming) recast(order []sql.OrderItem, offset sql.Expr) bool {
+	if len(order) != 1 {
+		return false
+	}
+	key, x := n.made[order[0].Expr], n.made[offset]
+	_, written := offset.(*sql.Cast)
+	return key != nil && x != nil && !written && !isMoment(key.Type) && !key.Type.Equal(x.Type)
 }
 
 // typedCall names calls that show what the types of their arguments make of them: to_char is what it stands for, and
@@ -149,6 +163,11 @@ func (n *naming) subquery(kind string, e sql.Expr) string {
 			}
 		}
 	})
+	for _, name := range n.pending[x.Column].unused {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
 	return kind + "(" + strings.Join(names, ", ") + ")"
 }
 

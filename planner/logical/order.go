@@ -37,7 +37,7 @@ func (b *block) orderExprs(order []sql.OrderItem) ([]orderKey, error) {
 }
 
 func (b *block) orderExpr(e sql.Expr) (*plan.Expr, error) {
-	if n, ok := ordinal(e); ok {
+	if n, ok := ordinal(e); ok && b.env.Session.Is(plan.OrderByOrdinal) {
 		if n < 1 || n > len(b.items) {
 			return nil, b.errorf(e.Pos(), "ORDER_BY_POS_OUT_OF_RANGE", "ORDER BY position %d is not in the select list (1 to %d)", n, len(b.items))
 		}

@@ -26,6 +26,7 @@ type block struct {
 	generators []generator
 	qualify    *plan.Expr
 	aggregated bool
+	selecting  bool // grouping the items of SELECT
 	subs       *subqueries
 	above      subqueries         // the place of subqueries above the Aggregate
 	moved      map[int]*plan.Expr // subqueries moved above the Aggregate, by the column that stood for them
@@ -44,6 +45,7 @@ type item struct {
 
 // selectBlock analyses a SELECT with the ORDER BY of its query, which may use more than what is selected.
 func (a *analyser) selectBlock(s *sql.Select, order []sql.OrderItem, with *named) (Node, error) {
+	s = a.oldHaving(s)
 	in, err := a.from(s.From, with)
 	if err != nil {
 		return nil, err
@@ -68,6 +70,9 @@ func (a *analyser) selectBlock(s *sql.Select, order []sql.OrderItem, with *named
 	if err := b.selectItems(s.Items); err != nil {
 		return nil, err
 	}
+	if err := b.checkPipe(s); err != nil {
+		return nil, err
+	}
 	if err := b.groupBy(s); err != nil {
 		return nil, err
 	}
@@ -83,6 +88,37 @@ func (a *analyser) selectBlock(s *sql.Select, order []sql.OrderItem, with *named
 		return nil, err
 	}
 	return b.build(s, having, sortKeys)
+}
+
+// checkPipe refuses aggregate functions in |> EXTEND, and items without one in |> AGGREGATE. The items of EXTEND stand behind a star.
+func (b *block) checkPipe(s *sql.Select) error {
+	switch {
+	case s.Pipe == nil:
+	case s.Pipe.Operator == "EXTEND" && len(b.aggs.calls) > 0:
+		return b.errorf(s.Items[s.Pipe.From].Expr.Pos(), "PIPE_OPERATOR_CONTAINS_AGGREGATE_FUNCTION", "|> EXTEND takes no aggregate functions").
+			WithHint("|> AGGREGATE does")
+	case s.Pipe.Operator == "AGGREGATE":
+		for _, it := range b.items[min(s.Pipe.From, len(b.items)):] {
+			if !b.usesAggregate(it.expr) {
+				return b.errorf(it.span, "PIPE_OPERATOR_AGGREGATE_EXPRESSION_CONTAINS_NO_AGGREGATE_FUNCTION",
+					"every item of |> AGGREGATE needs an aggregate function").WithHint("what to group by stands behind GROUP BY")
+			}
+		}
+	}
+	return nil
+}
+
+// oldHaving makes a HAVING without GROUP BY a WHERE in sessions that ask for it.
+func (a *analyser) oldHaving(s *sql.Select) *sql.Select {
+	if s.Having == nil || s.GroupAll || len(s.GroupBy) > 0 || !a.env.Session.Is(plan.HavingWithoutGroupByAsWhere) {
+		return s
+	}
+	out := *s
+	out.Having, out.Where = nil, s.Having
+	if s.Where != nil {
+		out.Where = &sql.Binary{Op: "and", L: s.Where, R: s.Having, Span: s.Having.Pos()}
+	}
+	return &out
 }
 
 // context is what the expressions of a clause may use, select items but for GROUP BY and WHERE included.

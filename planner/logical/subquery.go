@@ -11,7 +11,10 @@ import (
 )
 
 // subqueries lets the expressions of a block have subqueries: with is what names of tables mean in them.
-type subqueries struct{ with *named }
+type subqueries struct {
+	with   *named
+	unused []string // as in analyser, of the subquery that was analysed last
+}
 
 // pending is a subquery of an expression that is to be joined in below whatever evaluates the expression. The
 // expression reads its result as the column col.
@@ -23,6 +26,7 @@ type pending struct {
 	compared []*plan.Expr
 	not      bool // NOT IN
 	span     source.Span
+	unused   []string
 	place    *subqueries // the block that has the expression; above its Aggregate is another place than below
 	// shape is node with columns numbered by their place, and numbers what became of each, to find equal subqueries.
 	shape   Node
@@ -57,7 +61,10 @@ func (a *analyser) inner(q *sql.Query, ctx *exprContext) (Node, error) {
 	if ctx.routine != nil { // its body does not see the names of the query that calls it
 		with = nil
 	}
+	unused := a.unused
+	a.unused = nil
 	n, err := a.query(q, with)
+	a.unused, ctx.subs.unused = unused, a.unused
 	if err == nil {
 		err = a.checkCorrelation(n, q.Span)
 	}
@@ -66,6 +73,10 @@ func (a *analyser) inner(q *sql.Query, ctx *exprContext) (Node, error) {
 
 // allowed refuses a subquery where nothing could be joined in.
 func (a *analyser) allowed(span source.Span, ctx *exprContext, scalar bool) error {
+	if ctx.lambda != nil {
+		return a.errorf(span, "UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.HIGHER_ORDER_FUNCTION", "a subquery cannot stand in a lambda").
+			WithHint("compute it outside of the lambda, and use its name")
+	}
 	if ctx.subs != nil && (scalar || ctx.clause != "ORDER BY") {
 		return nil
 	}
@@ -106,7 +117,7 @@ func (a *analyser) scalarSubquery(e *sql.ScalarSubquery, ctx *exprContext) (*pla
 		return nil, a.errorf(e.Span, "INVALID_SUBQUERY_EXPRESSION.SCALAR_SUBQUERY_RETURN_MORE_THAN_ONE_OUTPUT_COLUMN",
 			"a subquery as a value must have one column; this has %d", len(cols))
 	}
-	p := &pending{kind: "scalar", node: n, col: nullable(cols[0]), place: ctx.subs, span: e.Span}
+	p := &pending{kind: "scalar", node: n, col: nullable(cols[0]), place: ctx.subs, span: e.Span, unused: ctx.subs.unused}
 	if ctx.clause == "ORDER BY" && len(p.free()) > 0 {
 		return nil, a.errorf(e.Span, "UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY.UNSUPPORTED_CORRELATED_SCALAR_SUBQUERY",
 			"ORDER BY cannot have a subquery that uses columns of the query around it").WithHint("select it, and order by its alias")
@@ -140,6 +151,9 @@ func (a *analyser) inQuery(span source.Span, x sql.Expr, q *sql.Query, ctx *expr
 	if len(cols) != len(left) {
 		return nil, a.errorf(span, "DATATYPE_MISMATCH.IN_SUBQUERY_LENGTH_MISMATCH",
 			"%d values stand left of IN, and the subquery has %d columns", len(left), len(cols))
+	}
+	if len(left) == 1 && left[0].Type.Kind == plan.KindNull && a.env.Session.Is(plan.NullInEmptyList) {
+		return plan.NullLiteral(plan.Boolean), nil
 	}
 	p := &pending{kind: "in", node: n, place: ctx.subs, span: span}
 	isNull := false

@@ -71,12 +71,16 @@ func existsCore(n Node) (core Node, always bool) {
 // exists frees the subquery of EXISTS; a constant comes where no join is needed.
 func (a *analyser) exists(n Node, p *pending) (unnested, *plan.Expr, error) {
 	core, always := existsCore(p.node)
-	if always {
+	old := a.env.Session.Is(plan.LegacyCountOfNoRows) && len(p.free()) > 0
+	if always && !old {
 		return unnested{}, plan.BoolLiteral(true), nil
 	}
 	in, err := a.unnest(core, n, p.span)
 	if err != nil {
 		return in, nil, err
+	}
+	if old {
+		in.empty = nil // no rows are no row, even of an aggregate without GROUP BY
 	}
 	switch {
 	case in.empty != nil:
@@ -109,6 +113,9 @@ func (a *analyser) applyExists(n Node, p *pending) (Node, error) {
 func (a *analyser) inRows(n Node, p *pending) (below Node, in unnested, compared []*plan.Expr, value *plan.Expr, err error) {
 	if in, err = a.unnest(p.node, n, p.span); err != nil {
 		return nil, in, nil, nil, err
+	}
+	if a.env.Session.Is(plan.LegacyCountOfNoRows) {
+		in.empty = nil
 	}
 	by := in.defs
 	cols := p.node.Columns()

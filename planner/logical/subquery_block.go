@@ -36,9 +36,9 @@ func (b *block) groupSubquery(p *pending, span source.Span) (*plan.Expr, error) 
 	by := map[int]*plan.Expr{}
 	for _, c := range p.free() {
 		e, err := b.group(c, span)
-		if err != nil && p.kind == "scalar" {
+		if p.kind == "scalar" && (err != nil || b.selecting && has(b.in.node, c.Column)) {
 			return nil, b.errorf(p.span, "SCALAR_SUBQUERY_IS_IN_GROUP_BY_OR_AGGREGATE_FUNCTION",
-				"the subquery uses %q, which is neither in GROUP BY nor in an aggregate function", c.Name).
+				"the subquery uses %q of the rows that are grouped, and is neither in GROUP BY nor in an aggregate function", c.Name).
 				WithHint("add the subquery to GROUP BY by its position, or put it into first(…)")
 		}
 		if err != nil {

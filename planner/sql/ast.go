@@ -45,7 +45,15 @@ type Select struct {
 	Having       Expr
 	Qualify      Expr
 	Windows      []NamedWindow
+	Pipe         *PipeItems // what |> EXTEND and |> AGGREGATE have added; nil elsewhere
 	Span         source.Span
+}
+
+// PipeItems are the items of a SELECT, from one on, that an operator behind |> wrote: EXTEND, which takes no aggregate functions, or
+// AGGREGATE, which takes nothing else.
+type PipeItems struct {
+	Operator string
+	From     int
 }
 
 // GroupingSets is ROLLUP(…), CUBE(…) or GROUPING SETS(…) in GROUP BY. Kind: "rollup", "cube", "sets". Each of Sets is a

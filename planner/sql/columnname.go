@@ -19,6 +19,9 @@ type Namer struct {
 	// and what is added to a date is "date_add(d, 7)". An empty result leaves the expression to the usual rules. It may
 	// call Text for the operands.
 	Special func(Expr) string
+	// Recast, unless nil, tells whether the offset of a frame is cast to the type of the sort key: then the bound shows what it
+	// has become.
+	Recast func(order []OrderItem, offset Expr) bool
 
 	variables []string // parameters of the lambda functions around an expression
 }

@@ -122,14 +122,17 @@ func (n *Namer) frame(e *Call, w *WindowSpec) string {
 	}
 	switch f := w.Frame; {
 	case f != nil:
-		return strings.ToUpper(f.Unit) + " BETWEEN " + n.bound(f.Start) + " AND " + n.bound(f.End)
+		return strings.ToUpper(f.Unit) + " BETWEEN " + n.bound(w, f.Start) + " AND " + n.bound(w, f.End)
 	case w.OrderBy != nil:
 		return "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
 	}
 	return "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING"
 }
 
-func (n *Namer) bound(b FrameBound) string {
+func (n *Namer) bound(w *WindowSpec, b FrameBound) string {
+	if b.Kind == "preceding" && w.Frame.Unit == "range" && n.Recast != nil && n.Recast(w.OrderBy, b.Offset) {
+		return "(- " + n.Text(b.Offset) + ") FOLLOWING"
+	}
 	switch b.Kind {
 	case "current":
 		return "CURRENT ROW"

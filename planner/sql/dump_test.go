@@ -8,7 +8,7 @@ import (
 	"github.com/quern-engine/quern/internal/source"
 )
 
-// dump writes a tree without its spans: (Type field: value …), on several lines where one would be too long. Zero
+// dump writes a tree without its spans and what only tells how a piece was written: (Type field: value …), on several lines where one would be too long. Zero
 // fields are left out. Trees are equal when their dumps are.
 func dump(v any) string { return dumpValue(reflect.ValueOf(v), "") }
 
@@ -44,7 +44,7 @@ func dumpStruct(v reflect.Value, indent string) string {
 	for i := range v.NumField() {
 		f := v.Field(i)
 		// A nil slice and an empty one differ: f() has no arguments, t has no column list.
-		if f.Type() == reflect.TypeFor[source.Span]() || f.IsZero() {
+		if f.Type() == reflect.TypeFor[source.Span]() || f.Type() == reflect.TypeFor[*PipeItems]() || f.IsZero() {
 			continue
 		}
 		parts = append(parts, v.Type().Field(i).Name+":"+dumpValue(f, indent+"  "))

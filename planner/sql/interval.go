@@ -96,7 +96,7 @@ func (v *intervalFields) add(text, name string) bool {
 		return false
 	}
 	high, low := bits.Mul64(n, uint64(length))
-	if high != 0 || low > math.MaxInt64/2 {
+	if high != 0 || low > math.MaxInt64 {
 		return false
 	}
 	amount := int64(low)

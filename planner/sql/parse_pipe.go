@@ -25,6 +25,7 @@ func (p *parser) pipe(left SetExpr, start source.Span) SetExpr {
 	case t.is("EXTEND"):
 		p.advance()
 		s := p.pipeSelect(left, start)
+		s.Pipe = &PipeItems{Operator: "EXTEND", From: len(s.Items)}
 		s.Items = append(s.Items, p.selectItems()...)
 		return s
 	case t.is("WINDOW") && p.peekAt(1).isName():
@@ -213,6 +214,7 @@ func (p *parser) pipeAggregate(left SetExpr, start source.Span) SetExpr {
 		p.expect("BY", " after GROUP")
 		p.pipeGroupBy(s)
 	}
+	s.Pipe = &PipeItems{Operator: "AGGREGATE", From: len(s.Items)}
 	s.Items = append(s.Items, items...)
 	if len(s.Items) == 0 {
 		p.fail(t.span, "_LEGACY_ERROR_TEMP_0035", "AGGREGATE needs aggregates, GROUP BY or both")

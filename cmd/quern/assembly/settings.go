@@ -2,6 +2,7 @@ package assembly
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,8 +18,8 @@ const (
 	keyANSI     = "spark.sql.ansi.enabled"
 )
 
-// set executes SET and RESET. The settings that mean something here are the time zone and ANSI mode; others are kept
-// and shown, so that scripts written for Spark run, and have no effect.
+// set executes SET and RESET. The settings that mean something here are the time zone, ANSI mode and the switches of
+// [plan.Switch]; others are kept and shown, so that scripts written for Spark run, and have no effect.
 func (e execution) set(st *sql.Set) (Result, error) {
 	switch {
 	case st.Reset:
@@ -50,6 +51,10 @@ func (e execution) apply(key, value string) error {
 		e.base.Session.TimeZone = value
 	case strings.EqualFold(key, keyANSI):
 		e.base.Session.Legacy = !strings.EqualFold(value, "true")
+	default:
+		if w, ok := plan.FindSwitch(key); ok {
+			e.base.Session = e.base.Session.With(w, strings.EqualFold(value, "true"))
+		}
 	}
 	return nil
 }
@@ -64,6 +69,10 @@ func (e execution) reset(key string) error {
 		e.base.Session.TimeZone = e.opts.Session.TimeZone
 	case strings.EqualFold(key, keyANSI):
 		e.base.Session.Legacy = e.opts.Session.Legacy
+	default:
+		if w, ok := plan.FindSwitch(key); ok {
+			e.base.Session = e.base.Session.With(w, e.opts.Session.Is(w))
+		}
 	}
 	e.Session.settings = slices.DeleteFunc(e.Session.settings, func(s setting) bool { return strings.EqualFold(s.key, key) })
 	return nil
@@ -86,7 +95,11 @@ func (e execution) showSetting(key string) Result {
 			value = "UTC"
 		}
 	case strings.EqualFold(key, keyANSI):
-		value = map[bool]string{true: "false", false: "true"}[e.base.Session.Legacy]
+		value = strconv.FormatBool(!e.base.Session.Legacy)
+	default:
+		if w, ok := plan.FindSwitch(key); ok {
+			value = strconv.FormatBool(e.base.Session.Is(w))
+		}
 	}
 	return keyValues(setting{key, value})
 }

@@ -30,13 +30,16 @@ func NewMultimap(types []plan.Type, nullSafe []bool, cols []arrow.Array, rows in
 	}
 	if r := m.table.radix(cols, rows); r != nil {
 		m.index(r.assign(m.table), func(i int) int32 { return r.rows[i] })
-		return m, nil
+	} else {
+		groups, err := m.table.Assign(cols, rows, nil)
+		if err != nil {
+			return nil, err
+		}
+		m.index(groups, func(i int) int32 { return int32(i) })
 	}
-	groups, err := m.table.Assign(cols, rows, nil)
-	if err != nil {
-		return nil, err
+	if m.table.words != nil && m.table.null == None {
+		m.table.words.freeze()
 	}
-	m.index(groups, func(i int) int32 { return int32(i) })
 	return m, nil
 }
 
@@ -120,8 +123,14 @@ func (m *Multimap) Rows(id uint32) []int32 {
 	return m.rows[m.starts[id]:m.starts[id+1]]
 }
 
+// Unique reports that no two rows have the same key.
+func (m *Multimap) Unique() bool { return len(m.rows) == m.table.Len() }
+
 // Keys is how many different keys there are: Find gives numbers below it.
 func (m *Multimap) Keys() int { return m.table.Len() }
+
+// Row is the first row of a key that there is.
+func (m *Multimap) Row(id uint32) int32 { return m.rows[m.starts[id]] }
 
 // Bytes estimates the memory that the index holds.
 func (m *Multimap) Bytes() int64 {

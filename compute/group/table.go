@@ -83,7 +83,7 @@ func (t *Table) Bytes() int64 {
 		}
 	}
 	if t.words != nil {
-		n += t.words.slots.bytes() + int64(len(t.words.keys))*8
+		n += t.words.slots.bytes() + int64(len(t.words.keys))*8 + t.words.direct.bytes()
 	}
 	if t.rows != nil {
 		n += t.rows.slots.bytes() + int64(len(t.rows.keys))*8

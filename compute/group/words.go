@@ -2,8 +2,9 @@ package group
 
 // wordTable numbers keys of one 64-bit word.
 type wordTable struct {
-	slots slots
-	keys  []uint64
+	slots  slots
+	keys   []uint64
+	direct *direct // of a table that gets no more keys; nil where there is none
 }
 
 func newWordTable() *wordTable { return &wordTable{slots: newSlots()} }
@@ -79,6 +80,10 @@ func (t *wordTable) insert(w uint64, h, pos uint32) uint32 {
 }
 
 func (t *wordTable) find(words []uint64, dst []uint32) {
+	if t.direct != nil {
+		t.findDirect(words, dst)
+		return
+	}
 	if len(t.slots.table) < smallTable {
 		for i, w := range words {
 			dst[i] = t.findOne(w, hashWord(w))
@@ -98,6 +103,25 @@ func (t *wordTable) find(words []uint64, dst []uint32) {
 				dst[from+i] = t.findOne(w, hashes[i])
 			}
 		}
+	}
+}
+
+func (t *wordTable) findDirect(words []uint64, dst []uint32) {
+	if t.direct.ids != nil {
+		t.direct.find(words, dst)
+		return
+	}
+	for from := 0; from < len(words); from += 64 {
+		to := min(from+64, len(words))
+		t.findAmong(words[from:to], t.direct.possible(words[from:to]), dst[from:to])
+	}
+}
+
+// freeze says that there will be no more keys. REQUIRES: none of them is the group of NULL.
+func (t *wordTable) freeze() {
+	t.direct = newDirect(t.keys)
+	if t.direct != nil && t.direct.ids != nil {
+		t.slots.table = nil
 	}
 }
 

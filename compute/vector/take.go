@@ -53,6 +53,13 @@ func takeNulls(mem memory.Allocator, arr arrow.Array, idx []int32) *Nulls {
 	nulls := &Nulls{Mem: mem, Rows: len(idx)}
 	valid := ValidityOf(arr)
 	if valid.AllValid() {
+		signs := int32(0)
+		for _, x := range idx {
+			signs |= x
+		}
+		if signs >= 0 {
+			return nulls
+		}
 		for i, x := range idx {
 			if x < 0 {
 				nulls.Set(i)

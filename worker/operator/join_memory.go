@@ -110,10 +110,13 @@ func (j *joiner) some(ctx context.Context) (arrow.Record, error) {
 		}
 		return o.takeMarked(p.rec, p.marks, j.numbered), nil
 	}
-	p.pairs(j.build.index, o.env.BatchRows)
+	p.pairs(j.build.index, o.env.BatchRows, keepsLeft(o.plan.Type))
 	keep, err := o.condition.holds(o.env, p, j.build.rec)
 	if err != nil {
 		return nil, err
+	}
+	if keep == nil && o.plan.Type == plan.JoinInner {
+		return o.takePairs(p.rec, j.build.rec, p.left, p.right, j.numbered), nil
 	}
 	lonely := j.shared == nil && keepsLeft(o.plan.Type)
 	if err := p.decide(lonely, o.plan.Type == plan.JoinSingle, keep, j.build.matched); err != nil {
@@ -137,7 +140,7 @@ func (j *joiner) markBatch(ctx context.Context) error {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		p.pairs(j.build.index, o.env.BatchRows)
+		p.pairs(j.build.index, o.env.BatchRows, false)
 		keep, err := o.condition.holds(o.env, p, j.build.rec)
 		if err != nil {
 			return err

@@ -134,7 +134,7 @@ func (j *joiner) markWeak(ctx context.Context, rows []int32, build arrow.Record,
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		p.pairs(index, o.env.BatchRows)
+		p.pairs(index, o.env.BatchRows, false)
 		keep, err := o.weak.holds(o.env, &p, build)
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -47,13 +48,19 @@ func (p *probe) release() {
 	}
 }
 
-// pairs lays out the next chunk of at most size pairs.
-func (p *probe) pairs(index *group.Multimap, size int) {
+// pairs lays out the next chunk of at most size pairs, with lonely also rows without candidates.
+func (p *probe) pairs(index *group.Multimap, size int, lonely bool) {
 	p.left, p.right = p.left[:0], p.right[:0]
+	if !lonely && index.Unique() && p.offset == 0 && len(p.ids)-p.row <= size {
+		p.uniquePairs(index)
+		return
+	}
 	for p.row < len(p.ids) && len(p.left) < size {
 		matches := index.Rows(p.ids[p.row])
 		if len(matches) == 0 {
-			p.left, p.right = append(p.left, int32(p.row)), append(p.right, -1)
+			if lonely {
+				p.left, p.right = append(p.left, int32(p.row)), append(p.right, -1)
+			}
 			p.row++
 			continue
 		}
@@ -65,6 +72,16 @@ func (p *probe) pairs(index *group.Multimap, size int) {
 		}
 		if p.offset += n; p.offset == len(matches) {
 			p.row, p.offset = p.row+1, 0
+		}
+	}
+}
+
+// uniquePairs lays out all pairs that are left, of rows with one candidate at most.
+func (p *probe) uniquePairs(index *group.Multimap) {
+	p.left, p.right = slices.Grow(p.left, len(p.ids)), slices.Grow(p.right, len(p.ids))
+	for ; p.row < len(p.ids); p.row++ {
+		if id := p.ids[p.row]; id != group.None {
+			p.left, p.right = append(p.left, int32(p.row)), append(p.right, index.Row(id))
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/quern-engine/quern/compute"
@@ -38,7 +39,7 @@ func (c *Catalog) Table(ctx context.Context, src plan.Source) (*plan.Table, erro
 		return nil, err
 	}
 	if src.Schema == nil && len(table.Files) > 0 {
-		fields, err := c.infer(ctx, o, table.Files[0])
+		fields, err := c.infer(ctx, o, firstFilled(table.Files))
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", src.Name, err)
 		}
@@ -106,6 +107,11 @@ func piece(table *plan.Table, bytes int64) plan.RowGroup {
 		g.Columns[i] = plan.ColumnStats{NullCount: -1, Bytes: max(bytes/columns, 1)}
 	}
 	return g
+}
+
+// firstFilled is the first file that has anything in it, or the first one.
+func firstFilled(files []plan.File) plan.File {
+	return files[max(slices.IndexFunc(files, func(f plan.File) bool { return f.Size > 0 }), 0)]
 }
 
 // infer finds the columns of a file.

@@ -3,7 +3,7 @@ package textio
 import (
 	"bufio"
 	"compress/bzip2"
-	"compress/flate"
+	"compress/zlib"
 	"context"
 	"io"
 
@@ -19,7 +19,7 @@ import (
 // maxWindow bounds the memory that a compressed file makes its decoder take.
 const maxWindow = 128 << 20
 
-// text is the content of a file from an offset on, decompressed.
+// text is the content of a file from an offset on, decompressed, in UTF-8.
 type text struct {
 	io.Reader
 	url   string
@@ -28,7 +28,7 @@ type text struct {
 	zstd  *zstd.Decoder
 }
 
-func openText(ctx context.Context, store *storage.Store, url string, size, from int64) (*text, error) {
+func openText(ctx context.Context, store *storage.Store, o *options, url string, size, from int64) (*text, error) {
 	file, err := store.ReaderAt(ctx, url, size)
 	if err != nil {
 		return nil, err
@@ -38,6 +38,9 @@ func openText(ctx context.Context, store *storage.Store, url string, size, from 
 	if t.Reader, err = t.decompress(compression); err != nil {
 		t.Close()
 		return nil, corrupt(url, err)
+	}
+	if o.charset != nil {
+		t.Reader = o.charset.NewDecoder().Reader(t.Reader)
 	}
 	return t, nil
 }
@@ -58,8 +61,8 @@ func (t *text) decompress(compression string) (io.Reader, error) {
 		return nil, plan.Failf(plan.FailureUser, "file %s: [UNSUPPORTED_FEATURE] text in Brotli is not supported; use gz, zst or bz2", storage.Display(t.url))
 	case "lz4":
 		return lz4.NewReader(src), nil
-	case "deflate":
-		return flate.NewReader(src), nil
+	case "deflate": // which is what Hadoop calls it
+		return zlib.NewReader(src)
 	case "snappy", "sz":
 		return snappy.NewReader(src), nil
 	}

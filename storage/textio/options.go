@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/text/encoding"
+
 	"github.com/quern-engine/quern/plan"
 )
 
@@ -26,6 +28,7 @@ type options struct {
 	corrupt   string // the column that takes records which cannot be read
 	lineSep   string // empty: any of \n, \r\n and \r
 	times     map[string]string
+	charset   encoding.Encoding // nil: UTF-8
 
 	// Of CSV.
 	header, infer             bool
@@ -109,9 +112,7 @@ func (o *options) setCommon(name, value string) (known bool, err error) {
 			err = plan.Failf(plan.FailureUser, "it is empty")
 		}
 	case "encoding", "charset":
-		if !strings.EqualFold(value, "UTF-8") && !strings.EqualFold(value, "UTF8") {
-			err = plan.Failf(plan.FailureUser, "[UNSUPPORTED_FEATURE] the encoding %s is not supported; convert the files to UTF-8", value)
-		}
+		o.charset, err = charset(value)
 	case "dateformat", "timestampformat", "timestampntzformat", "timezone":
 		o.times[name] = value
 	default:

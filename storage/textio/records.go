@@ -31,13 +31,13 @@ type recordReader struct {
 // splittable reports whether a file can be read from the middle.
 func (o *options) splittable(url string) bool {
 	_, compression := storage.FormatOf(url)
-	return compression == "" && !o.multiLine
+	return compression == "" && !o.multiLine && o.charset == nil
 }
 
 // openRecords opens the records that begin from an offset up to, not including, another.
 func openRecords(ctx context.Context, store *storage.Store, o *options, url string, size, from, to int64) (*recordReader, error) {
 	start := max(from-1, 0)
-	t, err := openText(ctx, store, url, size, start)
+	t, err := openText(ctx, store, o, url, size, start)
 	if err != nil {
 		return nil, err
 	}

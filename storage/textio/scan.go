@@ -187,7 +187,7 @@ func (s *Scanner) malformed(ctx context.Context, at int64) error {
 
 // lineOf counts the lines of the file before a position.
 func (s *Scanner) lineOf(ctx context.Context, at int64) (int, error) {
-	t, err := openText(ctx, s.store, s.split.URL, s.split.Size, 0)
+	t, err := openText(ctx, s.store, s.o, s.split.URL, s.split.Size, 0)
 	if err != nil {
 		return 0, err
 	}

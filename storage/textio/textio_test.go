@@ -2,6 +2,7 @@ package textio_test
 
 import (
 	"bytes"
+	"compress/zlib"
 	"context"
 	"io"
 	"os"
@@ -169,10 +170,11 @@ func TestOptions(t *testing.T) {
 func TestCompression(t *testing.T) {
 	const text = "a,b\n1,x\n2,y\n"
 	compressed := map[string]func(io.Writer) io.WriteCloser{
-		"gz":  func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
-		"zst": func(w io.Writer) io.WriteCloser { z, _ := zstd.NewWriter(w); return z },
-		"lz4": func(w io.Writer) io.WriteCloser { return lz4.NewWriter(w) },
-		"sz":  func(w io.Writer) io.WriteCloser { return snappy.NewBufferedWriter(w) },
+		"deflate": func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) }, // as Hadoop has it
+		"gz":      func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
+		"zst":     func(w io.Writer) io.WriteCloser { z, _ := zstd.NewWriter(w); return z },
+		"lz4":     func(w io.Writer) io.WriteCloser { return lz4.NewWriter(w) },
+		"sz":      func(w io.Writer) io.WriteCloser { return snappy.NewBufferedWriter(w) },
 	}
 	for name, open := range compressed {
 		var b bytes.Buffer
@@ -194,12 +196,25 @@ func TestCompression(t *testing.T) {
 	}
 }
 
+// TestEmptyFiles has a file without a byte before the one that tells the columns.
+func TestEmptyFiles(t *testing.T) {
+	dir := filepath.Dir(saved(t, "b.csv", []byte("id,name\n1,x\n")))
+	if err := os.WriteFile(filepath.Join(dir, "a.csv"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	src := source(t, dir+"/*.csv", "", map[string]string{"header": "true"})
+	src.Format = "csv"
+	if schema, rows, err := read(src, 0); err != nil || strings.Join(rows, "|") != "1\tx" {
+		t.Errorf("%s: %q, %v", schema, rows, err)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	for _, c := range []struct{ name, text, options, ddl, want string }{
 		{"x.csv", "1\n", "wholeText=true", "", "option wholetext of CSV: [UNSUPPORTED_FEATURE]"},
 		{"x.json", "{}\n", "header=true", "a int", "option header of JSON: [UNSUPPORTED_FEATURE]"},
 		{"x.csv", "1\n", "mode=LAX", "", "none of PERMISSIVE"},
-		{"x.csv", "1\n", "encoding=UTF-16", "", "[UNSUPPORTED_FEATURE] the encoding UTF-16"},
+		{"x.csv", "1\n", "encoding=EBCDIC", "", "[INVALID_PARAMETER_VALUE.CHARSET] the encoding EBCDIC"},
 		{"x.csv", "1\n", "header=perhaps", "", "option header of CSV"},
 		{"x.csv", "1\n", "timeZone=Moon/Crater", "", "INVALID_TIMEZONE"},
 		{"x.csv", "1\n", "", "a array<int>", "[UNSUPPORTED_DATA_TYPE_FOR_DATASOURCE] The CSV datasource doesn't support the column `a`"},

@@ -22,6 +22,8 @@ type Table struct {
 	Schema     Schema  // the files' columns, then the partition columns
 	Partitions []Field // partition columns, in path order
 	Files      []File  // sorted by URL
+	// InFiles is all columns of the files, in order, where Schema lacks some since the path has them too; else nil.
+	InFiles []Field
 	// Unsupported columns are in the files but not in Schema: by name, their type in words ("list", "time").
 	Unsupported map[string]string
 }

@@ -53,12 +53,15 @@ func (s *Store) findTable(ctx context.Context, src plan.Source) (*plan.Table, er
 // otherwise.
 func SetColumns(table *plan.Table, fields []plan.Field) {
 	partitions := plan.Schema{Fields: table.Partitions}
-	table.Schema.Fields = nil
+	table.Schema.Fields, table.InFiles = nil, nil
 	for _, f := range fields {
 		if partitions.Index(f.Name) < 0 {
 			f.Nullable = true
 			table.Schema.Fields = append(table.Schema.Fields, f)
 		}
+	}
+	if len(table.Schema.Fields) < len(fields) {
+		table.InFiles = fields
 	}
 	table.Schema.Fields = append(table.Schema.Fields, table.Partitions...)
 }

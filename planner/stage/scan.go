@@ -15,7 +15,9 @@ func (c *cutter) scan(n *logical.Scan) (fragment, error) {
 		s.Format = "parquet"
 	}
 	if s.Format != "parquet" {
-		s.Fields = n.Table.Schema.Fields[:first]
+		if s.Fields = n.Table.InFiles; s.Fields == nil {
+			s.Fields = n.Table.Schema.Fields[:first]
+		}
 	}
 	if n.Dropped+n.DroppedGroups > 0 {
 		s.Dropped = &plan.Dropped{Files: n.Dropped, RowGroups: n.DroppedGroups}

@@ -1,93 +1,10 @@
 package compute
 
 import (
-	"math/bits"
-
 	"github.com/apache/arrow/go/v15/arrow"
+
+	"github.com/quern-engine/quern/compute/vector"
 )
-
-// intSet is a fixed set of integers: a bitmap where they lie close together, else a flat table.
-type intSet struct {
-	least int64
-	words []uint64 // bit v-least is set for v in the set; nil: the table has them
-	table []int64  // open addressing; a free slot holds filler
-	shift uint
-	// filler is a number that is not in the set.
-	filler int64
-}
-
-// denseBits is up to how many bits a member a bitmap is taken: it then is no larger than eight tables.
-const denseBits = 1 << 10
-
-func newIntSet(members []int64) intSet {
-	if len(members) == 0 {
-		return intSet{table: []int64{0}, shift: 64}
-	}
-	least, most := members[0], members[0]
-	for _, v := range members {
-		least, most = min(least, v), max(most, v)
-	}
-	if span := uint64(most) - uint64(least); span/denseBits < uint64(len(members)) {
-		s := intSet{least: least, words: make([]uint64, span/64+1)}
-		for _, v := range members {
-			at := uint64(v) - uint64(least)
-			s.words[at/64] |= 1 << (at % 64)
-		}
-		return s
-	}
-	return newSparseSet(members)
-}
-
-func newSparseSet(members []int64) intSet {
-	log := uint(bits.Len(uint(2 * len(members))))
-	s := intSet{table: make([]int64, 1<<log), shift: 64 - log, filler: absentFrom(members)}
-	for i := range s.table {
-		s.table[i] = s.filler
-	}
-	mask := uint64(len(s.table) - 1)
-	for _, v := range members {
-		at := s.home(v)
-		for s.table[at] != s.filler && s.table[at] != v {
-			at = (at + 1) & mask
-		}
-		s.table[at] = v
-	}
-	return s
-}
-
-// absentFrom is a number that is not among some.
-func absentFrom(members []int64) int64 {
-	taken := make(map[int64]bool, len(members))
-	for _, v := range members {
-		taken[v] = true
-	}
-	var v int64
-	for taken[v] {
-		v++
-	}
-	return v
-}
-
-func (s *intSet) home(v int64) uint64 { return uint64(v) * 0x9e3779b97f4a7c15 >> s.shift }
-
-func (s *intSet) has(v int64) bool {
-	if s.words != nil {
-		at := uint64(v) - uint64(s.least)
-		return at/64 < uint64(len(s.words)) && s.words[at/64]>>(at%64)&1 != 0
-	}
-	if v == s.filler {
-		return false
-	}
-	mask := uint64(len(s.table) - 1)
-	for at := s.home(v) & mask; ; at = (at + 1) & mask {
-		switch s.table[at] {
-		case v:
-			return true
-		case s.filler:
-			return false
-		}
-	}
-}
 
 // inIntSet looks integers up among constants. A NULL in the list makes NULL of every miss.
 func inIntSet[T integer](list []node) kernel {
@@ -100,17 +17,17 @@ func inIntSet[T integer](list []node) kernel {
 		}
 		members = append(members, int64(load[T](&scratch{}, value{c.arr, true}, 0).at(0)))
 	}
-	set := newIntSet(members)
+	set := vector.NewIntSet(members)
 	if hasNull {
 		return mapSome1(func(v T) (bool, bool, error) {
-			found := set.has(int64(v))
+			found := set.Has(int64(v))
 			return found, found, nil
 		})
 	}
 	return func(c *context, args []value) (arrow.Array, error) {
 		a, out := load[T](c.scratch, args[0], 0), newOutput[bool](c)
 		for i := range out.rows {
-			out.rows[i] = set.has(int64(a.values[i&a.mask]))
+			out.rows[i] = set.Has(int64(a.values[i&a.mask]))
 		}
 		return out.array(both(c.mem, c.n, args...)), nil
 	}

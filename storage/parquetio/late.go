@@ -1,6 +1,8 @@
 package parquetio
 
 import (
+	"slices"
+
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
@@ -12,14 +14,26 @@ import (
 // lateFilter reads the columns that a scan may prune by first, and tells for which rows the other columns are needed at
 // all. Filters above the scan decide about every row again, so it may keep more rows than it has to, and stop.
 type lateFilter struct {
-	reads   map[int]bool // columns of the scan that the predicates read
-	columns []int        // the same in order
-	schema  plan.Schema  // of those columns
-	program *compute.Program
+	reads   map[int]bool     // columns of the scan that the predicates read
+	columns []int            // the same in order
+	schema  plan.Schema      // of those columns
+	program *compute.Program // nil where there are only sets
+	among   []membership
 	rows    []int32 // scratch
 	off     bool
 
 	seen, kept int64 // rows
+}
+
+// membership is a column of the scan whose values are of use only if they are in a set.
+type membership struct {
+	column int
+	set    *vector.IntSet
+}
+
+// mayHold reports whether values within statistics can be in the set.
+func (m membership) mayHold(s plan.ColumnStats) bool {
+	return !s.HasBounds || s.Min.Null || s.Max.Null || m.set.AnyBetween(s.Min.Int, s.Max.Int)
 }
 
 // When late reading ends: after so many rows of which more than three quarters had to be read.
@@ -28,14 +42,21 @@ const lateTrial = 1 << 17
 // gapRows is up to how many rows between two that are needed are read as well: to go on is cheaper than to stop.
 const gapRows = 24
 
-func newLateFilter(scan *plan.Scan, schema plan.Schema) (lateFilter, error) {
+func newLateFilter(scan *plan.Scan, schema plan.Schema, among map[int]*vector.IntSet) (lateFilter, error) {
 	f := lateFilter{reads: map[int]bool{}}
 	predicate := plan.And(scan.Prune...)
-	if predicate == nil {
+	if predicate == nil && len(among) == 0 {
 		f.off = true
 		return f, nil
 	}
-	predicate.Columns(f.reads)
+	if predicate != nil {
+		predicate.Columns(f.reads)
+	}
+	for column, set := range among {
+		f.reads[column] = true
+		f.among = append(f.among, membership{column, set})
+	}
+	slices.SortFunc(f.among, func(a, b membership) int { return a.column - b.column })
 	places := map[int]int{}
 	for i := range schema.Fields {
 		if f.reads[i] {
@@ -48,7 +69,7 @@ func newLateFilter(scan *plan.Scan, schema plan.Schema) (lateFilter, error) {
 		return f, plan.Failf(plan.FailureInternal, "scan of %s: a predicate reads a column that is not there", scan.Source)
 	}
 	f.off = len(f.columns) == len(schema.Fields) || len(f.columns) == 0
-	if f.off {
+	if f.off || predicate == nil {
 		return f, nil
 	}
 	over := predicate.Transform(func(e *plan.Expr) *plan.Expr {
@@ -74,9 +95,11 @@ func (f *lateFilter) choose(mem memory.Allocator, arrays []arrow.Array, rows int
 	}
 	rec := vector.NewRecord(f.schema, read, rows)
 	defer rec.Release()
-	var err error
-	if f.rows, err = f.program.Select(mem, rec, f.rows); err != nil {
+	if err := f.selectRows(mem, rec); err != nil {
 		return nil, err
+	}
+	for _, m := range f.among {
+		f.rows = m.set.Keep(arrays[m.column], f.rows)
 	}
 	chosen := nearRows(f.rows)
 	f.seen += int64(rows)
@@ -88,6 +111,19 @@ func (f *lateFilter) choose(mem memory.Allocator, arrays []arrow.Array, rows int
 		return allRows(int64(rows)), nil
 	}
 	return chosen, nil
+}
+
+// selectRows finds the rows of a batch for which the predicates are true.
+func (f *lateFilter) selectRows(mem memory.Allocator, rec arrow.Record) (err error) {
+	if f.program != nil {
+		f.rows, err = f.program.Select(mem, rec, f.rows)
+		return err
+	}
+	f.rows = f.rows[:0]
+	for i := range int32(rec.NumRows()) {
+		f.rows = append(f.rows, i)
+	}
+	return nil
 }
 
 // nearRows is rows in order, and those in small gaps between them.

@@ -147,7 +147,7 @@ func TestNestedBytesDoNotDependOnBatches(t *testing.T) {
 }
 
 // scanText reads a file's columns with predicates to prune by, as text.
-func scanText(path string, node *plan.Scan, schema plan.Schema, batch int) (rows []string, counts parquetio.Counts, err error) {
+func scanText(path string, node *plan.Scan, schema plan.Schema, opts parquetio.ScanOptions) (rows []string, counts parquetio.Counts, err error) {
 	ctx, store := context.Background(), storage.New()
 	defer store.Close()
 	url, err := storage.URL("/", path)
@@ -163,8 +163,9 @@ func scanText(path string, node *plan.Scan, schema plan.Schema, batch int) (rows
 		return nil, counts, err
 	}
 	mem := memory.NewCheckedAllocator(recycle.Poison())
+	opts.Mem = mem
 	splits := []plan.Split{{URL: files[0].URL, Size: files[0].Size, ETag: files[0].ETag, RowGroupEnd: len(files[0].RowGroups)}}
-	s, err := parquetio.OpenScan(ctx, store, node, schema, splits, parquetio.ScanOptions{BatchRows: batch, Mem: mem})
+	s, err := parquetio.OpenScan(ctx, store, node, schema, splits, opts)
 	if err != nil {
 		return nil, counts, err
 	}

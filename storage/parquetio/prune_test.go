@@ -108,13 +108,13 @@ func TestPrunedRows(t *testing.T) {
 		} {
 			path := saved(t, write(t, schema, opts, rows, rec))
 			for _, batch := range []int{0, 1000} {
-				checkPruned(t, fmt.Sprint(c.prune, name, batch), path, batch, rec, c.prune, c.match, c.atMost, c.byPages && name == "one")
+				checkPruned(t, fmt.Sprint(c.prune, name, batch), path, parquetio.ScanOptions{BatchRows: batch}, rec, c.prune, c.match, c.atMost, c.byPages && name == "one")
 			}
 		}
 	}
 }
 
-func checkPruned(t *testing.T, name, path string, batch int, rec arrow.Record, prune []*plan.Expr, match func(int) bool, atMost int, byPages bool) {
+func checkPruned(t *testing.T, name, path string, opts parquetio.ScanOptions, rec arrow.Record, prune []*plan.Expr, match func(int) bool, atMost int, byPages bool) {
 	t.Helper()
 	schema := eventsSchema()
 	node := &plan.Scan{Source: "t", Prune: prune}
@@ -123,7 +123,7 @@ func checkPruned(t *testing.T, name, path string, batch int, rec arrow.Record, p
 	}
 	node.Columns = append(node.Columns, plan.ScanColumn{Name: "row_index", Virtual: plan.VirtualRow})
 	schema.Fields = append(schema.Fields, plan.Field{Name: "row_index", Type: plan.Int64})
-	got, counts, err := scanText(path, node, schema, batch)
+	got, counts, err := scanText(path, node, schema, opts)
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -154,6 +154,34 @@ func checkPruned(t *testing.T, name, path string, batch int, rec arrow.Record, p
 	}
 }
 
+// A set of numbers leaves out row groups, pages and rows, alone and beside predicates.
+func TestRowsAmongSets(t *testing.T) {
+	schema, rows := eventsSchema(), 30_000
+	rec := events(t, rows)
+	defer rec.Release()
+	ids := vector.Int64s(rec.Column(0))
+	member := func(v int64) bool { return v >= 20_000 && v < 20_100 || v == 41_000 }
+	set := vector.NewBitmap(20_000, 41_000)
+	for v := int64(20_000); v <= 41_000; v++ {
+		if member(v) {
+			set.Add(vector.FromInt64s(memory.DefaultAllocator, []int64{v}))
+		}
+	}
+	match := func(r int) bool { return member(ids[r]) }
+	score, _ := plan.LiteralExpr(plan.Float64, 0.5)
+	above := plan.CallExpr(">", plan.Boolean, plan.ColumnExpr(2, schema.Fields[2]), score)
+	scores := vector.Float64s(rec.Column(2))
+	for name, opts := range map[string]parquetio.WriterOptions{"groups": {GroupRows: 7000, PageBytes: 4 << 10}, "one": {PageBytes: 4 << 10}} {
+		path := saved(t, write(t, schema, opts, rows, rec))
+		for _, batch := range []int{0, 1000} {
+			o := parquetio.ScanOptions{BatchRows: batch, Among: map[int]*vector.IntSet{0: set}}
+			checkPruned(t, name, path, o, rec, nil, match, 300, name == "one")
+			both := func(r int) bool { return match(r) && rec.Column(2).IsValid(r) && scores[r] > 0.5 }
+			checkPruned(t, name+" and a predicate", path, o, rec, []*plan.Expr{above}, both, 200, name == "one")
+		}
+	}
+}
+
 // TestBloomFilters writes filters with every codec, in small pages and large ones: the writer reads its pages back for
 // them. What is there is found, what is not rules out row groups.
 func TestBloomFilters(t *testing.T) {
@@ -169,7 +197,7 @@ func TestBloomFilters(t *testing.T) {
 			for name, most := range map[string]int{wanted: 1000, "user-none": 0} {
 				prune := []*plan.Expr{plan.CallExpr("=", plan.Boolean, user, plan.StringLiteral(name))}
 				match := func(r int) bool { return vector.Format(rec.Column(1), r) == name }
-				checkPruned(t, codec+" "+name, path, 0, rec, prune, match, most, false)
+				checkPruned(t, codec+" "+name, path, parquetio.ScanOptions{}, rec, prune, match, most, false)
 			}
 		}
 	}
@@ -183,7 +211,7 @@ func TestVirtualColumns(t *testing.T) {
 	node := &plan.Scan{Columns: []plan.ScanColumn{{Virtual: plan.VirtualFile}, {Virtual: plan.VirtualRow}, {Name: "new"}}}
 	got, _, err := scanText(path, node, plan.Schema{Fields: []plan.Field{
 		{Name: "f", Type: plan.String}, {Name: "r", Type: plan.Int64}, {Name: "new", Type: plan.Array(plan.Int64, true), Nullable: true},
-	}}, 300)
+	}}, parquetio.ScanOptions{BatchRows: 300})
 	if err != nil || len(got) != 2500 {
 		t.Fatalf("%d rows, %v", len(got), err)
 	}

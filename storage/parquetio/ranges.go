@@ -137,6 +137,16 @@ func (p *pagePruner) pages(e *plan.Expr, column int) (out ranges) {
 	return out
 }
 
+// where is the rows of the pages whose statistics pass.
+func (s *pageStats) where(ok func(plan.ColumnStats) bool) (out ranges) {
+	for i, stats := range s.stats {
+		if from := s.index.pages[i].row; ok(stats) {
+			out = out.add(from, from+s.index.rowsOf(i))
+		}
+	}
+	return out
+}
+
 // smallChunk is up to how many bytes a column chunk has to have for its page index to be worth a look.
 const smallChunk = 32 << 10
 
@@ -175,6 +185,11 @@ func (s *Scanner) prunePages(src io.ReaderAt, group int) (ranges, error) {
 	}
 	for _, e := range s.scan.Prune {
 		out = out.intersect(p.mayMatch(e))
+	}
+	for _, m := range s.late.among {
+		if p.columns[m.column] != nil {
+			out = out.intersect(p.columns[m.column].where(m.mayHold))
+		}
 	}
 	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -24,6 +25,9 @@ const (
 type ScanOptions struct {
 	BatchRows int              // rows per batch, at most 65,536; 16,384 if zero
 	Mem       memory.Allocator // of the batches; memory.DefaultAllocator if nil
+	// Among are sets outside of which the values of some columns of the output are of no use: rows with others, or NULL,
+	// may be left out.
+	Among map[int]*vector.IntSet
 }
 
 // Counts are what a scan has done so far.
@@ -67,7 +71,7 @@ func OpenScan(_ context.Context, store *storage.Store, scan *plan.Scan, schema p
 	if opts.Mem == nil {
 		opts.Mem = memory.DefaultAllocator
 	}
-	late, err := newLateFilter(scan, schema)
+	late, err := newLateFilter(scan, schema, opts.Among)
 	if err != nil {
 		return nil, err
 	}
@@ -264,7 +268,7 @@ func (s *Scanner) pruned(group int) bool {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(s.late.among, func(m membership) bool { return !m.mayHold(g.columns[m.column]) })
 }
 
 // batch reads the next rows of every column; nil when none of them is wanted after all.

@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 	"github.com/quern-engine/quern/storage/ipcio"
@@ -19,6 +20,9 @@ type Options struct {
 	BatchRows int              // rows per batch; 16,384 if zero
 	Mem       memory.Allocator // of the batches; memory.DefaultAllocator if nil
 	Session   plan.Session     // how text is read depends on it
+	// Among are sets outside of which the values of some columns of the output are of no use: rows with others, or NULL,
+	// may be left out. A format that cannot do so earlier than whoever asks ignores them.
+	Among map[int]*vector.IntSet
 }
 
 // Counts are what a scan has done so far.
@@ -40,7 +44,7 @@ type Scanner interface {
 func Open(ctx context.Context, store *storage.Store, scan *plan.Scan, schema plan.Schema, splits []plan.Split, opts Options) (Scanner, error) {
 	switch scan.Format {
 	case "parquet":
-		return parquetio.OpenScan(ctx, store, scan, schema, splits, parquetio.ScanOptions{BatchRows: opts.BatchRows, Mem: opts.Mem})
+		return parquetio.OpenScan(ctx, store, scan, schema, splits, parquetio.ScanOptions{BatchRows: opts.BatchRows, Mem: opts.Mem, Among: opts.Among})
 	case "csv", "json":
 		return textio.OpenScan(ctx, store, scan, schema, splits, textio.ScanOptions{BatchRows: opts.BatchRows, Mem: opts.Mem, Session: opts.Session})
 	case "arrow":

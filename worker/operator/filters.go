@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
 )
 
@@ -11,11 +12,12 @@ type Filters interface {
 	Publish(id int, f RuntimeFilter)
 }
 
-// RuntimeFilter says which values can find a partner in a join: none but those of Values, if it is not nil, and none
-// outside of Min and Max, if they are not nil. NULL finds no partner. With Empty nothing finds one.
+// RuntimeFilter says which values can find a partner in a join: none but those of Values and of Set, if these are not nil,
+// and none outside of Min and Max, if they are not nil. NULL finds no partner. With Empty nothing finds one.
 type RuntimeFilter struct {
 	Type     plan.Type
 	Empty    bool
 	Min, Max *plan.Literal
 	Values   []plan.Literal // in ascending order, without duplicates
+	Set      *vector.IntSet // a bitmap of integers, dates or times, where there are too many values to name
 }

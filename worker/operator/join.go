@@ -121,7 +121,7 @@ func (o *HashJoin) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	o.publisher.publish()
+	o.publisher.publish(o.loading.batches)
 	side, err := o.loading.finish(o)
 	if err != nil {
 		return err

@@ -78,7 +78,7 @@ func (l *loader) finish(o *HashJoin) (*buildSide, error) {
 	if err != nil {
 		return nil, fmt.Errorf("join: %w", err)
 	}
-	b := &buildSide{rec: rec}
+	b := &buildSide{rec: rec, published: o.publisher.bytes()}
 	b.index, err = group.NewMultimap(types(l.schema, l.keys), o.plan.NullSafe, pick(rec, l.keys), int(rec.NumRows()))
 	if err == nil && o.plan.NullAware {
 		err = b.indexNulls(o)
@@ -138,6 +138,8 @@ type buildSide struct {
 	matched []bool // full, right semi and anti: rows that found a partner
 	keySeen []bool // right semi and anti without a condition: keys that did
 
+	published int64 // bytes of what the join has published
+
 	// Of a null-aware join: the rows with a NULL among the compared keys, and both sets of rows by the other keys.
 	withNull arrow.Record
 	nullsBy  *group.Multimap
@@ -145,7 +147,7 @@ type buildSide struct {
 }
 
 func (b *buildSide) bytes() int64 {
-	n := vector.Size(b.rec) + grown(b.index.Bytes()) + int64(len(b.matched)+len(b.keySeen))
+	n := vector.Size(b.rec) + grown(b.index.Bytes()) + int64(len(b.matched)+len(b.keySeen)) + b.published
 	if b.withNull != nil {
 		n += vector.Size(b.withNull) + grown(b.nullsBy.Bytes())
 	}

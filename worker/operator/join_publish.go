@@ -134,8 +134,8 @@ func (k *publishedKey) widenBytes(v []byte) {
 	k.any = true
 }
 
-// publish offers the filters, once, when the build side is complete.
-func (p *publisher) publish() {
+// publish offers the filters, once, when the build side is complete. rows are all of it, or nil if they are not in memory.
+func (p *publisher) publish(rows []arrow.Record) {
 	if p == nil || p.done != nil {
 		return
 	}
@@ -144,12 +144,42 @@ func (p *publisher) publish() {
 		if k.any {
 			f.Min, f.Max = &k.min, &k.max
 		}
-		if k.any && k.values != nil {
+		switch {
+		case k.any && k.values != nil:
 			f.Values = k.literals(p.env)
+		case k.any:
+			f.Set = k.set(rows)
 		}
 		p.env.Filters.Publish(k.id, f)
 		p.done = append(p.done, publishedFilter{k.id, f})
 	}
+}
+
+// set is the key's values as a bitmap; nil where they are no integers, lie too far apart, or so close together that the
+// bounds say as much.
+func (k *publishedKey) set(rows []arrow.Record) *vector.IntSet {
+	if len(rows) == 0 || k.typ.Kind == plan.KindString || k.typ.Kind == plan.KindBinary {
+		return nil
+	}
+	set := vector.NewBitmap(k.min.Int, k.max.Int)
+	if set == nil {
+		return nil
+	}
+	for _, rec := range rows {
+		set.Add(rec.Column(k.column))
+	}
+	if set.Len() > set.Span()/2 {
+		return nil
+	}
+	return set
+}
+
+// bytes is the memory that the filters hold.
+func (p *publisher) bytes() (n int64) {
+	for _, f := range p.filters() {
+		n += f.filter.Set.Bytes()
+	}
+	return n
 }
 
 // filters is what has been published.

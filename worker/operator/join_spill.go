@@ -165,7 +165,7 @@ func (j *spilledJoin) spillRight(next arrow.Record, divide bool) (files *fileSet
 	if err != nil {
 		return nil, lonely, err
 	}
-	o.publisher.publish()
+	o.publisher.publish(nil)
 	files, err = out.finish()
 	return files, lonely, err
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/worker/operator"
 )
@@ -25,9 +26,10 @@ func (f *runtimeFilters) Publish(id int, filter operator.RuntimeFilter) {
 	f.byID[id] = filter
 }
 
-// narrow is the scan with what is known of its columns by now added to what it may prune by.
-func (f *runtimeFilters) narrow(scan *plan.Scan, schema plan.Schema) *plan.Scan {
-	narrowed := *scan
+// narrow is the scan with what is known of its columns by now added to what it may prune by, and the sets of values that
+// are too large to name.
+func (f *runtimeFilters) narrow(scan *plan.Scan, schema plan.Schema) (*plan.Scan, map[int]*vector.IntSet) {
+	narrowed, sets := *scan, map[int]*vector.IntSet{}
 	narrowed.Prune = append([]*plan.Expr(nil), scan.Prune...)
 	for _, want := range scan.RuntimeFilters {
 		filter, ok := f.byID[want.ID]
@@ -39,8 +41,11 @@ func (f *runtimeFilters) narrow(scan *plan.Scan, schema plan.Schema) *plan.Scan 
 			continue
 		}
 		narrowed.Prune = append(narrowed.Prune, conjuncts(plan.ColumnExpr(want.Column, field), filter)...)
+		if filter.Set != nil {
+			sets[want.Column] = filter.Set
+		}
 	}
-	return &narrowed
+	return &narrowed, sets
 }
 
 // conjuncts is a filter as expressions over its column.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/worker/operator"
 )
@@ -19,6 +20,7 @@ func TestScansNarrowByRuntimeFilters(t *testing.T) {
 	}{
 		"range and values":  {all, 0, "[true in(k#0, 3, 5, 9) (k#0 >= 3) (k#0 <= 9)]"},
 		"range":             {operator.RuntimeFilter{Type: plan.Int64, Min: &low, Max: &high}, 0, "[true (k#0 >= 3) (k#0 <= 9)]"},
+		"range and a set":   {operator.RuntimeFilter{Type: plan.Int64, Min: &low, Max: &high, Set: vector.NewBitmap(3, 9)}, 0, "[true (k#0 >= 3) (k#0 <= 9)]"},
 		"nothing":           {operator.RuntimeFilter{Type: plan.Int64, Empty: true}, 0, "[true false]"},
 		"of another type":   {all, 1, "[true]"},
 		"of a column gone":  {all, 2, "[true]"},
@@ -32,7 +34,10 @@ func TestScansNarrowByRuntimeFilters(t *testing.T) {
 		if c.column >= 0 {
 			filters.Publish(4, c.filter)
 		}
-		narrowed := filters.narrow(scan, schema)
+		narrowed, among := filters.narrow(scan, schema)
+		if among[0] != c.filter.Set {
+			t.Errorf("%s: the set is %v", name, among[0])
+		}
 		if got := fmt.Sprint(narrowed.Prune); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}

@@ -89,8 +89,8 @@ func (b *builder) openScan(ctx context.Context, n *plan.Node) (operator.Operator
 	if b.stage.Splits == nil || b.scan != nil {
 		return nil, fmt.Errorf("stage %d: the scan of %s has no splits of its own", b.stage.ID, n.Scan.Source)
 	}
-	open := func(ctx context.Context, s *plan.Scan) (batchSource, error) {
-		opts := scan.Options{Mem: b.env.Allocator, BatchRows: b.env.BatchRows, Session: b.task.Job.Session}
+	open := func(ctx context.Context, s *plan.Scan, among map[int]*vector.IntSet) (batchSource, error) {
+		opts := scan.Options{Mem: b.env.Allocator, BatchRows: b.env.BatchRows, Session: b.task.Job.Session, Among: among}
 		source, err := scan.Open(ctx, b.env.Store, s, n.Schema, b.stage.Splits[b.task.Task], opts)
 		if err != nil {
 			return nil, err
@@ -100,11 +100,12 @@ func (b *builder) openScan(ctx context.Context, n *plan.Node) (operator.Operator
 	}
 	if len(n.Scan.RuntimeFilters) > 0 {
 		late := &lateScan{open: func(ctx context.Context) (batchSource, error) {
-			return open(ctx, b.filters.narrow(n.Scan, n.Schema))
+			narrowed, among := b.filters.narrow(n.Scan, n.Schema)
+			return open(ctx, narrowed, among)
 		}}
 		return b.scanLeaf(n, late), nil
 	}
-	source, err := open(ctx, n.Scan)
+	source, err := open(ctx, n.Scan, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package compute
+package vector
 
 import (
 	"math"
@@ -17,15 +17,15 @@ func TestIntSet(t *testing.T) {
 		for _, v := range members {
 			want[v] = true
 		}
-		sets := []intSet{newIntSet(members)}
+		sets := []IntSet{NewIntSet(members)}
 		if len(members) > 0 {
 			sets = append(sets, newSparseSet(members))
 		}
 		asked := append(rapid.SliceOf(number).Draw(rt, "asked"), members...)
 		for i, s := range sets {
 			for _, v := range asked {
-				if s.has(v) != want[v] {
-					rt.Fatalf("set %d: %d is said to be in: %t", i, v, s.has(v))
+				if s.Has(v) != want[v] {
+					rt.Fatalf("set %d: %d is said to be in: %t", i, v, s.Has(v))
 				}
 			}
 		}

@@ -48,7 +48,9 @@ func resolveArrayPair(name string, r func(plan.Type) plan.Type) resolver {
 		for i, a := range args {
 			t, ok := arrayParam().accept(a)
 			if !ok {
-				return Signature{}, argumentError{i, `"ARRAY"`, a}
+				return Signature{}, userError("DATATYPE_MISMATCH.BINARY_ARRAY_DIFF_TYPES", "Cannot resolve \"%s\" due to data type mismatch: "+
+					"Input to function `%s` should have been two \"ARRAY\" with same element type, but it's [%s, %s].",
+					name, name, sqlType(args[0]), sqlType(args[1]))
 			}
 			sides[i] = t
 		}

@@ -10,7 +10,7 @@ func conditionalFunctions() []Function {
 	alikeArgs := func(least, most int) resolver { return takesAlike(sameAs(0), least, most) }
 	return []Function{
 		{
-			Name: "case", Usage: "CASE WHEN cond THEN value … [ELSE value] END",
+			Name: "case", Usage: "CASE WHEN cond THEN value … [ELSE value] END, when(cond, value, …[, value])",
 			Summary: "The value of the first true condition.",
 			Example: "CASE WHEN 1 > 2 THEN 'a' ELSE 'b' END", ExampleResult: "b", resolve: resolveCase, build: buildCase,
 		},

@@ -99,7 +99,7 @@ func chapters() []chapter {
 		{"Strings: comparing and disguising", append(stringExtraFunctions(), likenessFunctions()...)}, {"Strings: coding", codingFunctions()},
 		{"Regular expressions", append(regexpFunctions(), sentencesFunction())}, {"URLs", urlFunctions()}, {"Bitmaps", bitmapFunctions()},
 		{"Patterns", patternFunctions()}, {"Digests", digestFunctions()}, {"Ciphers", cipherFunctions()}, {"Hashes", hashFunctions()},
-		{"Dates", dateFunctions()}, {"Timestamps", timestampFunctions()}, {"Clocks and zones", clockFunctions()},
+		{"Dates", dateFunctions()}, {"Timestamps", timestampFunctions()}, {"Clocks and zones", clockFunctions()}, {"Places", placeFunctions()},
 		{"Intervals", append(intervalFunctions(), extractFunctions()...)},
 		{"Arrays, maps and structs: making", constructFunctions()}, {"Arrays, maps and structs: reading", accessFunctions()},
 		{"Arrays", append(arrayFunctions(), sequenceFunction())}, {"Arrays as sets", arraySetFunctions()},

@@ -75,7 +75,7 @@ func generatorFunctions() []Function {
 	stack := generator("stack", "stack(n, a, …)", "The values in n rows, one after the other; what is missing is NULL.", resolveStack, generateStack)
 	stack.resolveExprs = resolveStackCall
 	out := []Function{
-		stack,
+		stack, timeWindowFunction(),
 		generator("json_tuple", "json_tuple(json, key, …)", "The values of keys of a JSON object as strings.", resolveJSONTuple, generateJSONTuple),
 		generator("replicate_rows", "replicate_rows(n, a, …)", "The values n times.", resolveReplicate, generateReplicated),
 	}

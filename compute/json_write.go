@@ -2,6 +2,7 @@ package compute
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -183,7 +184,7 @@ func (w *jsonFormat) array(dst []byte, arr arrow.Array, i int, t plan.Type) ([]b
 	return append(dst, ']'), nil
 }
 
-// entries writes the keys as casts to string do.
+// entries writes the keys as casts to string do, but those of dates and timestamps as the numbers that they are.
 func (w *jsonFormat) entries(dst []byte, arr arrow.Array, i int, t plan.Type) ([]byte, error) {
 	m := vector.MapsOf(arr)
 	dst = append(dst, '{')
@@ -192,7 +193,12 @@ func (w *jsonFormat) entries(dst []byte, arr arrow.Array, i int, t plan.Type) ([
 		if k > from {
 			dst = append(dst, ',')
 		}
-		dst = append(appendJSONString(dst, vector.Format(m.Keys, k)), ':')
+		key := vector.Format(m.Keys, k)
+		switch t.MapKey().Type.Kind {
+		case plan.KindDate, plan.KindTimestamp, plan.KindTimestampNTZ:
+			key = strconv.FormatInt(vector.LiteralAt(m.Keys, k).Int, 10)
+		}
+		dst = append(appendJSONString(dst, key), ':')
 		var err error
 		if dst, err = w.append(dst, m.Values, k, t.MapValue().Type); err != nil {
 			return dst, err

@@ -149,7 +149,10 @@ func appendSteps(dst []int64, start, stop, step int64) ([]int64, error) {
 		distance, stride = -distance, -stride
 	}
 	n := distance/stride + 1
-	if n == 0 || n > uint64(maxElements-len(dst)) {
+	if n == 0 || n > maxElements {
+		return dst, userError("COLLECTION_SIZE_LIMIT_EXCEEDED.PARAMETER", "Can't create array with %d elements which exceeding the array size limit %d.", n, maxElements)
+	}
+	if n > uint64(maxElements-len(dst)) {
 		return dst, errTooManyElements()
 	}
 	for k := range n {

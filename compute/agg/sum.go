@@ -210,7 +210,10 @@ func (s *sumInt) Result(mem memory.Allocator, from, to int) (arrow.Array, error)
 		dt = s.result.Arrow()
 	}
 	return s.column(mem, dt, from, to, func(c total[int64]) (int64, bool) {
-		if s.mean && c.n > 0 {
+		switch wide := s.kind == plan.KindYearMonthInterval && c.sum != int64(int32(c.sum)); {
+		case s.mean && c.n > 0 && wide: // no mean of a sum that months cannot hold
+			return math.MaxInt64, true
+		case s.mean && c.n > 0:
 			return roundedQuotient(c.sum, c.n), true
 		}
 		return c.sum, c.n > 0

@@ -2,6 +2,7 @@ package logical
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/quern-engine/quern/compute"
 	"github.com/quern-engine/quern/plan"
@@ -136,7 +137,11 @@ func nullableResult(sig compute.Signature, args []*plan.Expr) bool {
 // parameter is the value of an argument that must be constant.
 func (a *analyser) parameter(e *sql.Call, arg *plan.Expr) (*plan.Expr, error) {
 	if readsAny(arg) || readsVariable(arg) {
-		return nil, a.errorf(e.Span, "DATATYPE_MISMATCH.NON_FOLDABLE_INPUT", "an argument of %s must be a constant, and this is %s", lower(e.Name.Name), arg)
+		class := "DATATYPE_MISMATCH.NON_FOLDABLE_INPUT"
+		if strings.EqualFold(e.Name.Name, "mode") {
+			class = "NON_FOLDABLE_ARGUMENT"
+		}
+		return nil, a.errorf(e.Span, class, "an argument of %s must be a constant, and this is %s", lower(e.Name.Name), arg)
 	}
 	v, err := compute.Fold(arg, a.env.Session)
 	if err != nil {

@@ -35,6 +35,8 @@ type analyser struct {
 	pendingIDs []int
 	// unused are columns of the outer row that WITH queries of the innermost subquery use, for its name.
 	unused []string
+	// windowOf is the column of windows of time that a call of window stands for.
+	windowOf map[*sql.Call]Column
 }
 
 // maxNesting bounds how deep queries nest in queries: far above what people write, far below what a stack holds.

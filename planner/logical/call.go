@@ -50,6 +50,9 @@ func (a *analyser) callExpr(e *sql.Call, ctx *exprContext) (*plan.Expr, error) {
 			return x, err
 		}
 	}
+	if c, ok := a.windowOf[e]; ok {
+		return c.Ref(), nil
+	}
 	if f, ok := a.env.function(e.Name.Name); ok {
 		return a.udfCall(e, f, ctx)
 	}
@@ -68,6 +71,11 @@ func (a *analyser) callExpr(e *sql.Call, ctx *exprContext) (*plan.Expr, error) {
 		return a.place(e)
 	}
 	e = unitCall(e)
+	if bare, ok := e.Name.Name, len(e.Args) > 0; ok && (strings.EqualFold(bare, "timestampadd") || strings.EqualFold(bare, "timestampdiff")) {
+		if unit, ok := e.Args[0].(*sql.Name); ok && len(unit.Parts) == 1 {
+			return nil, a.errorf(unit.Span, "UNRESOLVED_ROUTINE", "no unit %q", unit.Parts[0].Name).WithHint("HOUR and DAY are units")
+		}
+	}
 	f, ok := compute.Lookup(e.Name.Name)
 	if !ok {
 		return nil, a.unknownFunction(e)
@@ -80,6 +88,8 @@ func (a *analyser) callExpr(e *sql.Call, ctx *exprContext) (*plan.Expr, error) {
 		e = named
 	}
 	switch {
+	case isTopBy(e, f):
+		return a.topBy(e, f, ctx)
 	case f.Kind == compute.Generator:
 		return nil, a.misplacedGenerator(e, ctx)
 	case e.Over != nil:
@@ -204,7 +214,7 @@ func unitCall(e *sql.Call) *sql.Call {
 	}
 	c := *e
 	c.Name.Name = name
-	if unit, ok := e.Args[0].(*sql.Name); ok && len(unit.Parts) == 1 {
+	if unit, ok := e.Args[0].(*sql.Name); ok && len(unit.Parts) == 1 && sql.IsUnit(unit.Parts[0].Name) {
 		text := &sql.Literal{Kind: "string", Text: unit.Parts[0].Name, Span: unit.Span}
 		c.Args = append([]sql.Expr{text}, e.Args[1:]...)
 	}

@@ -22,7 +22,7 @@ func asGenerator(e sql.Expr) (*sql.Call, *compute.Function, bool) {
 		return nil, nil, false
 	}
 	f, ok := compute.Lookup(call.Name.Name)
-	return call, f, ok && f.Kind == compute.Generator
+	return call, f, ok && f.Kind == compute.Generator && f.Name != "window"
 }
 
 // misplacedGenerator is the error for a generator that is not by itself in the SELECT list.

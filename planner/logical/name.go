@@ -8,6 +8,9 @@ import (
 	"github.com/quern-engine/quern/planner/sql"
 )
 
+// currentUser is the name of the column that the bare word user makes.
+const currentUser = "current_user()"
+
 // name resolves a parameter of a lambda, a column, or an alias where the clause knows them. Names behind that of a
 // column are fields.
 func (a *analyser) name(n *sql.Name, ctx *exprContext) (*plan.Expr, error) {
@@ -43,6 +46,11 @@ func (a *analyser) name(n *sql.Name, ctx *exprContext) (*plan.Expr, error) {
 	}
 	if e, found, err := a.variable(n); found || err != nil {
 		return e, err
+	}
+	if len(n.Parts) == 1 && !n.Parts[0].Quoted && strings.EqualFold(n.Parts[0].Name, "user") {
+		a.texts[n] = currentUser
+		user, err := a.call(n.Span, "current_user")
+		return user, err
 	}
 	var more []string
 	for _, it := range ctx.aliases {

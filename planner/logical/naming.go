@@ -24,6 +24,9 @@ type naming struct {
 func (b *block) columnName(e sql.Expr) string {
 	n := &naming{analyser: b.analyser, scope: b.in.scope, counted: map[*sql.Star]bool{}}
 	n.namer.Windows, n.namer.Special, n.namer.Recast = b.windows.named, n.special, n.recast
+	if name, ok := e.(*sql.Name); ok && n.texts[name] == currentUser {
+		return currentUser
+	}
 	return n.namer.Name(e)
 }
 
@@ -39,6 +42,9 @@ func (n *naming) special(e sql.Expr) string {
 	case *sql.Call:
 		if x := n.made[e]; e.Bare && x != nil && x.Op == plan.OpColumn {
 			return e.Name.Name
+		}
+		if _, ok := n.windowOf[e]; ok {
+			return "window"
 		}
 		if r, ok := n.env.routine(e.Name.Name); ok {
 			return n.routine(e, r)

@@ -19,6 +19,8 @@ type scopeColumn struct {
 	schema string
 	// qualified says that only t.name finds it: the keys of a USING join on the side that does not show.
 	qualified bool
+	// hidden says that * does not list it: windows of time.
+	hidden bool
 }
 
 // scopeOf names the columns of a node after a table.
@@ -96,7 +98,7 @@ func (s *scope) of(qualifier []sql.Ident) []scopeColumn {
 func (s *scope) visible() []scopeColumn {
 	var found []scopeColumn
 	for _, c := range s.cols {
-		if !c.qualified {
+		if !c.qualified && !c.hidden {
 			found = append(found, c)
 		}
 	}

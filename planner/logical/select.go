@@ -60,6 +60,9 @@ func (a *analyser) selectBlock(s *sql.Select, order []sql.OrderItem, with *named
 			return nil, err
 		}
 	}
+	if in, err = a.timeWindows(in, s.TimeWindows, with); err != nil {
+		return nil, err
+	}
 	if err := a.checkWindows(s.Windows); err != nil {
 		return nil, err
 	}

@@ -45,6 +45,7 @@ type Select struct {
 	Having       Expr
 	Qualify      Expr
 	Windows      []NamedWindow
+	TimeWindows  []*Call    // the calls of window(…) in the block, which all of it can use
 	Pipe         *PipeItems // what |> EXTEND and |> AGGREGATE have added; nil elsewhere
 	Span         source.Span
 }

@@ -43,8 +43,20 @@ func (n *Namer) callText(e *Call) string {
 	return text
 }
 
+// takesLambda reports functions whose second argument is a lambda of one parameter.
+func takesLambda(name Ident) bool {
+	switch strings.ToLower(name.Name) {
+	case "transform", "filter", "exists", "forall":
+		return true
+	}
+	return false
+}
+
 func (n *Namer) argument(e *Call, i int, a Expr) string {
 	text := n.Text(a)
+	if _, lambda := a.(*Lambda); i == 1 && !lambda && takesLambda(e.Name) { // a lambda that does not look at its parameter
+		return "lambdafunction(" + text + ", namedlambdavariable())"
+	}
 	if e.Names != nil && e.Names[i] != nil && isStruct(e.Name) {
 		return text + " AS " + e.Names[i].Name
 	}

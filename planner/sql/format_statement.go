@@ -57,6 +57,15 @@ func (f *printer) command(s *Command) {
 		return
 	case CommandTruncate:
 		f.words("TRUNCATE TABLE ")
+	case CommandDescribeFunc:
+		f.words("DESCRIBE FUNCTION ")
+		f.keyword(s.Extended, "EXTENDED ")
+		f.words(formatIdents(s.Name, "."))
+		return
+	case CommandShowFunctions:
+		f.words("SHOW ")
+		f.keyword(s.Scope != "", s.Scope+" ")
+		f.words("FUNCTIONS")
 	case CommandShowTables, CommandShowViews, CommandShowColumns:
 		f.words(strings.ToUpper(s.Kind))
 		f.keyword(s.Name != nil, " IN ")

@@ -15,7 +15,40 @@ func (p *parser) call(name Ident) Expr {
 	p.arguments(c)
 	p.ignoreNulls(c)
 	p.expectOp(")", " or a comma")
+	if e := p.asExpression(c); e != nil {
+		return e
+	}
+	if strings.EqualFold(c.Name.Name, "window") {
+		p.timeWindows = append(p.timeWindows, c)
+	}
 	return p.callTail(c)
+}
+
+// asExpression is what the calls between(x, low, high) and when(condition, value, …) say in words; nil for other calls.
+func (p *parser) asExpression(c *Call) Expr {
+	span := p.spanFrom(c.Name.Span)
+	switch n := len(c.Args); strings.ToLower(c.Name.Name) {
+	case "between":
+		if n != 3 {
+			p.fail(span, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "between takes 3 arguments, not %d", n)
+			return placeholder(span)
+		}
+		return &Between{X: c.Args[0], Low: c.Args[1], High: c.Args[2], Span: span}
+	case "when":
+		if n < 2 {
+			p.fail(span, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION", "when takes a condition and a value at least")
+			return placeholder(span)
+		}
+		e := &Case{Span: span}
+		for i := 0; i+1 < n; i += 2 {
+			e.Whens = append(e.Whens, When{Cond: c.Args[i], Then: c.Args[i+1]})
+		}
+		if n%2 == 1 {
+			e.Else = c.Args[n-1]
+		}
+		return e
+	}
+	return nil
 }
 
 // arguments reads a, b, … up to the closing parenthesis: expressions, name => expression and, of a struct,
@@ -195,6 +228,9 @@ func (p *parser) trim() Expr {
 	p.expectOp(")", " at the end of TRIM")
 	return p.callTail(c)
 }
+
+// IsUnit reports a word that functions such as timestampadd take as a unit.
+func IsUnit(word string) bool { return isUnit(strings.ToUpper(word)) }
 
 // isUnit reports the units that functions such as timestampadd take as a bare word, upper case.
 func isUnit(word string) bool {

@@ -1,5 +1,7 @@
 package sql
 
+import "strings"
+
 // Kinds of [Command].
 const (
 	CommandUse           = "use"
@@ -13,6 +15,8 @@ const (
 	CommandShowCurrent   = "show current namespace"
 	CommandDescribe      = "describe"
 	CommandDescribeQuery = "describe query"
+	CommandShowFunctions = "show functions"
+	CommandDescribeFunc  = "describe function"
 	CommandRenameTable   = "rename table"
 	CommandRenameView    = "rename view"
 	CommandTruncate      = "truncate"
@@ -37,6 +41,10 @@ func (p *parser) catalogStatement() Statement {
 	case t.is("SHOW"):
 		p.advance()
 		p.show(s)
+	case t.isOneOf("DESCRIBE", "DESC") && next.is("FUNCTION"):
+		p.advance()
+		p.advance()
+		p.describeFunction(s)
 	case t.isOneOf("DESCRIBE", "DESC") && !next.isOneOf("FUNCTION", "DATABASE", "SCHEMA", "NAMESPACE", "CATALOG", "PROCEDURE"):
 		p.advance()
 		p.describeStatement(s)
@@ -87,6 +95,8 @@ func (p *parser) show(s *Command) {
 		if p.accept("FROM") || p.accept("IN") {
 			s.Name = append(p.tableParts(), s.Name[len(s.Name)-1])
 		}
+	case t.is("FUNCTIONS"), t.isOneOf("USER", "SYSTEM", "ALL") && p.peekAt(1).is("FUNCTIONS"):
+		p.showFunctions(s)
 	case t.is("CATALOGS"):
 		p.advance()
 		s.Kind = CommandShowCatalogs
@@ -98,6 +108,39 @@ func (p *parser) show(s *Command) {
 	default:
 		p.unsupported(t.span, "SHOW "+t.upper+" is not supported")
 	}
+}
+
+// showFunctions reads [USER|SYSTEM|ALL] FUNCTIONS [FROM schema] [LIKE 'text' | name].
+func (p *parser) showFunctions(s *Command) {
+	s.Kind = CommandShowFunctions
+	if t := p.advance(); t.isOneOf("USER", "SYSTEM", "ALL") {
+		p.advance()
+		if !t.is("ALL") {
+			s.Scope = t.upper
+		}
+	}
+	if p.accept("FROM") || p.accept("IN") {
+		p.tableParts() // functions have no schema
+	}
+	if t := p.peek(); t.isName() && !t.is("LIKE") {
+		name := p.functionName()
+		s.Pattern, s.HasPattern = name.Name, true
+		return
+	}
+	p.pattern(s)
+}
+
+// describeFunction reads what follows DESCRIBE FUNCTION: a name, which may be an operator.
+func (p *parser) describeFunction(s *Command) {
+	s.Kind = CommandDescribeFunc
+	s.Extended = p.accept("EXTENDED")
+	t := p.peek()
+	if t.isName() && !isReserved(t.upper) {
+		s.Name = []Ident{p.functionName()}
+		return
+	}
+	p.advance()
+	s.Name = []Ident{{Name: strings.ToLower(t.text), Span: t.span}}
 }
 
 // pattern reads [LIKE] 'text'.

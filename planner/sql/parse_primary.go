@@ -84,7 +84,7 @@ func (p *parser) wordPrimary(t token) Expr {
 			p.advance()
 			return &Call{Name: Ident{Name: t.text, Span: t.span}, Bare: true, Span: t.span}
 		}
-	case "LEFT", "RIGHT", "LIKE": // names of functions, too
+	case "LEFT", "RIGHT", "LIKE", "BETWEEN", "WHEN": // names of functions, too
 		if next.isOp("(") {
 			return p.nameOrCall()
 		}

@@ -10,12 +10,15 @@ import (
 func (p *parser) selectBlock() *Select {
 	start := p.peek().span
 	s := &Select{}
+	outer := p.timeWindows
+	p.timeWindows = nil
 	p.selectList(s)
 	p.after = "a comma, FROM"
 	if p.accept("FROM") {
 		s.From = p.from(s)
 	}
 	p.selectTail(s)
+	s.TimeWindows, p.timeWindows = p.timeWindows, outer
 	s.Span = p.spanFrom(start)
 	return s
 }

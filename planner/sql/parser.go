@@ -51,6 +51,8 @@ type parser struct {
 	// visible are the definitions of the WITH clauses around, and recursions the recursive ones read so far.
 	visible    []definitions
 	recursions []Recursion
+	// timeWindows are the calls of window(…) of the block that is read.
+	timeWindows []*Call
 }
 
 func newParser(text *source.Text, part source.Span) (*parser, error) {

@@ -86,6 +86,8 @@ type Command struct {
 	Conditional bool // IF EXISTS, IF NOT EXISTS
 	Cascade     bool
 	Query       *Query // of DESCRIBE QUERY
+	Scope       string // of SHOW FUNCTIONS: "USER", "SYSTEM" or "" for both
+	Extended    bool   // DESCRIBE FUNCTION EXTENDED
 	Span        source.Span
 }
 

@@ -30,6 +30,10 @@ func (e execution) show(ctx context.Context, st *sql.Command) (Result, error) {
 	case sql.CommandDescribe:
 		schema, err := e.schemaOf(ctx, st.Name)
 		return description(schema), err
+	case sql.CommandShowFunctions:
+		return e.showFunctions(st), nil
+	case sql.CommandDescribeFunc:
+		return e.describeFunction(st)
 	case sql.CommandDescribeQuery:
 		schema, err := e.querySchema(ctx, e.query(st.Query.Span))
 		return description(schema), err

@@ -27,7 +27,7 @@ const mostExhaustive = 10
 // ordered makes the joins of a region. cols are the columns that it must have.
 func (r *rewriter) ordered(region *region, cols []logical.Column) logical.Node {
 	g := newGraph(region, logical.NewEstimator())
-	s := &search{graph: g, broadcast: float64(r.broadcastBytes), best: map[set]way{}}
+	s := &search{graph: g, sentWhole: r.sentWhole, best: map[set]way{}}
 	for i := range g.inputs {
 		s.best[only(i)] = way{}
 	}
@@ -52,7 +52,7 @@ func (r *rewriter) ordered(region *region, cols []logical.Column) logical.Node {
 // search looks for the cheapest way to join a region.
 type search struct {
 	*graph
-	broadcast float64 // bytes up to which a side is sent whole
+	sentWhole func(build, probe float64) bool // of bytes
 	best      map[set]way
 }
 
@@ -125,7 +125,7 @@ const buildCost = 2
 func (s *search) cost(left, right set) float64 {
 	out, probe, build := s.profile(left|right).Rows, s.profile(left).Rows, s.profile(right).Rows
 	cost := out + probe + buildCost*build
-	if build*s.width(right) > s.broadcast {
+	if !s.sentWhole(build*s.width(right), probe*s.width(left)) {
 		cost += probe + build
 	}
 	return cost

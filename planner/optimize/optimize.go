@@ -21,13 +21,25 @@ type Rule struct {
 // Options choose among rules and set their limits; the zero value is good.
 type Options struct {
 	Skip []string // names of rules not to apply
-	// BroadcastBytes is how large a join's build side may be to be sent whole to every task. 0 means 10 MiB, Spark's
-	// value: above it the copies cost more than a shuffle of both sides.
+	// BroadcastBytes is how large a join's build side may be to be sent whole to every worker whatever the other side: 0
+	// means 10 MiB, Spark's value. Beside a much larger side it may be five times that.
 	BroadcastBytes int64
 	Session        plan.Session // in which constants are computed
 }
 
-const defaultBroadcastBytes = 10 << 20
+const (
+	defaultBroadcastBytes = 10 << 20
+	// A build side beside a larger one may have up to muchLarger times as many bytes, up to a share of the other's: copies for
+	// that many workers cost no more than a shuffle of both sides. The bound keeps its index within a task's memory.
+	muchLarger     = 5
+	workersCounted = 8
+)
+
+// sentWhole reports that a side of a join is better sent whole to every worker than shuffled together with the other.
+func (r *rewriter) sentWhole(small, other float64) bool {
+	limit := float64(r.broadcastBytes)
+	return small <= max(limit, min(muchLarger*limit, other/workersCounted))
+}
 
 // Structure lists the rules that need no statistics, in order.
 func Structure() []Rule {

@@ -1,6 +1,8 @@
 package optimize
 
 import (
+	"slices"
+
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/logical"
 )
@@ -45,14 +47,58 @@ func chooseJoins(r *rewriter, n logical.Node) logical.Node {
 		left, right := logical.Estimate(c.Left), logical.Estimate(c.Right)
 		if (c.Type == plan.JoinInner || c.Type == plan.JoinCross) && left.Bytes < right.Bytes {
 			c.Left, c.Right = c.Right, c.Left
-			right = left
+			left, right = right, left
 		}
 		keys, _ := c.Keys()
-		c.Broadcast = len(keys) == 0 || right.Bytes <= r.broadcastBytes
+		shuffled := float64(left.Bytes)
+		if liesBy(c.Left, keys) {
+			shuffled = 0
+		}
+		c.Broadcast = len(keys) == 0 || r.sentWhole(float64(right.Bytes), shuffled)
 		c.BuildLeft = (c.Type == plan.JoinLeftSemi || c.Type == plan.JoinLeftAnti) && !c.NullAware && !c.Broadcast && left.Rows < right.Rows/2
 		if c.Broadcast == j.Broadcast && c.BuildLeft == j.BuildLeft && c.Left == j.Left {
 			return n
 		}
 		return &c
 	})
+}
+
+// liesBy reports whether an aggregation or a join below divides the rows by the left columns of all keys already, so that a
+// join by these would not shuffle them again.
+func liesBy(n logical.Node, keys []logical.JoinKey) bool {
+	var ids []int
+	for _, k := range keys {
+		if k.Left.Op != plan.OpColumn {
+			return false
+		}
+		ids = append(ids, k.Left.Column)
+	}
+	for {
+		switch x := n.(type) {
+		case *logical.Filter:
+			n = x.Input
+		case *logical.Project:
+			if ids = sources(x.Defs, ids); ids == nil {
+				return false
+			}
+			n = x.Input
+		case *logical.Aggregate:
+			return len(x.Keys) == len(ids) && sources(x.Keys, ids) != nil
+		case *logical.Join:
+			if x.Broadcast {
+				n = x.Left
+				continue
+			}
+			below, _ := x.Keys()
+			return len(below) == len(ids) && !slices.ContainsFunc(below, func(k logical.JoinKey) bool {
+				return !isAmong(k.Left, ids) && !isAmong(k.Right, ids)
+			})
+		default:
+			return false
+		}
+	}
+}
+
+func isAmong(e *plan.Expr, ids []int) bool {
+	return e.Op == plan.OpColumn && slices.Contains(ids, e.Column)
 }

@@ -120,7 +120,7 @@ const (
 // side is the large side with the small side's keys looked up as far down as they can be. shuffled says that there is a
 // shuffle above n by now; without one, what the join publishes at run time reaches the scan.
 func (r *reduction) side(n logical.Node, ids []int, shuffled bool) logical.Node {
-	if r.source == nil || logical.Estimate(r.source).Bytes > r.broadcastBytes {
+	if r.source == nil || !r.sentWhole(float64(logical.Estimate(r.source).Bytes), float64(logical.Estimate(n).Bytes)) {
 		return n
 	}
 	return r.push(n, ids, shuffled)

@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"sync"
@@ -15,9 +16,10 @@ import (
 type Builds struct {
 	limit int64
 
-	mu    sync.Mutex
-	byKey map[string]*sharedBuild // guarded by mu, and so are its values
-	clock int64                   // guarded by mu
+	mu     sync.Mutex
+	byKey  map[string]*sharedBuild  // guarded by mu, and so are its values
+	making map[string]chan struct{} // guarded by mu; closed when the one who makes a build side has done so or given up
+	clock  int64                    // guarded by mu
 }
 
 // sharedBuild is a build side and what its join has published.
@@ -34,7 +36,9 @@ type publishedFilter struct {
 }
 
 // NewBuilds keeps up to limit bytes of what nobody uses.
-func NewBuilds(limit int64) *Builds { return &Builds{limit: limit, byKey: map[string]*sharedBuild{}} }
+func NewBuilds(limit int64) *Builds {
+	return &Builds{limit: limit, byKey: map[string]*sharedBuild{}, making: map[string]chan struct{}{}}
+}
 
 // ShareKey names the build side of a join, for tasks of one run whose inputs have the same versions; it is empty where
 // tasks may have different ones, or use them up.
@@ -73,37 +77,62 @@ func ShareKey(n *plan.Node, run string, version func(stage int) (uint64, bool)) 
 	return run + "/" + string(text)
 }
 
-// acquire gives a build side to use, as a view of the caller's own, until release; nil if there is none.
-func (b *Builds) acquire(key string) (*sharedBuild, *buildSide) {
-	if b == nil || key == "" {
-		return nil, nil
+// acquire gives a build side to use, as a view of the caller's own, until release. While another is making it, acquire
+// waits: making one needs no other build side, so its maker waits for nobody here. Where there is none it is the caller's to
+// make, who must offer it or giveUp.
+func (b *Builds) acquire(ctx context.Context, key string) (*sharedBuild, *buildSide, error) {
+	for {
+		s, side, made := b.claim(key)
+		if made == nil {
+			return s, side, nil
+		}
+		select {
+		case <-made:
+		case <-ctx.Done():
+			return nil, nil, context.Cause(ctx)
+		}
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := b.byKey[key]
-	if s == nil {
-		return nil, nil
-	}
-	s.users++
-	b.clock++
-	s.used = b.clock
-	return s, s.side.view()
 }
 
-// offer takes in a build side that its maker goes on using, until release; nil if there is one already.
-func (b *Builds) offer(key string, side *buildSide, filters []publishedFilter) *sharedBuild {
-	if b == nil || key == "" {
-		return nil
-	}
+// claim is a try of acquire; made tells when to try again.
+func (b *Builds) claim(key string) (s *sharedBuild, side *buildSide, made <-chan struct{}) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, ok := b.byKey[key]; ok {
-		return nil
+	if s = b.byKey[key]; s != nil {
+		s.users++
+		b.clock++
+		s.used = b.clock
+		return s, s.side.view(), nil
 	}
+	if made, ok := b.making[key]; ok {
+		return nil, nil, made
+	}
+	b.making[key] = make(chan struct{})
+	return nil, nil, nil
+}
+
+// offer takes in a build side that its maker goes on using, until release.
+func (b *Builds) offer(key string, side *buildSide, filters []publishedFilter) *sharedBuild {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.clock++
 	s := &sharedBuild{side: side.view(), filters: filters, users: 1, used: b.clock}
 	b.byKey[key] = s
+	b.end(key)
 	return s
+}
+
+// giveUp leaves it to another to make a build side.
+func (b *Builds) giveUp(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.end(key)
+}
+
+// end wakes those who wait for a build side. REQUIRES: mu is held.
+func (b *Builds) end(key string) {
+	close(b.making[key])
+	delete(b.making, key)
 }
 
 func (b *Builds) release(s *sharedBuild) {

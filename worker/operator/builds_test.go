@@ -109,6 +109,96 @@ func TestSharedBuild(t *testing.T) {
 	}
 }
 
+// gated is rows that come when the gate is open, or an error.
+type gated struct {
+	*rowsOf
+	gate chan error
+}
+
+func (g gated) Next(ctx context.Context) (arrow.Record, error) {
+	if err := <-g.gate; err != nil {
+		return nil, err
+	}
+	return g.rowsOf.Next(ctx)
+}
+
+// TestBuildInTheMaking: a join waits for the one that makes its build side, and makes it when that one fails.
+func TestBuildInTheMaking(t *testing.T) {
+	for name, failure := range map[string]error{"made": nil, "failed": errors.New("no more rows")} {
+		t.Run(name, func(t *testing.T) {
+			mem := memory.NewCheckedAllocator(recycle.Poison())
+			j := &plan.Join{Type: plan.JoinLeftSemi, LeftKeys: []int{0}, RightKeys: []int{0}}
+			env := operator.Env{Mem: mem, Builds: operator.NewBuilds(0), BuildKey: func(*plan.Node) string { return "run/side" }}
+			schema := (&rowsOf{}).Schema()
+			open := func(right operator.Operator) operator.Operator {
+				op, err := operator.Build(&plan.Node{Op: plan.NodeJoin, Schema: schema, Join: j, Inputs: []*plan.Node{{Op: plan.NodeScan}, {Op: plan.NodeShuffleRead}}},
+					func(n *plan.Node) (operator.Operator, error) {
+						if n.Op == plan.NodeScan {
+							return &rowsOf{mem: mem, keys: []string{"x", "none"}, times: 1}, nil
+						}
+						return right, nil
+					}, env)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return op
+			}
+			gate := make(chan error)
+			maker := open(gated{&rowsOf{mem: mem, keys: []string{"x"}, times: 1}, gate})
+			made := make(chan error, 1)
+			go func() { made <- drain(t.Context(), maker) }()
+			gate <- nil // the maker has begun
+
+			gone, cancel := context.WithCancel(t.Context())
+			cancel()
+			impatient := open(&rowsOf{mem: mem, keys: []string{"x"}, times: 1})
+			if err := drain(gone, impatient); !errors.Is(err, context.Canceled) {
+				t.Errorf("who is told to stop while it waits: %v", err)
+			}
+			side := &rowsOf{mem: mem, keys: []string{"x"}, times: 1}
+			waiter := open(side)
+			waited := make(chan error, 1)
+			go func() { waited <- drain(t.Context(), waiter) }()
+			gate <- failure
+			if err := <-made; !errors.Is(err, failure) {
+				t.Errorf("the maker: %v", err)
+			}
+			if failure != nil { // others hear of it when it is closed
+				maker.Close()
+			}
+			if err := <-waited; err != nil {
+				t.Errorf("the one that waited: %v", err)
+			}
+			if asked := side.asked > 0; asked != (failure != nil) {
+				t.Errorf("the one that waited read its build side: %t", asked)
+			}
+			for _, op := range []operator.Operator{maker, waiter, impatient} {
+				if err := op.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+			env.Builds.Forget("")
+			if n := mem.CurrentAlloc(); n != 0 {
+				t.Errorf("%d bytes leaked", n)
+			}
+		})
+	}
+}
+
+// drain reads an operator to its end.
+func drain(ctx context.Context, op operator.Operator) error {
+	for {
+		rec, err := op.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rec.Release()
+	}
+}
+
 // Only inputs that are the same for all tasks have a name.
 func TestShareKey(t *testing.T) {
 	read := func(broadcast bool) *plan.Node {

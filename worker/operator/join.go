@@ -27,6 +27,7 @@ type HashJoin struct {
 
 	shareKey string       // of the build side in env.Builds, or empty
 	shared   *sharedBuild // what it has there; nil before, and where it has none
+	making   bool         // the others with this key wait for this join's build side
 
 	loading loader
 	top     *joiner     // the join in memory; nil before the build side is read, and when it does not fit
@@ -108,25 +109,32 @@ func (o *HashJoin) next(ctx context.Context) (arrow.Record, error) {
 
 // start reads the right input, and joins on disk if need be.
 func (o *HashJoin) start(ctx context.Context) error {
-	if side := o.sharedSide(); side != nil {
+	side, err := o.sharedSide(ctx)
+	if err != nil {
+		return err
+	}
+	if side != nil {
 		o.top = o.joinerOver(side)
 		return nil
 	}
 	var rest arrow.Record // the batch that memory has no room for
-	err := o.untilFull(ctx, &rest)
+	err = o.untilFull(ctx, &rest)
 	if err == nil && rest != nil {
 		defer rest.Release()
+		o.giveUp()
 		return o.joinSpilled(ctx, rest)
 	}
 	if err != nil {
 		return err
 	}
 	o.publisher.publish(o.loading.batches)
-	side, err := o.loading.finish(o)
+	side, err = o.loading.finish(o)
 	if err != nil {
 		return err
 	}
-	o.shared = o.env.Builds.offer(o.shareKey, side, o.publisher.filters())
+	if o.making {
+		o.shared, o.making = o.env.Builds.offer(o.shareKey, side, o.publisher.filters()), false
+	}
 	o.top = o.joinerOver(side)
 	return nil
 }
@@ -138,21 +146,36 @@ func (o *HashJoin) joinerOver(side *buildSide) *joiner {
 }
 
 // sharedSide is the build side that another task has made; nil if there is none, or no room for it.
-func (o *HashJoin) sharedSide() *buildSide {
-	shared, side := o.env.Builds.acquire(o.shareKey)
+func (o *HashJoin) sharedSide(ctx context.Context) (*buildSide, error) {
+	if o.env.Builds == nil || o.shareKey == "" {
+		return nil, nil
+	}
+	shared, side, err := o.env.Builds.acquire(ctx, o.shareKey)
+	if err != nil {
+		return nil, err
+	}
 	if shared == nil {
-		return nil
+		o.making = true
+		return nil, nil
 	}
 	if ok, err := o.tryHold(side.bytes()); err != nil || !ok {
 		side.release()
 		o.env.Builds.release(shared)
-		return nil
+		return nil, err
 	}
 	o.shared = shared
 	for _, f := range shared.filters {
 		o.env.Filters.Publish(f.id, f.filter)
 	}
-	return side
+	return side, nil
+}
+
+// giveUp tells those who wait for this join's build side that it will not be shared.
+func (o *HashJoin) giveUp() {
+	if o.making {
+		o.env.Builds.giveUp(o.shareKey)
+		o.making = false
+	}
 }
 
 // untilFull loads the right input as far as memory goes; rest is the first batch that it did not take.
@@ -183,6 +206,7 @@ func (o *HashJoin) untilFull(ctx context.Context, rest *arrow.Record) error {
 
 // Close releases the build side and the current left batch, removes scratch files, and closes both inputs.
 func (o *HashJoin) Close() error {
+	o.giveUp()
 	o.loading.drop()
 	o.top.close()
 	if o.shared != nil {

@@ -15,8 +15,12 @@ const lookahead = 64
 
 func (t *wordTable) assign(words []uint64, dst []uint32) {
 	if len(t.slots.table) < smallTable {
+		last, id := uint64(0), None // of the row before, which often has the same key
 		for i, w := range words {
-			dst[i] = t.assignOne(w, hashWord(w))
+			if w != last || id == None {
+				last, id = w, t.assignOne(w, hashWord(w))
+			}
+			dst[i] = id
 		}
 		return
 	}

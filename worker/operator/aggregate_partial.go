@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/quern-engine/quern/compute/agg"
+	"github.com/quern-engine/quern/compute/group"
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
 )
@@ -23,6 +24,9 @@ const (
 	partialCheck = 1 << 16
 	// partialPass is how many rows pass ungrouped after grouping was of no use.
 	partialPass = 16 * partialCheck
+	// partialSorted is from how many groups on the table is put out as well where rows come in order of their keys, or
+	// nearly: what it holds will hardly come again, and a small one stays in the cache.
+	partialSorted = 1 << 12
 )
 
 // PartialAggregate is the first half of an aggregation: it puts out keys and states. Where most rows have a group of
@@ -38,6 +42,8 @@ type PartialAggregate struct {
 	rest  arrow.Record // rows of the latest batch not looked at yet
 	rows  int64        // taken in so far
 	fill  int64        // rows in the table
+	runs  int64        // of equal keys, one behind the other, in the table's rows
+	last  uint32       // the group of the table's last row
 	pass  int64        // rows that will pass ungrouped
 	ids   []uint32
 	read  bool
@@ -53,12 +59,13 @@ type partialLimits struct {
 	groups int
 	check  int64
 	pass   int64
+	sorted int64
 }
 
 func newPartialAggregate(env Env, input Operator, a *plan.Aggregate, f folding, schema plan.Schema) (*PartialAggregate, error) {
 	o := &PartialAggregate{
 		stream: newStream(env, schema, input), plan: a, input: f, keyTypes: types(input.Schema(), a.Keys),
-		limits: partialLimits{groups: partialGroups, check: partialCheck, pass: partialPass},
+		limits: partialLimits{groups: partialGroups, check: partialCheck, pass: partialPass, sorted: partialSorted},
 	}
 	return o, o.restart()
 }
@@ -66,7 +73,7 @@ func newPartialAggregate(env Env, input Operator, a *plan.Aggregate, f folding, 
 // restart empties the table.
 func (o *PartialAggregate) restart() (err error) {
 	o.table, err = newGroupTable(o.env, o.keyTypes, o.plan.Aggs)
-	o.fill, o.emitting, o.emitted = 0, false, 0
+	o.fill, o.runs, o.last, o.emitting, o.emitted = 0, 0, group.None, false, 0
 	return err
 }
 
@@ -136,6 +143,7 @@ func (o *PartialAggregate) add(rec arrow.Record) (arrow.Record, error) {
 		return nil, err
 	}
 	o.fill += rec.NumRows()
+	o.countRuns(o.table.ids)
 	held := o.table.bytes()
 	o.mustHold(grown(held))
 	if o.rows%o.limits.check != 0 || !o.table.keyed {
@@ -145,10 +153,23 @@ func (o *PartialAggregate) add(rec arrow.Record) (arrow.Record, error) {
 	switch {
 	case o.fill == o.limits.check && groups > o.fill/4*3:
 		o.pass, o.emitting = o.limits.pass, true
-	case groups >= int64(o.limits.groups) || held >= partialBytes:
+	case groups >= int64(o.limits.groups) || held >= partialBytes || groups >= o.limits.sorted && o.runs <= groups+groups/8:
 		o.emitting = true
 	}
 	return nil, nil
+}
+
+// countRuns looks at the groups of rows that were added.
+func (o *PartialAggregate) countRuns(ids []uint32) {
+	last, runs := o.last, int64(0)
+	for _, id := range ids {
+		if id != last {
+			runs++
+		}
+		last = id
+	}
+	o.last = last
+	o.runs += runs
 }
 
 // size is the number of groups to put out. Without keys there is one, but not of no rows.

@@ -58,7 +58,7 @@ func aggregation(t testing.TB, keys []int, aggs []plan.Agg, twoPhases bool) func
 		if err != nil {
 			return nil, err
 		}
-		first.(*operator.PartialAggregate).SetLimits(2, 3, 4) // so that even these inputs flush, and pass on rows
+		first.(*operator.PartialAggregate).SetLimits(2, 3, 4, 2) // so that even these inputs flush, and pass on rows
 		return operator.NewAggregate(env, first, &plan.Aggregate{Mode: plan.AggregateFinal, Keys: finalKeys, Aggs: aggs}, out)
 	}
 }

@@ -1,9 +1,9 @@
 package operator
 
 // SetLimits lowers the number of groups at which a partial aggregation puts out what it has, after how many rows it looks
-// at that, and how many rows it passes on ungrouped.
-func (o *PartialAggregate) SetLimits(groups int, check, pass int64) {
-	o.limits = partialLimits{groups, check, pass}
+// at that, how many rows it passes on ungrouped, and the number of groups of rows in order.
+func (o *PartialAggregate) SetLimits(groups int, check, pass, sorted int64) {
+	o.limits = partialLimits{groups, check, pass, sorted}
 }
 
 // SetFrameSizes makes large frames of small ones.

@@ -136,13 +136,15 @@ func TestPartialAggregateCuts(t *testing.T) {
 		return out
 	}
 	for name, c := range map[string]struct {
-		keys string
-		want []string
+		keys   string
+		want   []string
+		sorted int64
 	}{
-		"cut after groups":        {"aabbccaadda", []string{"a|4", "b|2", "c|2", "d|2", "a|1"}},
-		"grouping is of no use":   {"abcdeefgaabb", []string{"a|1", "b|1", "c|1", "d|1", "e|1", "e|1", "f|1", "g|1", "a|2", "b|2"}},
-		"a few groups, no cut":    {"aabbaabb", []string{"a|4", "b|4"}},
-		"ends while rows pass on": {"abcdee", []string{"a|1", "b|1", "c|1", "d|1", "e|1", "e|1"}},
+		"cut after groups":        {"aabbccaadda", []string{"a|4", "b|2", "c|2", "d|2", "a|1"}, 9},
+		"grouping is of no use":   {"abcdeefgaabb", []string{"a|1", "b|1", "c|1", "d|1", "e|1", "e|1", "f|1", "g|1", "a|2", "b|2"}, 9},
+		"a few groups, no cut":    {"aabbaabb", []string{"a|4", "b|4"}, 9},
+		"rows in order":           {"aabbaabbababab", []string{"a|2", "b|2", "a|2", "b|2", "a|3", "b|3"}, 2},
+		"ends while rows pass on": {"abcdee", []string{"a|1", "b|1", "c|1", "d|1", "e|1", "e|1"}, 9},
 	} {
 		t.Run(name, func(t *testing.T) {
 			optest.Run(t, optest.Case{
@@ -150,7 +152,7 @@ func TestPartialAggregateCuts(t *testing.T) {
 				Build: func(env operator.Env, in []operator.Operator) (operator.Operator, error) {
 					op, err := operator.NewAggregate(env, in[0], node, partial)
 					if err == nil {
-						op.(*operator.PartialAggregate).SetLimits(3, 4, 4)
+						op.(*operator.PartialAggregate).SetLimits(3, 4, 4, c.sorted)
 					}
 					return op, err
 				},

@@ -174,13 +174,21 @@ func newMinMax(a plan.Agg) Accumulator {
 	return newExtremum(a.Type, a.Func == "max" || a.Func == "bool_or")
 }
 
-// extend makes room for the cells of n groups, new ones zero.
+// smallStates is up to how many cells a slice is small.
+const smallStates = 1 << 16
+
+// extend makes room for the cells of n groups, new ones zero. A small slice becomes twice as long, which Grow does for very
+// small ones only; a large one grows by a quarter, since that is what is reserved for it.
 func extend[T any](cells []T, n int) []T {
 	have := len(cells)
 	if n <= have {
 		return cells
 	}
-	cells = slices.Grow(cells, n-have)[:n]
+	more := n - have
+	if n > cap(cells) && have < smallStates {
+		more = max(more, have)
+	}
+	cells = slices.Grow(cells, more)[:n]
 	clear(cells[have:])
 	return cells
 }

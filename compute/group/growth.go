@@ -21,7 +21,7 @@ func (t *Table) Growth(rows int) int64 {
 func (s *slots) growth(rows int) int64 {
 	size := len(s.table)
 	for s.used+rows > size/8*5 {
-		size *= 2
+		size = larger(size)
 	}
 	if size == len(s.table) {
 		return 0

@@ -40,7 +40,15 @@ func (s *slots) place(pos uint32, hash uint32, id uint32) {
 	}
 }
 
-func (s *slots) grow() { s.rebuild(32 - s.shift + 1) }
+// grow makes a small index four times as large, a large one twice.
+func (s *slots) grow() { s.rebuild(uint(bits.Len(uint(larger(len(s.table))))) - 1) }
+
+func larger(slots int) int {
+	if slots < smallTable {
+		return 4 * slots
+	}
+	return 2 * slots
+}
 
 // rebuild changes the size. Slots come in order of their leading hash bits, so the new ones are written almost in order.
 func (s *slots) rebuild(log uint) {

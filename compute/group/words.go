@@ -1,5 +1,7 @@
 package group
 
+import "slices"
+
 // wordTable numbers keys of one 64-bit word.
 type wordTable struct {
 	slots  slots
@@ -78,10 +80,22 @@ func (t *wordTable) assignOne(w uint64, h uint32) uint32 {
 
 func (t *wordTable) insert(w uint64, h, pos uint32) uint32 {
 	id := uint32(len(t.keys))
-	t.keys = append(t.keys, w)
+	t.keys = append(roomFor(t.keys, 1), w)
 	t.slots.place(pos, h, id)
 	return id
 }
+
+// roomFor makes a small slice at least twice as long where it has no room for so many words: append does that for very
+// small ones only. A large one grows by a quarter, since that is what callers reserve memory for.
+func roomFor(keys []uint64, words int) []uint64 {
+	if n := len(keys); n+words > cap(keys) && n < smallKeys {
+		return slices.Grow(keys, max(n, 64))
+	}
+	return keys
+}
+
+// smallKeys is up to how many words a slice is small: a megabyte.
+const smallKeys = 1 << 17
 
 func (t *wordTable) find(words []uint64, dst []uint32) {
 	if t.direct != nil {
@@ -154,9 +168,36 @@ func newRowTable(width int) *rowTable { return &rowTable{slots: newSlots(), widt
 
 // assign numbers the keys that lie one after the other in words.
 func (t *rowTable) assign(words []uint64, dst []uint32) {
-	for i := range dst {
-		key := words[i*t.width : (i+1)*t.width]
-		dst[i] = t.assignOne(key, t.hash(key))
+	var hashes, ids [lookahead]uint32
+	for from := 0; from < len(dst); from += lookahead {
+		chunk := dst[from:min(from+lookahead, len(dst))]
+		words := words[from*t.width : (from+len(chunk))*t.width]
+		t.guess(words, hashes[:len(chunk)], ids[:len(chunk)])
+		for i := range chunk {
+			if chunk[i] = ids[i]; ids[i] == None {
+				chunk[i] = t.assignOne(words[i*t.width:(i+1)*t.width], hashes[i])
+			}
+		}
+	}
+}
+
+// guess hashes up to lookahead keys, and finds the numbers of those that are at their first slot. It reads the slots of all
+// of them first, then the keys that these name.
+func (t *rowTable) guess(words []uint64, hashes, ids []uint32) {
+	var found [lookahead]uint64
+	table, shift := t.slots.table, t.slots.shift
+	mask := uint32(len(table) - 1)
+	for i := range hashes {
+		h := t.hash(words[i*t.width : (i+1)*t.width])
+		hashes[i] = h
+		found[i&(lookahead-1)] = table[h>>shift&mask]
+	}
+	for i, h := range hashes {
+		s := found[i&(lookahead-1)]
+		ids[i] = None
+		if id := uint32(s) - 1; s != 0 && uint32(s>>32) == h && t.equal(id, words[i*t.width:(i+1)*t.width]) {
+			ids[i] = id
+		}
 	}
 }
 
@@ -164,7 +205,7 @@ func (t *rowTable) assignOne(key []uint64, h uint32) uint32 {
 	id, pos := t.lookup(key, h)
 	if id == None {
 		id = uint32(len(t.keys) / t.width)
-		t.keys = append(t.keys, key...)
+		t.keys = append(roomFor(t.keys, t.width), key...)
 		t.slots.place(pos, h, id)
 	}
 	return id
@@ -220,6 +261,10 @@ func (t *rowTable) lookup(key []uint64, h uint32) (id, pos uint32) {
 }
 
 func (t *rowTable) equal(id uint32, key []uint64) bool {
+	if len(key) == 2 {
+		have := t.keys[2*int(id) : 2*int(id)+2]
+		return have[0] == key[0] && have[1] == key[1]
+	}
 	have := t.keys[int(id)*t.width:]
 	have = have[:len(key)]
 	for k, w := range key {

@@ -58,7 +58,7 @@ func sameDistinct(aggs []logical.AggCall) bool {
 func simpleDistinct(a logical.AggCall) bool { return len(a.OrderBy) == 0 && a.Filter == nil }
 
 // expandDistinct splits an aggregation that has DISTINCT over several arguments, or plain aggregates beside. Each row is
-// put out once for the plain aggregates and once for each set of DISTINCT arguments, with a number that says which and
+// put out once for the plain aggregates, if there are any, and once for each set of DISTINCT arguments, with a number that says which and
 // NULL in place of the others' arguments. A first aggregation by the keys, the number and the arguments drops
 // duplicates and computes the plain aggregates; a second one puts together what belongs to a group:
 //
@@ -181,6 +181,9 @@ func (r *rewriter) expanded(n *logical.Aggregate) logical.Node {
 		} else {
 			x.outer.Aggs = append(x.outer.Aggs, x.plain(a))
 		}
+	}
+	if len(x.inner.Aggs) == 0 {
+		x.expand.Projections = x.expand.Projections[1:] // the rows of no plain aggregates
 	}
 	return x.result()
 }

@@ -14,3 +14,6 @@ func (o *Window) SetFrameSizes(direct, block, fanOut, flush int) {
 		}
 	}
 }
+
+// NoLaterThan is what a sort with a limit drops rows by.
+var NoLaterThan = noLaterThan

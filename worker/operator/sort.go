@@ -26,7 +26,8 @@ type Sort struct {
 	encoded []*sortkey.Keys // of batches
 	rows    int64
 	bytes   int64
-	last    []byte // key of the last row of those that are surely enough
+	last    []byte      // key of the last row of those that are surely enough
+	bound   arrow.Array // the first of that row's keys
 	order   []vector.Pick
 	runs    []SpillFile
 	merge   *merge
@@ -109,8 +110,9 @@ func (o *Sort) readAll(ctx context.Context) error {
 }
 
 func (o *Sort) add(rec arrow.Record) error {
-	keys := sortkey.Encode(rec, o.keys)
 	rec.Retain()
+	rec = o.possible(rec)
+	keys := sortkey.Encode(rec, o.keys)
 	if o.last != nil {
 		rec, keys = o.ahead(rec, keys)
 	}
@@ -194,6 +196,7 @@ func (o *Sort) remember(order []vector.Pick) {
 	key := o.encoded[at.Source].At(int(at.Row))
 	if o.last == nil || bytes.Compare(key, o.last) < 0 {
 		o.last = bytes.Clone(key)
+		o.setBound(o.batches[at.Source], int32(at.Row))
 	}
 }
 
@@ -222,6 +225,7 @@ func (o *Sort) drop() {
 // Close releases what is held, removes the runs, and closes the input.
 func (o *Sort) Close() error {
 	o.drop()
+	o.dropBound()
 	o.order = nil
 	err := errors.Join(o.merge.close(), removeAll(o.runs))
 	o.merge, o.runs = nil, nil

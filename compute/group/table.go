@@ -60,6 +60,18 @@ func (t *Table) Reset() {
 func (t *Table) loneString() bool { return len(t.types) == 1 && t.strings[0] != nil }
 func (t *Table) loneWord() bool   { return len(t.types) == 1 && longWords(t.types[0].Kind) == 1 }
 
+// Reserve makes room for so many keys in an empty table, text aside.
+func (t *Table) Reserve(keys int) {
+	switch {
+	case t.words != nil:
+		t.words.slots.reserve(keys)
+		t.words.keys = slices.Grow(t.words.keys, keys)
+	case t.rows != nil:
+		t.rows.slots.reserve(keys)
+		t.rows.keys = slices.Grow(t.rows.keys, keys*t.width)
+	}
+}
+
 // Len is the number of groups.
 func (t *Table) Len() int {
 	switch {

@@ -70,11 +70,20 @@ func newPartialAggregate(env Env, input Operator, a *plan.Aggregate, f folding, 
 	return o, o.restart()
 }
 
-// restart empties the table.
+// restart empties the table. The next one will be about as full, if it was put out for its rows' order.
 func (o *PartialAggregate) restart() (err error) {
-	o.table, err = newGroupTable(o.env, o.keyTypes, o.plan.Aggs)
+	before := 0
+	if o.table != nil {
+		before = o.table.table.Len()
+	}
+	if o.table, err = newGroupTable(o.env, o.keyTypes, o.plan.Aggs); err != nil {
+		return err
+	}
+	if before <= partialCheck {
+		o.table.table.Reserve(before)
+	}
 	o.fill, o.runs, o.last, o.emitting, o.emitted = 0, 0, group.None, false, 0
-	return err
+	return nil
 }
 
 // Next returns the next states.

@@ -69,6 +69,7 @@ func Statistics() []Rule {
 		{"answer-from-statistics", "after prune-row-groups, which may leave a whole table to count", answerFromStatistics},
 		{"semi-to-inner", "before order-joins, which then may build either side", semiToInner},
 		{"order-joins", "before the rules that look at sizes of whole joins", orderJoins},
+		{"separate-distinct", "after order-joins, which need not know of it; before prune-reordered, since its parts read fewer columns", separateDistinct},
 		{"prune-reordered", "after order-joins, which carries columns further than they are needed", pruneColumns},
 		{"split-distinct", "before choose-joins, whose estimates see the smaller input", splitDistinct},
 		{"expand-distinct", "after split-distinct, which does simple cases better", expandDistinct},

@@ -81,3 +81,16 @@ func (n *Join) Compare() (compared, others []*plan.Expr) {
 	}
 	return slices.Clone(n.Compared), others
 }
+
+// Sources is the columns that definitions take some of their columns from as they are; nil unless all are.
+func Sources(defs []Definition, ids []int) []int {
+	var out []int
+	for _, id := range ids {
+		i := slices.IndexFunc(defs, func(d Definition) bool { return d.ID == id })
+		if i < 0 || defs[i].Expr.Op != plan.OpColumn {
+			return nil
+		}
+		out = append(out, defs[i].Expr.Column)
+	}
+	return out
+}

@@ -78,12 +78,12 @@ func liesBy(n logical.Node, keys []logical.JoinKey) bool {
 		case *logical.Filter:
 			n = x.Input
 		case *logical.Project:
-			if ids = sources(x.Defs, ids); ids == nil {
+			if ids = logical.Sources(x.Defs, ids); ids == nil {
 				return false
 			}
 			n = x.Input
 		case *logical.Aggregate:
-			return len(x.Keys) == len(ids) && sources(x.Keys, ids) != nil
+			return len(x.Keys) == len(ids) && logical.Sources(x.Keys, ids) != nil
 		case *logical.Join:
 			if x.Broadcast {
 				n = x.Left

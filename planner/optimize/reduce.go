@@ -138,11 +138,11 @@ func (r *reduction) push(n logical.Node, ids []int, shuffled bool) logical.Node 
 	}
 	switch x := n.(type) {
 	case *logical.Project:
-		if inner := sources(x.Defs, ids); inner != nil {
+		if inner := logical.Sources(x.Defs, ids); inner != nil {
 			return below(x.Input, inner, shuffled)
 		}
 	case *logical.Aggregate:
-		inner := sources(x.Keys, ids)
+		inner := logical.Sources(x.Keys, ids)
 		if inner == nil {
 			return n
 		}
@@ -163,19 +163,6 @@ func (r *reduction) push(n logical.Node, ids []int, shuffled bool) logical.Node 
 		return n
 	}
 	return r.semiJoin(n, ids)
-}
-
-// sources is the columns that definitions take some of their columns from as they are; nil unless all are.
-func sources(defs []logical.Definition, ids []int) []int {
-	var out []int
-	for _, id := range ids {
-		i := slices.IndexFunc(defs, func(d logical.Definition) bool { return d.ID == id })
-		if i < 0 || defs[i].Expr.Op != plan.OpColumn {
-			return nil
-		}
-		out = append(out, defs[i].Expr.Column)
-	}
-	return out
 }
 
 func hasColumns(n logical.Node, ids []int) bool {

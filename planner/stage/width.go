@@ -1,8 +1,6 @@
 package stage
 
 import (
-	"slices"
-
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/logical"
 )
@@ -40,10 +38,10 @@ func (c *cutter) raise(n logical.Node, keys []int, parts int) {
 	case *logical.Filter:
 		c.raise(n.Input, keys, parts)
 	case *logical.Project:
-		c.raise(n.Input, sources(n.Defs, keys), parts)
+		c.raise(n.Input, logical.Sources(n.Defs, keys), parts)
 	case *logical.Aggregate:
 		c.floors[n] = max(c.floors[n], parts)
-		c.raise(n.Input, sources(n.Keys, keys), parts)
+		c.raise(n.Input, logical.Sources(n.Keys, keys), parts)
 	case *logical.Join:
 		if n.Broadcast {
 			c.raise(n.Left, keys, parts)
@@ -63,16 +61,3 @@ func (c *cutter) raise(n logical.Node, keys []int, parts int) {
 }
 
 func isColumn(e *plan.Expr, id int) bool { return e.Op == plan.OpColumn && e.Column == id }
-
-// sources are the columns that definitions take the keys from as they are; none if that is not so of all.
-func sources(defs []logical.Definition, keys []int) []int {
-	var out []int
-	for _, id := range keys {
-		i := slices.IndexFunc(defs, func(d logical.Definition) bool { return d.ID == id })
-		if i < 0 || defs[i].Expr.Op != plan.OpColumn {
-			return nil
-		}
-		out = append(out, defs[i].Expr.Column)
-	}
-	return out
-}

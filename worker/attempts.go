@@ -34,6 +34,8 @@ type attempts struct {
 	runs map[string]bool
 	// freed has an item when slots may have become free since it was last drained.
 	freed chan struct{}
+	// begun has an item when a run was new since it was last drained.
+	begun chan struct{}
 }
 
 type attempt struct {
@@ -43,7 +45,7 @@ type attempt struct {
 
 func newAttempts(slots int) *attempts {
 	return &attempts{
-		slots: slots, held: make(map[plan.AttemptID]*attempt), runs: make(map[string]bool), freed: make(chan struct{}, 1),
+		slots: slots, held: make(map[plan.AttemptID]*attempt), runs: make(map[string]bool), freed: make(chan struct{}, 1), begun: make(chan struct{}, 1),
 	}
 }
 
@@ -71,6 +73,10 @@ func (a *attempts) admit(id plan.AttemptID, epoch uint64, cancel context.CancelC
 	a.live++
 	if _, known := a.runs[id.Run]; !known {
 		a.runs[id.Run] = false
+		select {
+		case a.begun <- struct{}{}:
+		default:
+		}
 	}
 	return admitted
 }

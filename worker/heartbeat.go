@@ -11,13 +11,15 @@ import (
 // defaultHeartbeat is used when a leader names no interval.
 const defaultHeartbeat = time.Second
 
-// heartbeatLoop renews the worker's lease, and does what the answers say: stop attempts, forget runs.
+// heartbeatLoop renews the worker's lease, and does what the answers say: stop attempts, forget runs. The first attempt of a
+// run asks out of turn: a run that has just ended should not be in memory any longer when the next one needs room.
 func (w *Worker) heartbeatLoop(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-timer.C:
+		case <-w.attempts.begun:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

@@ -141,6 +141,8 @@ type Aggregate struct {
 	Mode AggregateMode `json:"mode"`
 	Keys []int         `json:"keys"`
 	Aggs []Agg         `json:"aggs"`
+	// Sorted says that the rows of each group come side by side. Complete only, and with keys.
+	Sorted bool `json:"sorted,omitempty"`
 }
 
 // Agg is one aggregate function call.

@@ -151,7 +151,11 @@ func (n *Node) aggregateText() string {
 			texts[i] += " filter " + columnNames(in, []int{g.Filter - 1})
 		}
 	}
-	return fmt.Sprintf("%s keys=[%s] aggs=[%s]", a.Mode, columnNames(in, a.Keys), strings.Join(texts, ", "))
+	mode := string(a.Mode)
+	if a.Sorted {
+		mode += " sorted"
+	}
+	return fmt.Sprintf("%s keys=[%s] aggs=[%s]", mode, columnNames(in, a.Keys), strings.Join(texts, ", "))
 }
 
 func (n *Node) joinText() string {

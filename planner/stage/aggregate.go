@@ -40,6 +40,7 @@ func (c *cutter) aggregate(n *logical.Aggregate) (fragment, error) {
 	// Rows that lie by the hash of some keys have each group in one task.
 	hashed := passHashed(f.hashed, n.Keys)
 	together := f.single() || len(hashed) > 0
+	sorted := sortedGroups(f.sorted, n.Keys)
 	whole := slices.ContainsFunc(n.Aggs, func(a logical.AggCall) bool { return !splittable(a) })
 	var keys []int
 	var aggs []plan.Agg
@@ -48,22 +49,35 @@ func (c *cutter) aggregate(n *logical.Aggregate) (fragment, error) {
 	}
 	switch {
 	case together:
-		f = aggregated(f, n, plan.AggregateComplete, keys, aggs)
+		f = aggregated(f, n, plan.Aggregate{Mode: plan.AggregateComplete, Keys: keys, Aggs: aggs, Sorted: sorted})
 		f.hashed = hashed
 		return f, nil
 	case whole:
 		return c.aggregateWhole(f, n, c.keyedPartitions(n, n.Input), keys, aggs)
 	}
 	parts := c.keyedPartitions(n, n)
-	f = aggregated(f, n, plan.AggregatePartial, keys, aggs)
+	f = aggregated(f, n, plan.Aggregate{Mode: plan.AggregatePartial, Keys: keys, Aggs: aggs})
 	first := firstOrdinals(len(keys))
 	if f, err = c.exchange(f, first, parts, plan.HashExchange); err != nil {
 		return f, err
 	}
 	hashed = f.hashed
-	f = aggregated(f, n, plan.AggregateFinal, first, aggs)
+	f = aggregated(f, n, plan.Aggregate{Mode: plan.AggregateFinal, Keys: first, Aggs: aggs})
 	f.hashed = hashed
 	return f, nil
+}
+
+// sortedGroups reports that rows of equal keys come side by side: the first columns that they are sorted by are the keys.
+func sortedGroups(sorted []order, keys []logical.Definition) bool {
+	if len(keys) == 0 || len(keys) > len(sorted) {
+		return false
+	}
+	for _, o := range sorted[:len(keys)] {
+		if o.id == hidden || !slices.ContainsFunc(keys, func(k logical.Definition) bool { return isColumn(k.Expr, o.id) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // keyedPartitions is how many partitions the rows of a node need on their way to an aggregation: its input as it is, or
@@ -82,7 +96,7 @@ func (c *cutter) aggregateWhole(f fragment, n *logical.Aggregate, parts int, key
 	if err != nil {
 		return f, err
 	}
-	f = aggregated(f, n, plan.AggregateComplete, keys, aggs)
+	f = aggregated(f, n, plan.Aggregate{Mode: plan.AggregateComplete, Keys: keys, Aggs: aggs})
 	if parts > 1 {
 		f.hashed = hashedBy(f, firstOrdinals(len(keys)))
 	}
@@ -204,18 +218,18 @@ func firstOrdinals(n int) []int {
 }
 
 // aggregated puts an Aggregate of a mode over a fragment.
-func aggregated(f fragment, n *logical.Aggregate, mode plan.AggregateMode, keys []int, aggs []plan.Agg) fragment {
+func aggregated(f fragment, n *logical.Aggregate, a plan.Aggregate) fragment {
 	cols := n.Columns()
 	schema, ids := schemaOf(cols), idsOf(cols)
-	if mode == plan.AggregatePartial {
-		schema.Fields, ids = schema.Fields[:len(keys):len(keys)], ids[:len(keys):len(keys)]
-		for i, a := range aggs {
-			for _, field := range agg.StateFields(a, i) {
+	if keys := len(a.Keys); a.Mode == plan.AggregatePartial {
+		schema.Fields, ids = schema.Fields[:keys:keys], ids[:keys:keys]
+		for i, call := range a.Aggs {
+			for _, field := range agg.StateFields(call, i) {
 				schema.Fields, ids = append(schema.Fields, field), append(ids, hidden)
 			}
 		}
 	}
-	f = f.over(plan.Node{Op: plan.NodeAggregate, Aggregate: &plan.Aggregate{Mode: mode, Keys: keys, Aggs: aggs}}, schema)
+	f = f.over(plan.Node{Op: plan.NodeAggregate, Aggregate: &a}, schema)
 	f.ids, f.hashed, f.sorted = ids, nil, nil
 	return f
 }

@@ -137,6 +137,26 @@ func cases() []struct {
 			one := w.window(w.window(s, partition, byTime), partition, byTime)
 			return w.window(one, partition, logical.OrderKey{Expr: s.Cols[0].Ref()})
 		}},
+		{"grouping of a window by its partition and order, whose rows come side by side", func(w *world) logical.Node {
+			s := w.scan("a", 3)
+			n := w.window(s, []*plan.Expr{s.Cols[1].Ref()}, logical.OrderKey{Expr: s.Cols[0].Ref()})
+			a := w.count(n, true)
+			a.Keys = nil
+			for _, k := range []int{0, 1} {
+				a.Keys = append(a.Keys, logical.Definition{Column: w.ids.Column(s.Cols[k].Field), Expr: s.Cols[k].Ref()})
+			}
+			return a
+		}},
+		{"grouping of a window by its partition and another column", func(w *world) logical.Node {
+			s := w.scan("a", 3)
+			n := w.window(s, []*plan.Expr{s.Cols[1].Ref()}, logical.OrderKey{Expr: s.Cols[0].Ref()})
+			a := w.count(n, true)
+			a.Keys = nil
+			for _, k := range []int{1, 2} {
+				a.Keys = append(a.Keys, logical.Definition{Column: w.ids.Column(s.Cols[k].Field), Expr: s.Cols[k].Ref()})
+			}
+			return a
+		}},
 		{"window by an expression", func(w *world) logical.Node {
 			s := w.scan("a", 3)
 			return w.window(s, []*plan.Expr{plan.CallExpr("upper", plan.String, s.Cols[1].Ref())}, logical.OrderKey{Expr: s.Cols[0].Ref()})

@@ -49,7 +49,8 @@ type aggregateSpec struct {
 	results  plan.Schema // with the place
 }
 
-// NewAggregate makes an aggregation of input to schema, a PartialAggregate for the partial mode.
+// NewAggregate makes an aggregation of input to schema: a PartialAggregate for the partial mode, a SortedAggregate for
+// rows that come so.
 func NewAggregate(env Env, input Operator, a *plan.Aggregate, schema plan.Schema) (Operator, error) {
 	fold, err := newFolding(a, input.Schema(), schema)
 	if err != nil {
@@ -57,6 +58,9 @@ func NewAggregate(env Env, input Operator, a *plan.Aggregate, schema plan.Schema
 	}
 	if a.Mode == plan.AggregatePartial {
 		return orError(newPartialAggregate(env, input, a, fold, schema))
+	}
+	if a.Sorted {
+		return orError(newSortedAggregate(env, input, a, fold, schema))
 	}
 	o := &Aggregate{stream: newStream(env, schema, input), plan: a}
 	o.spec = newAggregateSpec(a, fold, input.Schema(), schema)

@@ -211,29 +211,15 @@ func (t *rowTable) assignOne(key []uint64, h uint32) uint32 {
 	return id
 }
 
-// find looks up many keys at a time, as a wordTable does.
 func (t *rowTable) find(words []uint64, dst []uint32) {
-	var hashes [lookahead]uint32
-	var first [lookahead]uint64
-	mask := uint32(len(t.slots.table) - 1)
+	var hashes, ids [lookahead]uint32
 	for from := 0; from < len(dst); from += lookahead {
 		chunk := dst[from:min(from+lookahead, len(dst))]
+		words := words[from*t.width : (from+len(chunk))*t.width]
+		t.guess(words, hashes[:len(chunk)], ids[:len(chunk)])
 		for i := range chunk {
-			h := t.hash(words[(from+i)*t.width : (from+i+1)*t.width])
-			hashes[i] = h
-			first[i] = t.slots.table[h>>t.slots.shift&mask]
-		}
-		for i := range chunk {
-			s := first[i]
-			if s == 0 {
-				chunk[i] = None
-				continue
-			}
-			key := words[(from+i)*t.width : (from+i+1)*t.width]
-			if id := uint32(s) - 1; uint32(s>>32) == hashes[i] && t.equal(id, key) {
-				chunk[i] = id
-			} else {
-				chunk[i], _ = t.lookup(key, hashes[i])
+			if chunk[i] = ids[i]; ids[i] == None {
+				chunk[i], _ = t.lookup(words[i*t.width:(i+1)*t.width], hashes[i])
 			}
 		}
 	}

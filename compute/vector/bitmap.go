@@ -6,22 +6,42 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 )
 
-// A set that is filled column by column: the keys of a join's build side, by which a scan leaves out rows.
+// Bitmap is a set of integers within a range, which can be filled column by column: the keys of a join's build side, by
+// which a scan leaves out rows.
+type Bitmap struct {
+	least int64
+	words []uint64 // bit v-least is set for v in the set
+}
 
-// maxBitmap is up to how many bits such a set has: 8 MiB.
+// maxBitmap is up to how many bits NewBitmap makes: 8 MiB.
 const maxBitmap = 1 << 26
 
 // NewBitmap is an empty set of numbers from least to most, or nil if these are too many for one.
-func NewBitmap(least, most int64) *IntSet {
-	span := uint64(most) - uint64(least)
-	if span >= maxBitmap {
+func NewBitmap(least, most int64) *Bitmap {
+	if uint64(most)-uint64(least) >= maxBitmap {
 		return nil
 	}
-	return &IntSet{least: least, words: make([]uint64, span/64+1)}
+	return bitmapOf(least, most)
 }
 
-// Add puts the values of a column of integers, dates or times into a bitmap. All must be in its range; NULL is left out.
-func (s *IntSet) Add(arr arrow.Array) {
+func bitmapOf(least, most int64) *Bitmap {
+	return &Bitmap{least: least, words: make([]uint64, (uint64(most)-uint64(least))/64+1)}
+}
+
+// put adds a number, which must be in the range.
+func (s *Bitmap) put(v int64) {
+	at := uint64(v) - uint64(s.least)
+	s.words[at/64] |= 1 << (at % 64)
+}
+
+// Has reports a member.
+func (s *Bitmap) Has(v int64) bool {
+	at := uint64(v) - uint64(s.least)
+	return at/64 < uint64(len(s.words)) && s.words[at/64]>>(at%64)&1 != 0
+}
+
+// Add puts in the values of a column of integers, dates or times. All must be in its range; NULL is left out.
+func (s *Bitmap) Add(arr arrow.Array) {
 	switch arr.DataType().ID() {
 	case arrow.INT8:
 		addTo(s, arr, Int8s(arr))
@@ -34,38 +54,37 @@ func (s *IntSet) Add(arr arrow.Array) {
 	}
 }
 
-func addTo[T int8 | int16 | int32 | int64](s *IntSet, arr arrow.Array, values []T) {
+func addTo[T int8 | int16 | int32 | int64](s *Bitmap, arr arrow.Array, values []T) {
 	valid := ValidityOf(arr)
 	all := valid.AllValid()
 	for i, v := range values {
 		if all || !valid.IsNull(i) {
-			at := uint64(v) - uint64(s.least)
-			s.words[at/64] |= 1 << (at % 64)
+			s.put(int64(v))
 		}
 	}
 }
 
-// Len is how many members a bitmap has.
-func (s *IntSet) Len() (n int) {
+// Len is how many members there are.
+func (s *Bitmap) Len() (n int) {
 	for _, w := range s.words {
 		n += bits.OnesCount64(w)
 	}
 	return n
 }
 
-// Span is how many numbers a bitmap has room for.
-func (s *IntSet) Span() int { return 64 * len(s.words) }
+// Span is how many numbers there is room for.
+func (s *Bitmap) Span() int { return 64 * len(s.words) }
 
-// Bytes is the memory that a bitmap holds.
-func (s *IntSet) Bytes() int64 {
+// Bytes is the memory that the set holds.
+func (s *Bitmap) Bytes() int64 {
 	if s == nil {
 		return 0
 	}
 	return 8 * int64(len(s.words))
 }
 
-// AnyBetween reports whether a bitmap has a member from least to most.
-func (s *IntSet) AnyBetween(least, most int64) bool {
+// AnyBetween reports whether there is a member from least to most.
+func (s *Bitmap) AnyBetween(least, most int64) bool {
 	if most < s.least {
 		return false
 	}
@@ -88,8 +107,8 @@ func (s *IntSet) AnyBetween(least, most int64) bool {
 	return false
 }
 
-// Keep is those of some rows of a column of integers, dates or times whose value is in a bitmap, in rows' memory.
-func (s *IntSet) Keep(arr arrow.Array, rows []int32) []int32 {
+// Keep is those of some rows of a column of integers, dates or times whose value is in the set, in rows' memory.
+func (s *Bitmap) Keep(arr arrow.Array, rows []int32) []int32 {
 	switch arr.DataType().ID() {
 	case arrow.INT8:
 		return keepIn(s, arr, Int8s(arr), rows)
@@ -103,7 +122,7 @@ func (s *IntSet) Keep(arr arrow.Array, rows []int32) []int32 {
 	return rows
 }
 
-func keepIn[T int8 | int16 | int32 | int64](s *IntSet, arr arrow.Array, values []T, rows []int32) []int32 {
+func keepIn[T int8 | int16 | int32 | int64](s *Bitmap, arr arrow.Array, values []T, rows []int32) []int32 {
 	valid := ValidityOf(arr)
 	all, least, words, n := valid.AllValid(), uint64(s.least), s.words, 0
 	for _, row := range rows {

@@ -4,9 +4,8 @@ import "math/bits"
 
 // IntSet is a fixed set of integers: a bitmap where they lie close together, else a flat table.
 type IntSet struct {
-	least int64
-	words []uint64 // bit v-least is set for v in the set; nil: the table has them
-	table []int64  // open addressing; a free slot holds filler
+	dense *Bitmap // nil: the table has them
+	table []int64 // open addressing; a free slot holds filler
 	shift uint
 	// filler is a number that is not in the set.
 	filler int64
@@ -25,10 +24,9 @@ func NewIntSet(members []int64) IntSet {
 		least, most = min(least, v), max(most, v)
 	}
 	if span := uint64(most) - uint64(least); span/denseBits < uint64(len(members)) {
-		s := IntSet{least: least, words: make([]uint64, span/64+1)}
+		s := IntSet{dense: bitmapOf(least, most)}
 		for _, v := range members {
-			at := uint64(v) - uint64(least)
-			s.words[at/64] |= 1 << (at % 64)
+			s.dense.put(v)
 		}
 		return s
 	}
@@ -69,9 +67,8 @@ func (s *IntSet) home(v int64) uint64 { return uint64(v) * 0x9e3779b97f4a7c15 >>
 
 // Has reports a member.
 func (s *IntSet) Has(v int64) bool {
-	if s.words != nil {
-		at := uint64(v) - uint64(s.least)
-		return at/64 < uint64(len(s.words)) && s.words[at/64]>>(at%64)&1 != 0
+	if s.dense != nil {
+		return s.dense.Has(v)
 	}
 	if v == s.filler {
 		return false

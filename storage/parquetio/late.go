@@ -28,7 +28,7 @@ type lateFilter struct {
 // membership is a column of the scan whose values are of use only if they are in a set.
 type membership struct {
 	column int
-	set    *vector.IntSet
+	set    *vector.Bitmap
 }
 
 // mayHold reports whether values within statistics can be in the set.
@@ -42,7 +42,7 @@ const lateTrial = 1 << 17
 // gapRows is up to how many rows between two that are needed are read as well: to go on is cheaper than to stop.
 const gapRows = 24
 
-func newLateFilter(scan *plan.Scan, schema plan.Schema, among map[int]*vector.IntSet) (lateFilter, error) {
+func newLateFilter(scan *plan.Scan, schema plan.Schema, among map[int]*vector.Bitmap) (lateFilter, error) {
 	f := lateFilter{reads: map[int]bool{}}
 	predicate := plan.And(scan.Prune...)
 	if predicate == nil && len(among) == 0 {

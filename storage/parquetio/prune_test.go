@@ -174,7 +174,7 @@ func TestRowsAmongSets(t *testing.T) {
 	for name, opts := range map[string]parquetio.WriterOptions{"groups": {GroupRows: 7000, PageBytes: 4 << 10}, "one": {PageBytes: 4 << 10}} {
 		path := saved(t, write(t, schema, opts, rows, rec))
 		for _, batch := range []int{0, 1000} {
-			o := parquetio.ScanOptions{BatchRows: batch, Among: map[int]*vector.IntSet{0: set}}
+			o := parquetio.ScanOptions{BatchRows: batch, Among: map[int]*vector.Bitmap{0: set}}
 			checkPruned(t, name, path, o, rec, nil, match, 300, name == "one")
 			both := func(r int) bool { return match(r) && rec.Column(2).IsValid(r) && scores[r] > 0.5 }
 			checkPruned(t, name+" and a predicate", path, o, rec, []*plan.Expr{above}, both, 200, name == "one")

@@ -27,7 +27,7 @@ type ScanOptions struct {
 	Mem       memory.Allocator // of the batches; memory.DefaultAllocator if nil
 	// Among are sets outside of which the values of some columns of the output are of no use: rows with others, or NULL,
 	// may be left out.
-	Among map[int]*vector.IntSet
+	Among map[int]*vector.Bitmap
 }
 
 // Counts are what a scan has done so far.

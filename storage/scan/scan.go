@@ -22,7 +22,7 @@ type Options struct {
 	Session   plan.Session     // how text is read depends on it
 	// Among are sets outside of which the values of some columns of the output are of no use: rows with others, or NULL,
 	// may be left out. A format that cannot do so earlier than whoever asks ignores them.
-	Among map[int]*vector.IntSet
+	Among map[int]*vector.Bitmap
 }
 
 // Counts are what a scan has done so far.

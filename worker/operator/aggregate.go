@@ -154,7 +154,7 @@ func (o *Aggregate) next(ctx context.Context) (arrow.Record, error) {
 	if o.top != nil {
 		if from := o.emitted; from < o.top.size() {
 			o.emitted = min(o.top.size(), from+o.env.BatchRows)
-			return o.emit(from, o.emitted)
+			return o.top.table.record(o.schema, from, o.emitted, false)
 		}
 		if err := o.finishTop(ctx); err != nil {
 			return nil, err
@@ -168,15 +168,6 @@ func (o *Aggregate) next(ctx context.Context) (arrow.Record, error) {
 		return nil, io.EOF
 	}
 	return unnumbered(o.schema, rec), nil
-}
-
-func (o *Aggregate) emit(from, to int) (arrow.Record, error) {
-	cols, err := o.top.table.output(from, to, false)
-	if err != nil {
-		return nil, err
-	}
-	defer releaseArrays(cols)
-	return vector.NewRecord(o.schema, cols, to-from), nil
 }
 
 // add folds in a batch of the input, and numbers its rows.

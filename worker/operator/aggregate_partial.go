@@ -96,7 +96,7 @@ func (o *PartialAggregate) next(ctx context.Context) (arrow.Record, error) {
 		if o.emitting && o.emitted < o.size() {
 			from := o.emitted
 			o.emitted = min(o.size(), from+o.env.BatchRows)
-			return o.emit(o.table, from, o.emitted)
+			return o.table.record(o.schema, from, o.emitted, true)
 		}
 		if o.emitting {
 			if err := o.restart(); err != nil {
@@ -190,15 +190,6 @@ func (o *PartialAggregate) size() int {
 		return 0
 	}
 	return 1
-}
-
-func (o *PartialAggregate) emit(table *groupTable, from, to int) (arrow.Record, error) {
-	cols, err := table.output(from, to, true)
-	if err != nil {
-		return nil, err
-	}
-	defer releaseArrays(cols)
-	return vector.NewRecord(o.schema, cols, to-from), nil
 }
 
 // passOn is a state for each row of a batch.

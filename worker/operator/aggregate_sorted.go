@@ -46,7 +46,7 @@ func (o *SortedAggregate) next(ctx context.Context) (arrow.Record, error) {
 	for {
 		if from := o.first; from < o.done {
 			o.first = min(o.done, from+o.env.BatchRows)
-			return o.emit(from, o.first)
+			return o.table.record(o.schema, from, o.first, false)
 		}
 		if o.done > 0 {
 			if err := o.goOn(); err != nil {
@@ -70,15 +70,6 @@ func (o *SortedAggregate) next(ctx context.Context) (arrow.Record, error) {
 			return nil, err
 		}
 	}
-}
-
-func (o *SortedAggregate) emit(from, to int) (arrow.Record, error) {
-	cols, err := o.table.output(from, to, false)
-	if err != nil {
-		return nil, err
-	}
-	defer releaseArrays(cols)
-	return vector.NewRecord(o.schema, cols, to-from), nil
 }
 
 // goOn begins anew with the group that had begun when the others were put out.

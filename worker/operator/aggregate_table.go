@@ -153,6 +153,16 @@ func (g *groupTable) growth(rows int) int64 {
 	return grown(g.table.Growth(rows) + int64(rows*len(g.accs))*perState)
 }
 
+// record is output as a batch.
+func (g *groupTable) record(schema plan.Schema, from, to int, states bool) (arrow.Record, error) {
+	cols, err := g.output(from, to, states)
+	if err != nil {
+		return nil, err
+	}
+	defer releaseArrays(cols)
+	return vector.NewRecord(schema, cols, to-from), nil
+}
+
 // output is the keys and results, or states, of the groups from up to, not including, to.
 func (g *groupTable) output(from, to int, states bool) (cols []arrow.Array, err error) {
 	defer func() {

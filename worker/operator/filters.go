@@ -19,5 +19,5 @@ type RuntimeFilter struct {
 	Empty    bool
 	Min, Max *plan.Literal
 	Values   []plan.Literal // in ascending order, without duplicates
-	Set      *vector.IntSet // a bitmap of integers, dates or times, where there are too many values to name
+	Set      *vector.Bitmap // a bitmap of integers, dates or times, where there are too many values to name
 }

@@ -157,7 +157,7 @@ func (p *publisher) publish(rows []arrow.Record) {
 
 // set is the key's values as a bitmap; nil where they are no integers, lie too far apart, or so close together that the
 // bounds say as much.
-func (k *publishedKey) set(rows []arrow.Record) *vector.IntSet {
+func (k *publishedKey) set(rows []arrow.Record) *vector.Bitmap {
 	if len(rows) == 0 || k.typ.Kind == plan.KindString || k.typ.Kind == plan.KindBinary {
 		return nil
 	}

@@ -28,8 +28,8 @@ func (f *runtimeFilters) Publish(id int, filter operator.RuntimeFilter) {
 
 // narrow is the scan with what is known of its columns by now added to what it may prune by, and the sets of values that
 // are too large to name.
-func (f *runtimeFilters) narrow(scan *plan.Scan, schema plan.Schema) (*plan.Scan, map[int]*vector.IntSet) {
-	narrowed, sets := *scan, map[int]*vector.IntSet{}
+func (f *runtimeFilters) narrow(scan *plan.Scan, schema plan.Schema) (*plan.Scan, map[int]*vector.Bitmap) {
+	narrowed, sets := *scan, map[int]*vector.Bitmap{}
 	narrowed.Prune = append([]*plan.Expr(nil), scan.Prune...)
 	for _, want := range scan.RuntimeFilters {
 		filter, ok := f.byID[want.ID]

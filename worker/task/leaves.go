@@ -89,7 +89,7 @@ func (b *builder) openScan(ctx context.Context, n *plan.Node) (operator.Operator
 	if b.stage.Splits == nil || b.scan != nil {
 		return nil, fmt.Errorf("stage %d: the scan of %s has no splits of its own", b.stage.ID, n.Scan.Source)
 	}
-	open := func(ctx context.Context, s *plan.Scan, among map[int]*vector.IntSet) (batchSource, error) {
+	open := func(ctx context.Context, s *plan.Scan, among map[int]*vector.Bitmap) (batchSource, error) {
 		opts := scan.Options{Mem: b.env.Allocator, BatchRows: b.env.BatchRows, Session: b.task.Job.Session, Among: among}
 		source, err := scan.Open(ctx, b.env.Store, s, n.Schema, b.stage.Splits[b.task.Task], opts)
 		if err != nil {

@@ -174,15 +174,18 @@ func (t *rowTable) assign(words []uint64, dst []uint32) {
 		words := words[from*t.width : (from+len(chunk))*t.width]
 		t.guess(words, hashes[:len(chunk)], ids[:len(chunk)])
 		for i := range chunk {
-			if chunk[i] = ids[i]; ids[i] == None {
+			if chunk[i] = ids[i]; ids[i] >= absent {
 				chunk[i] = t.assignOne(words[i*t.width:(i+1)*t.width], hashes[i])
 			}
 		}
 	}
 }
 
-// guess hashes up to lookahead keys, and finds the numbers of those that are at their first slot. It reads the slots of all
-// of them first, then the keys that these name.
+// absent is what guess finds for a key that is in no group: its first slot is free.
+const absent = None - 1
+
+// guess hashes up to lookahead keys, and finds the numbers of those that are at their first slot, absent, or None where
+// another key is there. It reads the slots of all of them first, then the keys that these name.
 func (t *rowTable) guess(words []uint64, hashes, ids []uint32) {
 	var found [lookahead]uint64
 	table, shift := t.slots.table, t.slots.shift
@@ -194,8 +197,9 @@ func (t *rowTable) guess(words []uint64, hashes, ids []uint32) {
 	}
 	for i, h := range hashes {
 		s := found[i&(lookahead-1)]
-		ids[i] = None
-		if id := uint32(s) - 1; s != 0 && uint32(s>>32) == h && t.equal(id, words[i*t.width:(i+1)*t.width]) {
+		if ids[i] = None; s == 0 {
+			ids[i] = absent
+		} else if id := uint32(s) - 1; uint32(s>>32) == h && t.equal(id, words[i*t.width:(i+1)*t.width]) {
 			ids[i] = id
 		}
 	}
@@ -218,7 +222,10 @@ func (t *rowTable) find(words []uint64, dst []uint32) {
 		words := words[from*t.width : (from+len(chunk))*t.width]
 		t.guess(words, hashes[:len(chunk)], ids[:len(chunk)])
 		for i := range chunk {
-			if chunk[i] = ids[i]; ids[i] == None {
+			switch chunk[i] = ids[i]; ids[i] {
+			case absent:
+				chunk[i] = None
+			case None:
 				chunk[i], _ = t.lookup(words[i*t.width:(i+1)*t.width], hashes[i])
 			}
 		}

@@ -257,12 +257,33 @@ type Assignment struct {
 	Inputs []StageInput `json:"inputs,omitempty"`
 	// OutputURL is the version folder for a file sink: attempt files go right below it.
 	OutputURL string `json:"output_url,omitempty"`
+	// Exclusive says that an attempt of the task ran out of memory: this one has the worker to itself, with all of its memory.
+	Exclusive bool `json:"exclusive,omitempty"`
+	// Heavy is the number of rows from which on a partition of the attempt's output counts as heavy; 0: none does.
+	Heavy int64 `json:"heavy,omitempty"`
 }
 
 // StageInput names a version of a stage's locations: GET /v1/runs/{run}/stages/{stage}/outputs?version=n.
 type StageInput struct {
 	Stage   int    `json:"stage"`
 	Version uint64 `json:"version"`
+	// Part is what the task reads of it; nil: the partition of the task's own number, or all of a broadcast.
+	Part *Selection `json:"part,omitempty"`
+}
+
+// Selection is the part of a stage's output that a task reads: the rows between two positions in each of the partitions
+// From ≤ p < To, partition by partition, each in map order.
+type Selection struct {
+	From  int      `json:"from"`
+	To    int      `json:"to"`
+	Begin Position `json:"begin,omitzero"`
+	End   Position `json:"end,omitzero"` // exclusive; zero: the end
+}
+
+// Position is a place in one partition of a stage's output: Row rows into what map task Task wrote.
+type Position struct {
+	Task int   `json:"task"`
+	Row  int64 `json:"row,omitempty"` // from 0
 }
 
 // StageOutputs tells where the committed map outputs of a stage are.
@@ -323,12 +344,17 @@ type ReportReply struct {
 type HeartbeatRequest struct {
 	WorkerID string           `json:"worker_id"`
 	Running  []plan.AttemptID `json:"running"`
+	// Draining says that the worker is about to stop: it takes no more work, and finishes what it has.
+	Draining bool `json:"draining,omitempty"`
 }
 
 // HeartbeatReply names the attempts to stop and the runs whose scratch can go.
 type HeartbeatReply struct {
 	Stop   []plan.AttemptID `json:"stop,omitempty"`
 	Forget []string         `json:"forget,omitempty"` // runs
+	// Drained tells a worker that is draining that nobody needs it any more: it runs nothing, and no run that goes on reads
+	// what it holds.
+	Drained bool `json:"drained,omitempty"`
 }
 
 // Code says what kind of error an answer is, independent of the HTTP status.
@@ -337,10 +363,13 @@ type Code string
 // The error codes.
 const (
 	CodeInvalid       Code = "invalid"        // 400: the job, query or request is wrong; Message may have several lines
+	CodeUnauthorized  Code = "unauthorized"   // 401: no token, or a wrong one
+	CodeForbidden     Code = "forbidden"      // 403: known, but not allowed to do this
 	CodeNotFound      Code = "not_found"      // 404
 	CodeConflict      Code = "conflict"       // 409: same run id, other content
 	CodeUnknownWorker Code = "unknown_worker" // 409: register (again) first
 	CodeNotLeader     Code = "not_leader"     // 421: Leader says who is, if known
+	CodeBusy          Code = "busy"           // 429: the queue is full; RetryAfter says when to try again
 	CodeUnavailable   Code = "unavailable"    // 503: no leader now, or shutting down; try again
 	CodeInternal      Code = "internal"       // 500
 )
@@ -350,6 +379,8 @@ type Error struct {
 	Code    Code   `json:"code"`
 	Message string `json:"message"`
 	Leader  string `json:"leader,omitempty"` // host:port
+	// RetryAfter is how long a caller should wait before it asks again, with CodeBusy.
+	RetryAfter time.Duration `json:"retry_after,omitempty"`
 }
 
 // Error is the message.

@@ -152,12 +152,18 @@ func httpStatus(code api.Code) int {
 	switch code {
 	case api.CodeInvalid:
 		return http.StatusBadRequest
+	case api.CodeUnauthorized:
+		return http.StatusUnauthorized
+	case api.CodeForbidden:
+		return http.StatusForbidden
 	case api.CodeNotFound:
 		return http.StatusNotFound
 	case api.CodeConflict, api.CodeUnknownWorker:
 		return http.StatusConflict
 	case api.CodeNotLeader:
 		return http.StatusMisdirectedRequest
+	case api.CodeBusy:
+		return http.StatusTooManyRequests
 	case api.CodeUnavailable:
 		return http.StatusServiceUnavailable
 	}

@@ -39,11 +39,13 @@ type blobs struct {
 	dir      string
 	peers    []string // host:port
 	volatile bool
+	scheme   string // of the peers
 	http     *http.Client
 	copies   sync.WaitGroup
 }
 
-func openBlobs(dir string, peers []string, volatile bool) (*blobs, error) {
+func openBlobs(o *Options) (*blobs, error) {
+	dir := filepath.Join(o.StateDir, "blobs")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("create blob folder: %w", err)
 	}
@@ -56,7 +58,10 @@ func openBlobs(dir string, peers []string, volatile bool) (*blobs, error) {
 			return nil, fmt.Errorf("remove unfinished blob: %w", err)
 		}
 	}
-	return &blobs{dir: dir, peers: peers, volatile: volatile, http: &http.Client{Transport: client.NewTransport()}}, nil
+	return &blobs{
+		dir: dir, peers: o.peerAddresses(), volatile: o.Volatile,
+		scheme: o.Identity.Scheme(), http: &http.Client{Transport: client.NewTransport(o.Identity)},
+	}, nil
 }
 
 func (b *blobs) close() error {
@@ -181,7 +186,7 @@ func (b *blobs) fetch(ctx context.Context, peer, digest string) error {
 
 // ask sends a request about a blob to a peer, for what it has itself.
 func (b *blobs) ask(ctx context.Context, method, peer, digest string, body io.Reader) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+peer+"/v1/blobs/"+digest, body)
+	r, err := http.NewRequestWithContext(ctx, method, b.scheme+"://"+peer+"/v1/blobs/"+digest, body)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/quern-engine/quern/api/secure"
 	"github.com/quern-engine/quern/coordinator/consensus"
 	"github.com/quern-engine/quern/coordinator/state"
 )
@@ -50,6 +51,15 @@ func New(o Options) (*Coordinator, error) {
 		}
 		c.listener = l
 	}
+	c.server = &http.Server{
+		Handler:     secure.NewGuard(c.routes(), secure.GuardOptions{Identity: o.Identity, Tokens: o.Tokens, Log: c.log}),
+		HTTP2:       &http.HTTP2Config{MaxReadFrameSize: 1 << 20, MaxConcurrentStreams: 1000},
+		BaseContext: func(net.Listener) context.Context { return c.life() },
+		ErrorLog:    slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
+	}
+	if err := o.Identity.Prepare(c.server, c.listener); err != nil {
+		return nil, errors.Join(fmt.Errorf("coordinator: %w", err), c.listener.Close())
+	}
 	// The life of a coordinator ends with Close, not with a caller's context: workers that end at the same time as it
 	// does should still be answered.
 	life, end := context.WithCancel(context.Background())
@@ -62,32 +72,28 @@ func (c *Coordinator) Start(ctx context.Context) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if c.blobs, err = openBlobs(filepath.Join(c.options.StateDir, "blobs"), c.options.peerAddresses(), c.options.Volatile); err != nil {
+	if c.blobs, err = openBlobs(&c.options); err != nil {
 		return err
 	}
 	c.node, err = consensus.Open(consensus.Options{
 		ID: c.options.ID, Dir: filepath.Join(c.options.StateDir, "raft"), Peers: c.options.Peers, Volatile: c.options.Volatile,
-		Election: c.options.Election, Log: c.log,
+		Election: c.options.Election, Dial: c.dialPeer, Log: c.log,
 	})
 	if err != nil {
 		return fmt.Errorf("start coordinator %s: %w", c.options.ID, err)
 	}
-	var protocols http.Protocols
-	protocols.SetHTTP1(true) // raft's upgrade, and people with curl
-	protocols.SetUnencryptedHTTP2(true)
-	c.server = &http.Server{
-		Handler: c.routes(), Protocols: &protocols, ReadHeaderTimeout: 10 * time.Second,
-		HTTP2:       &http.HTTP2Config{MaxReadFrameSize: 1 << 20, MaxConcurrentStreams: 1000},
-		BaseContext: func(net.Listener) context.Context { return c.life() },
-		ErrorLog:    slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
-	}
 	c.loops.Go(func() {
-		if err := c.server.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := c.options.Identity.Serve(c.server, c.listener); !errors.Is(err, http.ErrServerClosed) {
 			c.log.Error("the server stopped", "error", err)
 		}
 	})
 	c.loops.Go(c.followLeadership)
 	return nil
+}
+
+// dialPeer connects to a peer's Raft.
+func (c *Coordinator) dialPeer(ctx context.Context, address string) (net.Conn, error) {
+	return c.options.Identity.Dial(ctx, address, secure.Coordinators)
 }
 
 // Addr is host:port of the server.

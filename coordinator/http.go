@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/api/secure"
 	"github.com/quern-engine/quern/coordinator/consensus"
 	"github.com/quern-engine/quern/coordinator/state"
 	"github.com/quern-engine/quern/internal/source"
@@ -25,42 +26,54 @@ const soon = 5 * time.Second
 // maxWait bounds how long a request may ask to wait.
 const maxWait = time.Minute
 
-func (c *Coordinator) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", c.handleReady)
-	mux.Handle("PUT /v1/blobs/{digest}", c.handle(c.putBlob))
-	mux.Handle("GET /v1/blobs/{digest}", c.handle(c.getBlob)) // and HEAD
+// routes is all that a coordinator serves, and to whom: the guard knows nothing else.
+func (c *Coordinator) routes() []secure.Route {
+	const (
+		users   = secure.Callers | secure.Coordinators
+		workers = secure.Workers
+		all     = secure.Callers | secure.Members
+	)
+	return []secure.Route{
+		{Pattern: "GET /healthz", For: secure.Anyone, Handler: c.counted(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })},
+		{Pattern: "GET /readyz", For: secure.Anyone, Handler: c.counted(c.handleReady)},
+		{Pattern: "PUT /v1/blobs/{digest}", For: users, Body: maxBlob, Handler: c.handle(c.putBlob)},
+		{Pattern: "GET /v1/blobs/{digest}", For: all, Handler: c.handle(c.getBlob)}, // and HEAD
 
-	mux.Handle("POST /v1/runs", c.leaderOnly(c.submit))
-	mux.Handle("GET /v1/runs", c.leaderOnly(c.runs))
-	mux.Handle("GET /v1/runs/{run}", c.leaderOnly(c.status))
-	mux.Handle("POST /v1/runs/{run}/cancel", c.leaderOnly(c.cancel))
-	mux.Handle("POST /v1/runs/{run}/release", c.leaderOnly(c.release))
-	mux.Handle("GET /v1/runs/{run}/stages/{stage}/outputs", c.leaderOnly(c.outputs))
-	mux.Handle("POST /v1/workers/register", c.leaderOnly(c.register))
-	mux.Handle("POST /v1/workers/leave", c.leaderOnly(c.leave))
-	mux.Handle("POST /v1/workers/lease", c.leaderOnly(c.lease))
-	mux.Handle("POST /v1/workers/report", c.leaderOnly(c.report))
-	mux.Handle("POST /v1/workers/heartbeat", c.leaderOnly(c.heartbeat))
+		{Pattern: "POST /v1/runs", For: users, Body: maxBody, Handler: c.leaderOnly(c.submit)},
+		{Pattern: "GET /v1/runs", For: users, Handler: c.leaderOnly(c.runs)},
+		{Pattern: "GET /v1/runs/{run}", For: users, Handler: c.leaderOnly(c.status)},
+		{Pattern: "POST /v1/runs/{run}/cancel", For: users, Handler: c.leaderOnly(c.cancel)},
+		{Pattern: "POST /v1/runs/{run}/release", For: users, Handler: c.leaderOnly(c.release)},
+		{Pattern: "GET /v1/runs/{run}/stages/{stage}/outputs", For: all, Handler: c.leaderOnly(c.outputs)},
 
-	counted := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		{Pattern: "POST /v1/workers/register", For: workers, Handler: c.leaderOnly(c.register)},
+		{Pattern: "POST /v1/workers/leave", For: workers, Handler: c.leaderOnly(c.leave)},
+		{Pattern: "POST /v1/workers/lease", For: workers, Handler: c.leaderOnly(c.lease)},
+		{Pattern: "POST /v1/workers/report", For: workers, Body: maxBody, Handler: c.leaderOnly(c.report)},
+		{Pattern: "POST /v1/workers/heartbeat", For: workers, Body: maxBody, Handler: c.leaderOnly(c.heartbeat)},
+
+		// Raft's connections are raft's, and not counted: they live as long as it does, and shutting down needs them.
+		{Pattern: "GET " + consensus.Path, For: secure.Coordinators, Handler: http.HandlerFunc(c.serveRaft)},
+	}
+}
+
+// serveRaft hands a peer's connection to raft, which is there once the coordinator has started.
+func (c *Coordinator) serveRaft(w http.ResponseWriter, r *http.Request) { c.node.ServeHTTP(w, r) }
+
+// counted lets shutting down refuse requests and wait for those that are being answered.
+func (c *Coordinator) counted(f http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !c.work.join() {
 			writeError(w, api.Errorf(api.CodeUnavailable, "coordinator %s is shutting down", c.options.ID))
 			return
 		}
 		defer c.work.leave()
-		mux.ServeHTTP(w, r)
+		f(w, r)
 	})
-	// Raft's connections are raft's: they live as long as it does, and shutting down needs them.
-	outer := http.NewServeMux()
-	outer.Handle("GET "+consensus.Path, c.node)
-	outer.Handle("/", counted)
-	return outer
 }
 
 func (c *Coordinator) handle(f func(http.ResponseWriter, *http.Request) error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return c.counted(func(w http.ResponseWriter, r *http.Request) {
 		if err := f(w, r); err != nil {
 			writeError(w, c.explain(err))
 		}
@@ -183,7 +196,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 }
 
 func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(v); err != nil {
+	if err := json.NewDecoder(r.Body).Decode(v); err != nil { // the guard bounds the body
 		return api.Errorf(api.CodeInvalid, "the request is not valid JSON: %v", err)
 	}
 	return nil

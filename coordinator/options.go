@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/api/secure"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 )
@@ -48,6 +49,10 @@ type Options struct {
 	Listener net.Listener
 	// Peers are all coordinators by id, this one included, as host:port. Empty, or only this one: it is alone.
 	Peers map[string]string
+	// Identity is shown to workers, peers and callers, and Tokens are those that callers may show. Both or none: without
+	// them, only a loopback address is served.
+	Identity *secure.Identity
+	Tokens   *secure.Tokens
 	// Plan turns a request into a job. A *source.Error, or a failure of kind FailureUser, is the caller's mistake.
 	Plan  func(ctx context.Context, request api.SubmitRequest) (*plan.Job, error)
 	Store Store
@@ -105,6 +110,10 @@ func (o *Options) validate() error {
 		return errors.New("coordinator: no planner")
 	case o.Store == nil:
 		return errors.New("coordinator: no store")
+	case (o.Identity == nil) != (o.Tokens == nil):
+		return errors.New("coordinator: TLS credentials and tokens go together")
+	case o.Identity != nil && o.Identity.Roles()&secure.Coordinators == 0:
+		return errors.New("coordinator: the certificate does not say that it is a coordinator's")
 	case o.Lease < 2*o.Heartbeat:
 		return fmt.Errorf("coordinator: a lease of %v is too short for a heartbeat every %v", o.Lease, o.Heartbeat)
 	}

@@ -20,7 +20,8 @@ import (
 
 // ClientOptions are choices about fetching. The zero value is good.
 type ClientOptions struct {
-	Mem memory.Allocator // memory.DefaultAllocator when nil
+	Mem    memory.Allocator // memory.DefaultAllocator when nil
+	Scheme string           // before the workers' addresses; "http" when empty
 	// Attempts is how often one block is tried before its map output counts as lost: 5. With Backoff, 50 ms, doubled
 	// and jittered after each failure, that takes under a second: a worker that is gone should be noticed soon, and a
 	// lost map output costs one task, not the job.
@@ -38,6 +39,9 @@ type Client struct {
 func NewClient(c *http.Client, opts ClientOptions) *Client {
 	if opts.Mem == nil {
 		opts.Mem = memory.DefaultAllocator
+	}
+	if opts.Scheme == "" {
+		opts.Scheme = "http"
 	}
 	if opts.Attempts <= 0 {
 		opts.Attempts = 5
@@ -186,7 +190,7 @@ func (s *Stream) source(worker int) (source, error) {
 			s.sources[worker] = &localSource{store: s.local, run: s.outputs.Run, stage: s.outputs.Stage, partition: s.partition}
 		} else {
 			req := fetchRequest{Run: s.outputs.Run, Stage: s.outputs.Stage, Partition: s.partition, Maps: s.maps(worker)}
-			s.sources[worker] = &remoteSource{http: s.client.http, url: "http://" + address + FetchPath, request: req}
+			s.sources[worker] = &remoteSource{http: s.client.http, url: s.client.opts.Scheme + "://" + address + FetchPath, request: req}
 		}
 	}
 	return s.sources[worker], nil

@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	maxRequest = 16 << 20
+	// MaxRequest bounds a request for segments.
+	MaxRequest = 16 << 20
 	// copyBuffer is how much is read from disk and written to the connection at a time: Go's HTTP/2 needs large writes.
 	copyBuffer = 512 << 10
 )
@@ -43,7 +44,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var req fetchRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)).Decode(&req); err != nil {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, MaxRequest)).Decode(&req); err != nil {
 		refuse(w, http.StatusBadRequest, fmt.Sprintf("read fetch request: %v", err))
 		return
 	}

@@ -3,6 +3,8 @@ package shuffle
 import (
 	"net/http"
 	"time"
+
+	"github.com/quern-engine/quern/api/secure"
 )
 
 // maxReadFrame is the largest HTTP/2 frame that a process reads. Go's default of 16 KiB costs a third of the
@@ -27,28 +29,15 @@ func http2Config() *http.HTTP2Config {
 	}
 }
 
-// ConfigureServer sets up HTTP/2 without TLS, beside HTTP/1, as all of Quern's servers on loopback use it.
-func ConfigureServer(s *http.Server) {
-	s.Protocols, s.HTTP2 = ServerProtocols(), http2Config()
-}
+// ConfigureServer sets HTTP/2 up as readers of segments need it, with TLS or without.
+func ConfigureServer(s *http.Server) { s.HTTP2 = http2Config() }
 
-// ServerProtocols are HTTP/1 and cleartext HTTP/2.
-func ServerProtocols() *http.Protocols {
-	var p http.Protocols
-	p.SetHTTP1(true)
-	p.SetUnencryptedHTTP2(true)
-	return &p
-}
-
-// NewTransport is a client transport for servers set up by ConfigureServer: cleartext HTTP/2 only, one connection an
+// NewTransport is a client transport for workers' servers set up by ConfigureServer: HTTP/2 only, one connection an
 // address. Close its idle connections when done.
-func NewTransport() *http.Transport {
-	var p http.Protocols
-	p.SetUnencryptedHTTP2(true)
-	return &http.Transport{
-		Protocols:             &p,
+func NewTransport(identity *secure.Identity) *http.Transport {
+	return identity.Transport(&http.Transport{
 		HTTP2:                 http2Config(),
 		ResponseHeaderTimeout: 30 * time.Second,
 		IdleConnTimeout:       90 * time.Second,
-	}
+	}, secure.Workers)
 }

@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/api/secure"
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/internal/recycle"
 	"github.com/quern-engine/quern/plan"
@@ -86,6 +87,7 @@ func newCluster(t *testing.T, workers, maps, partitions, rows, size int, wrap fu
 		mux.Handle(FetchPath, h)
 		srv := httptest.NewUnstartedServer(mux)
 		ConfigureServer(srv.Config)
+		srv.Config.Protocols = (*secure.Identity)(nil).Protocols(true)
 		srv.Start()
 		c.stores, c.servers, c.dirs = append(c.stores, store), append(c.servers, srv), append(c.dirs, dir)
 		c.outputs.Workers = append(c.outputs.Workers, srv.Listener.Addr().String())
@@ -97,7 +99,7 @@ func newCluster(t *testing.T, workers, maps, partitions, rows, size int, wrap fu
 			}
 		})
 	}
-	transport := NewTransport()
+	transport := NewTransport(nil)
 	c.client = &http.Client{Transport: transport}
 	t.Cleanup(transport.CloseIdleConnections)
 	for m := range maps {

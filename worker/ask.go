@@ -65,7 +65,7 @@ func (l *leaderLine) persist(ctx context.Context, f func(context.Context) error)
 			return context.Cause(ctx)
 		}
 		switch codeOf(err) {
-		case api.CodeInvalid, api.CodeNotFound, api.CodeConflict:
+		case api.CodeInvalid, api.CodeNotFound, api.CodeConflict, api.CodeForbidden:
 			l.heard()
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/api/secure"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/shuffle"
 	"github.com/quern-engine/quern/worker/internal/jobtest"
@@ -75,7 +76,7 @@ func startFake(t *testing.T) *fakeCoordinator {
 	mux.HandleFunc("GET /v1/blobs/{digest}", f.blob)
 	mux.HandleFunc("GET /v1/runs/{run}/stages/{stage}/outputs", f.stageOutputs)
 	mux.HandleFunc("POST "+shuffle.FetchPath, f.hang)
-	server := &http.Server{Handler: mux, Protocols: shuffle.ServerProtocols()}
+	server := &http.Server{Handler: mux, Protocols: (*secure.Identity)(nil).Protocols(true)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

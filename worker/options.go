@@ -11,6 +11,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"github.com/quern-engine/quern/api/secure"
 	"github.com/quern-engine/quern/internal/recycle"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
@@ -32,6 +33,10 @@ type Options struct {
 	// Listen is host:port to serve segments on; default a free port of 127.0.0.1. Listener, when set, is used instead.
 	Listen   string
 	Listener net.Listener
+	// Advertise is host:port where the others reach the segments; default Listen, with the port that it has got.
+	Advertise string
+	// Identity is shown to coordinators and other workers; without one, only a loopback address is served.
+	Identity *secure.Identity
 	// Slots is how many attempts run at once; default 1.
 	Slots int
 	// Memory is what the worker may use, in bytes; default 1 GiB. The slots may hold a part of it together; see shareMemory.
@@ -90,6 +95,8 @@ func (o *Options) Validate() error {
 		return errors.New("worker: no scratch folder given")
 	case o.Store == nil:
 		return errors.New("worker: no store given")
+	case o.Identity != nil && o.Identity.Roles()&secure.Workers == 0:
+		return errors.New("worker: the certificate does not say that it is a worker's")
 	case o.Slots < 1:
 		return fmt.Errorf("worker: %d slots", o.Slots)
 	case o.Memory < 1:

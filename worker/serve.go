@@ -4,16 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
-	"time"
 
+	"github.com/quern-engine/quern/api/secure"
 	"github.com/quern-engine/quern/shuffle"
 )
-
-// headerTimeout bounds how long a connection may take to say what it wants.
-const headerTimeout = 10 * time.Second
 
 // server serves the worker's segments.
 type server struct {
@@ -26,18 +24,27 @@ type server struct {
 	handlers sync.WaitGroup // requests being answered; added to while mu is held and closing is false
 }
 
-func startServer(listener net.Listener, segments *shuffle.Store) *server {
+// routes is all that a worker serves, and to whom: the guard knows nothing else.
+func routes(segments *shuffle.Store) []secure.Route {
+	return []secure.Route{
+		{Pattern: "GET /healthz", For: secure.Anyone, Handler: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprintln(rw, "ok") })},
+		{Pattern: "POST " + shuffle.FetchPath, For: secure.Workers, Body: shuffle.MaxRequest, Handler: shuffle.Handler(segments)},
+	}
+}
+
+func startServer(listener net.Listener, identity *secure.Identity, log *slog.Logger, segments *shuffle.Store) (*server, error) {
 	s := &server{done: make(chan struct{})}
-	mux := http.NewServeMux()
-	mux.Handle("POST /v1/shuffle/fetch", shuffle.Handler(segments))
-	mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprintln(rw, "ok") })
-	s.http = &http.Server{Handler: s.track(mux), ReadHeaderTimeout: headerTimeout}
+	guard := secure.NewGuard(routes(segments), secure.GuardOptions{Identity: identity, Log: log})
+	s.http = &http.Server{Handler: s.track(guard), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	shuffle.ConfigureServer(s.http)
+	if err := identity.Prepare(s.http, listener); err != nil {
+		return nil, fmt.Errorf("worker: %w", err)
+	}
 	go func() {
 		defer close(s.done)
-		s.err = s.http.Serve(listener)
+		s.err = identity.Serve(s.http, listener)
 	}()
-	return s
+	return s, nil
 }
 
 // track lets close wait for handlers: http.Server.Close does not, and they read files of the scratch folder.

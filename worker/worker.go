@@ -24,6 +24,7 @@ import (
 type Worker struct {
 	opts     Options
 	listener net.Listener
+	address  string         // where the others reach it
 	client   *client.Client // to coordinators
 	peers    *http.Client   // to other workers
 	started  atomic.Bool
@@ -50,8 +51,8 @@ func New(opts Options) (*Worker, error) {
 		return nil, err
 	}
 	w := &Worker{
-		opts: opts, listener: opts.Listener, client: client.New(opts.Coordinators, client.Options{Patience: callPatience}),
-		peers:    &http.Client{Transport: shuffle.NewTransport()},
+		opts: opts, listener: opts.Listener, client: client.New(opts.Coordinators, client.Options{Patience: callPatience, Identity: opts.Identity}),
+		peers:    &http.Client{Transport: shuffle.NewTransport(opts.Identity)},
 		attempts: newAttempts(opts.Slots), outbox: newOutbox(), slots: make(chan struct{}, opts.Slots),
 		plans: newCache[string, *plan.Job](plansHeld), outputs: newCache[outputsKey, api.StageOutputs](outputsHeld),
 	}
@@ -65,11 +66,27 @@ func New(opts Options) (*Worker, error) {
 		}
 		w.listener = listener
 	}
+	w.address = advertised(opts, w.listener)
 	return w, nil
 }
 
-// Addr is host:port of the segments' server.
-func (w *Worker) Addr() string { return w.listener.Addr().String() }
+// advertised is where the others reach a listener: by the name that it was given, if it has one, which is the name that
+// its certificate has.
+func advertised(o Options, l net.Listener) string {
+	if o.Advertise != "" {
+		return o.Advertise
+	}
+	address := l.Addr().String()
+	if host, _, err := net.SplitHostPort(o.Listen); err == nil && o.Listener == nil && host != "" {
+		if _, port, err := net.SplitHostPort(address); err == nil {
+			return net.JoinHostPort(host, port)
+		}
+	}
+	return address
+}
+
+// Addr is host:port of the segments' server, as the others know it.
+func (w *Worker) Addr() string { return w.address }
 
 // ID is the worker's id.
 func (w *Worker) ID() string { return w.opts.ID }
@@ -115,7 +132,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	defer also(&err, "stop plugins", plugins.Close)
 	w.env = task.Env{
 		Worker: w.opts.ID, Address: w.Addr(), Store: w.opts.Store, Segments: w.segments,
-		Fetch: shuffle.NewClient(w.peers, shuffle.ClientOptions{Mem: w.opts.Allocator}), Locator: locator{w},
+		Fetch: shuffle.NewClient(w.peers, shuffle.ClientOptions{Mem: w.opts.Allocator, Scheme: w.opts.Identity.Scheme()}), Locator: locator{w},
 		Plugins: plugins, Memory: task.NewBudget(memory.tasks, w.opts.Slots), Builds: w.builds, Allocator: w.opts.Allocator,
 		Scratch: filepath.Join(own.dir, spillFolder), BatchRows: w.opts.BatchRows, Plain: w.opts.Plain,
 	}
@@ -132,11 +149,14 @@ func also(err *error, what string, step func() error) {
 // work serves and works until ctx is done or something fails for good. Then the loops end, the attempts, and the
 // server, in this order.
 func (w *Worker) work(ctx context.Context) error {
+	server, err := startServer(w.listener, w.opts.Identity, w.opts.Log, w.segments)
+	if err != nil {
+		return err
+	}
 	loops, loopCtx := errgroup.WithContext(ctx)
-	server := startServer(w.listener, w.segments)
 	loops.Go(func() error { return server.wait(loopCtx) })
 	loops.Go(func() error { return w.speak(loopCtx) })
-	err := loops.Wait()
+	err = loops.Wait()
 	if ctx.Err() != nil {
 		err = nil // the orderly end
 	}

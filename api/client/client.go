@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/api/secure"
 )
 
 // ErrUnreachable: no coordinator could be reached at any of the endpoints.
@@ -29,7 +30,11 @@ type Options struct {
 	// Unreachable is how long, of that, it tries when not a single coordinator accepts a connection: 3 s, at most
 	// Patience, if zero. A mistyped address should not take as long to tell as an election.
 	Unreachable time.Duration
-	// Transport carries the requests; cleartext HTTP/2 if nil.
+	// Identity is what the caller shows and trusts; nil is cleartext.
+	Identity *secure.Identity
+	// Token is shown to coordinators, if it is not empty.
+	Token string
+	// Transport carries the requests; NewTransport's if nil.
 	Transport http.RoundTripper
 }
 
@@ -41,27 +46,25 @@ func (o *Options) ensureDefaults() {
 		o.Unreachable = min(3*time.Second, o.Patience)
 	}
 	if o.Transport == nil {
-		o.Transport = NewTransport()
+		o.Transport = NewTransport(o.Identity)
 	}
 }
 
-// NewTransport speaks HTTP/2 without TLS or upgrade. Pings notice within 3 s a peer that is stopped, or that vanished
+// NewTransport speaks HTTP/2 to coordinators, without TLS or upgrade if there is no identity. Pings notice within 3 s a peer that is stopped, or that vanished
 // without closing its connection, which a long poll would otherwise wait out. That is about as long as it takes the
 // others to elect a leader in its place.
-func NewTransport() *http.Transport {
-	var p http.Protocols
-	p.SetUnencryptedHTTP2(true)
-	return &http.Transport{
-		Protocols:       &p,
+func NewTransport(identity *secure.Identity) *http.Transport {
+	return identity.Transport(&http.Transport{
 		DialContext:     (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
 		HTTP2:           &http.HTTP2Config{MaxReadFrameSize: 1 << 20, SendPingTimeout: time.Second, PingTimeout: 2 * time.Second},
 		IdleConnTimeout: 90 * time.Second,
-	}
+	}, secure.Coordinators)
 }
 
 // Client speaks to the coordinators of one cluster. It is safe for concurrent use.
 type Client struct {
 	endpoints []string // host:port
+	mistake   error    // in the endpoints
 	options   Options
 	http      *http.Client
 
@@ -70,18 +73,46 @@ type Client struct {
 }
 
 // New makes a client for the coordinators at the endpoints, given as URLs or as host:port. Not all need be named:
-// whoever leads is asked for by name.
+// whoever leads is asked for by name. What is wrong with the endpoints, [Client.Check] and every call tell.
 func New(endpoints []string, options Options) *Client {
 	options.ensureDefaults()
 	c := &Client{options: options, http: &http.Client{Transport: options.Transport, CheckRedirect: refuseRedirect}}
 	for _, e := range endpoints {
-		e = strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(e), "http://"), "/")
-		if e != "" {
-			c.endpoints = append(c.endpoints, e)
+		if err := c.add(strings.TrimSuffix(strings.TrimSpace(e), "/")); err != nil && c.mistake == nil {
+			c.mistake = err
 		}
 	}
 	return c
 }
+
+func (c *Client) add(endpoint string) error {
+	scheme, address, written := strings.Cut(endpoint, "://")
+	if !written {
+		scheme, address = c.options.Identity.Scheme(), endpoint
+	}
+	if address == "" {
+		return nil
+	}
+	c.endpoints = append(c.endpoints, address)
+	switch {
+	case scheme == "https" && c.options.Identity == nil:
+		return api.Errorf(api.CodeInvalid, "%s: there are no TLS credentials", endpoint)
+	case scheme != c.options.Identity.Scheme():
+		return api.Errorf(api.CodeInvalid, "%s: with TLS credentials, endpoints are https://host:port", endpoint)
+	}
+	return c.mayShow(address)
+}
+
+// mayShow keeps the token from being read on the way.
+func (c *Client) mayShow(address string) error {
+	if c.options.Token != "" && c.options.Identity == nil && !secure.Loopback(address) {
+		return api.Errorf(api.CodeInvalid, "%s: a token is not sent over a network without TLS; use https://", address)
+	}
+	return nil
+}
+
+// Check reports what is wrong with the endpoints, without asking them.
+func (c *Client) Check() error { return c.mistake }
 
 // refuseRedirect: coordinators name the leader in the body, never by an HTTP redirect.
 func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -107,6 +138,9 @@ const answerTime = 10 * time.Second
 func (c *Client) do(ctx context.Context, r request) (io.ReadCloser, error) {
 	if len(c.endpoints) == 0 {
 		return nil, fmt.Errorf("%w: no endpoint given", ErrUnreachable)
+	}
+	if c.mistake != nil {
+		return nil, c.mistake
 	}
 	var firstFailure time.Time
 	reached := false
@@ -254,9 +288,15 @@ func (c *Client) send(ctx context.Context, address string, r request) (*http.Res
 			return nil, err
 		}
 	}
-	q, err := http.NewRequestWithContext(ctx, r.method, "http://"+address+r.path, body)
+	q, err := http.NewRequestWithContext(ctx, r.method, c.options.Identity.Scheme()+"://"+address+r.path, body)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
+	}
+	if c.options.Token != "" {
+		if err := c.mayShow(address); err != nil {
+			return nil, err // a leader that a coordinator has named
+		}
+		q.Header.Set("Authorization", "Bearer "+c.options.Token)
 	}
 	if body != nil {
 		q.ContentLength = length

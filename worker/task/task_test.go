@@ -43,7 +43,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	mem := memory.NewCheckedAllocator(recycle.Poison())
-	peers := &http.Client{Transport: shuffle.NewTransport()}
+	peers := &http.Client{Transport: shuffle.NewTransport(nil)}
 	b.env = Env{
 		Worker: "w1", Address: "here:1", Store: storage.New(), Segments: segments, Locator: b,
 		Fetch:  shuffle.NewClient(peers, shuffle.ClientOptions{Mem: mem}),

@@ -58,7 +58,7 @@ func StartEmbedded(opts Options) (*Embedded, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	e := &Embedded{planning: opts.Planner, peers: &http.Client{Transport: shuffle.NewTransport()}, store: storage.New(), stop: stop, cleanup: cleanup}
+	e := &Embedded{planning: opts.Planner, peers: &http.Client{Transport: shuffle.NewTransport(nil)}, store: storage.New(), stop: stop, cleanup: cleanup}
 	if err := e.start(ctx, state, opts); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}

@@ -56,6 +56,9 @@ func New(opts Options) (*Worker, error) {
 		attempts: newAttempts(opts.Slots), outbox: newOutbox(), slots: make(chan struct{}, opts.Slots),
 		plans: newCache[string, *plan.Job](plansHeld), outputs: newCache[outputsKey, api.StageOutputs](outputsHeld),
 	}
+	if err := w.client.Check(); err != nil {
+		return nil, fmt.Errorf("worker: coordinator %w", err)
+	}
 	w.opts.Log = opts.Log.With("worker", opts.ID)
 	w.session = newSession(w.register)
 	w.line = &leaderLine{session: w.session, log: w.opts.Log}

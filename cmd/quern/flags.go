@@ -99,7 +99,7 @@ func coordinatorFlag(cmd *cobra.Command, urls *[]string) {
 	if env := os.Getenv("QUERN_COORDINATOR"); env != "" {
 		fallback = strings.Split(env, ",")
 	}
-	cmd.Flags().StringSliceVar(urls, "coordinator", fallback, "coordinators, comma separated: http://host:port (env QUERN_COORDINATOR)")
+	cmd.Flags().StringSliceVar(urls, "coordinator", fallback, "coordinators, comma separated: http://host:port, or https:// with TLS (env QUERN_COORDINATOR)")
 }
 
 func requireCoordinator(urls []string) error {

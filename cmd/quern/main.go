@@ -69,7 +69,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newRunCommand(), newSQLCommand(), newExplainCommand(), newFunctionsCommand(),
 		newSubmitCommand(), newRunsCommand(), newStatusCommand(), newCancelCommand(),
-		newCoordinatorCommand(), newWorkerCommand(), newVersionCommand(),
+		newCoordinatorCommand(), newWorkerCommand(), newCertsCommand(), newVersionCommand(),
 	)
 	for _, c := range root.Commands() {
 		c.Args = asUsageError(c.Args)
@@ -119,7 +119,8 @@ func exitStatus(err error) int {
 	case errors.As(err, &failure):
 		return failureStatus(failure)
 	case errors.As(err, &remote):
-		if remote.Code == api.CodeInvalid || remote.Code == api.CodeNotFound || remote.Code == api.CodeConflict {
+		switch remote.Code {
+		case api.CodeInvalid, api.CodeUnauthorized, api.CodeForbidden, api.CodeNotFound, api.CodeConflict:
 			return exitInvalid
 		}
 	case errors.Is(err, context.Canceled):

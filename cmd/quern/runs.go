@@ -16,18 +16,19 @@ import (
 
 func newRunsCommand() *cobra.Command {
 	var (
-		coordinators []string
-		output       outputFlag
+		cluster target
+		output  outputFlag
 	)
 	cmd := &cobra.Command{
 		Use:   "runs",
 		Short: "List the runs of a cluster, newest first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := requireCoordinator(coordinators); err != nil {
+			c, err := cluster.connect()
+			if err != nil {
 				return err
 			}
-			list, err := client.New(coordinators, client.Options{}).Runs(cmd.Context())
+			list, err := c.Runs(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -40,7 +41,7 @@ func newRunsCommand() *cobra.Command {
 			return nil
 		},
 	}
-	coordinatorFlag(cmd, &coordinators)
+	cluster.register(cmd)
 	output.register(cmd)
 	return cmd
 }
@@ -60,18 +61,19 @@ func newCancelCommand() *cobra.Command {
 // oneRunCommand is a verb about one run that prints its status afterwards.
 func oneRunCommand(use, short string, act func(*cobra.Command, *client.Client, string) (*api.RunStatus, error)) *cobra.Command {
 	var (
-		coordinators []string
-		output       outputFlag
+		cluster target
+		output  outputFlag
 	)
 	cmd := &cobra.Command{
 		Use:   use,
 		Short: short,
 		Args:  oneArg("a run id"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := requireCoordinator(coordinators); err != nil {
+			c, err := cluster.connect()
+			if err != nil {
 				return err
 			}
-			status, err := act(cmd, client.New(coordinators, client.Options{}), args[0])
+			status, err := act(cmd, c, args[0])
 			if err != nil {
 				return err
 			}
@@ -82,7 +84,7 @@ func oneRunCommand(use, short string, act func(*cobra.Command, *client.Client, s
 			return nil
 		},
 	}
-	coordinatorFlag(cmd, &coordinators)
+	cluster.register(cmd)
 	output.register(cmd)
 	return cmd
 }

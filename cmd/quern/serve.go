@@ -20,6 +20,7 @@ import (
 func newCoordinatorCommand() *cobra.Command {
 	var (
 		id, listen, state, peers string
+		credentials              serverFlags
 		verbose                  bool
 	)
 	cmd := &cobra.Command{
@@ -39,12 +40,17 @@ func newCoordinatorCommand() *cobra.Command {
 			if state == "" {
 				return usageError{fmt.Errorf("--state is needed: the folder that keeps the log")}
 			}
-			if err := requireLoopback(listen); err != nil {
+			if err := credentials.check(cmd, listen); err != nil {
+				return err
+			}
+			identity, tokens, err := credentials.open(verbose)
+			if err != nil {
 				return err
 			}
 			store := storage.New()
 			node, err := coordinator.New(coordinator.Options{
-				ID: id, Listen: listen, StateDir: state, Peers: members, Plan: assembly.PlanWith(store, planner.Options{}), Store: store, Log: newLogger(verbose),
+				ID: id, Listen: listen, StateDir: state, Peers: members, Identity: identity, Tokens: tokens,
+				Plan: assembly.PlanWith(store, planner.Options{}), Store: store, Log: newLogger(verbose),
 			})
 			if err != nil {
 				return errors.Join(err, store.Close())
@@ -61,6 +67,7 @@ func newCoordinatorCommand() *cobra.Command {
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:7071", "address to listen on")
 	cmd.Flags().StringVar(&state, "state", "", "folder for the log and plans")
 	cmd.Flags().StringVar(&peers, "peers", "", "all coordinators, this one included: id=host:port,… (default: this one alone)")
+	credentials.register(cmd, true)
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log what the coordinator does")
 	return cmd
 }
@@ -90,25 +97,14 @@ func parsePeers(text, id, listen string) (map[string]string, error) {
 	return members, nil
 }
 
-// requireLoopback refuses to listen where others could reach an API that runs code, until there is TLS and
-// authentication to protect it.
-func requireLoopback(listen string) error {
-	host, _, err := net.SplitHostPort(listen)
-	if err != nil {
-		return usageError{fmt.Errorf("--listen %s: %w", listen, err)}
-	}
-	if ip := net.ParseIP(host); host == "localhost" || (ip != nil && ip.IsLoopback()) {
-		return nil
-	}
-	return usageError{fmt.Errorf("--listen %s: only loopback addresses (127.0.0.1, ::1, localhost) are served, because this release has neither TLS nor authentication", listen)}
-}
-
 func newWorkerCommand() *cobra.Command {
 	var (
-		coordinators            []string
-		listen, scratch, memory string
-		slots                   int
-		verbose                 bool
+		coordinators      []string
+		listen, advertise string
+		scratch, memory   string
+		slots             int
+		credentials       serverFlags
+		verbose           bool
 	)
 	cmd := &cobra.Command{
 		Use:     "worker",
@@ -129,13 +125,21 @@ func newWorkerCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := requireLoopback(listen); err != nil {
+			if err := credentials.check(cmd, listen); err != nil {
+				return err
+			}
+			if err := checkAdvertised(listen, advertise); err != nil {
+				return err
+			}
+			identity, _, err := credentials.open(verbose)
+			if err != nil {
 				return err
 			}
 			assembly.LimitMemory(bytes)
 			store := storage.New()
 			w, err := worker.New(worker.Options{
-				Coordinators: coordinators, Listen: listen, Scratch: scratch, Slots: slots, Memory: bytes, Store: store, Log: newLogger(verbose),
+				Coordinators: coordinators, Listen: listen, Advertise: advertise, Identity: identity,
+				Scratch: scratch, Slots: slots, Memory: bytes, Store: store, Log: newLogger(verbose),
 			})
 			if err != nil {
 				return errors.Join(err, store.Close())
@@ -150,9 +154,27 @@ func newWorkerCommand() *cobra.Command {
 	}
 	coordinatorFlag(cmd, &coordinators)
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "address to serve shuffle data on")
+	cmd.Flags().StringVar(&advertise, "advertise", "", "host:port where other workers reach it (default: as --listen)")
 	cmd.Flags().StringVar(&scratch, "scratch", "", "folder for shuffle data")
 	cmd.Flags().IntVar(&slots, "slots", 1, "tasks at once")
 	cmd.Flags().StringVar(&memory, "memory", "4GiB", "memory for all tasks together")
+	credentials.register(cmd, false)
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log what the worker does")
 	return cmd
+}
+
+// checkAdvertised wants an address that others can reach, which "all of this machine's" is none.
+func checkAdvertised(listen, advertise string) error {
+	flag, address := "advertise", advertise
+	if address == "" {
+		flag, address = "listen", listen
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return usageError{fmt.Errorf("--%s %s: %w", flag, address, err)}
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		return usageError{fmt.Errorf("--%s %s: say with --advertise where other workers reach it", flag, address)}
+	}
+	return nil
 }

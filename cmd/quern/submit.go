@@ -7,17 +7,16 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/quern-engine/quern/api/client"
 	"github.com/quern-engine/quern/plan"
 )
 
 func newSubmitCommand() *cobra.Command {
 	var (
-		coordinators []string
-		output       outputFlag
-		params       []string
-		id           string
-		wait, quiet  bool
+		cluster     target
+		output      outputFlag
+		params      []string
+		id          string
+		wait, quiet bool
 	)
 	cmd := &cobra.Command{
 		Use:   "submit JOB.yaml",
@@ -27,7 +26,8 @@ func newSubmitCommand() *cobra.Command {
 		Args: oneArg("a job file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			start := time.Now()
-			if err := requireCoordinator(coordinators); err != nil {
+			c, err := cluster.connect()
+			if err != nil {
 				return err
 			}
 			job, err := prepareJob(cmd.Context(), args[0], params)
@@ -40,7 +40,6 @@ func newSubmitCommand() *cobra.Command {
 				}
 				job.request.RunID = id
 			}
-			c := client.New(coordinators, client.Options{})
 			status, err := job.submit(cmd.Context(), c)
 			if err != nil {
 				return err
@@ -59,7 +58,7 @@ func newSubmitCommand() *cobra.Command {
 			return finish(cmd.OutOrStdout(), status, time.Since(start), output.json())
 		},
 	}
-	coordinatorFlag(cmd, &coordinators)
+	cluster.register(cmd)
 	output.register(cmd)
 	cmd.Flags().StringArrayVarP(&params, "param", "p", nil, "job parameter, name=value; repeatable")
 	cmd.Flags().StringVar(&id, "run-id", "", "name of the run (default: made from the time)")

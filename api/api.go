@@ -15,6 +15,12 @@ type SubmitRequest struct {
 	RunID string `json:"run_id"` // chosen by the caller; submitting the same id again attaches to that run
 	Job   *Job   `json:"job,omitempty"`
 	Query *Query `json:"query,omitempty"`
+	// Attach makes the caller one more of the run that does the same, if there is one that goes on or has succeeded: the same job
+	// with the same parameters, inputs and plugins. The answer has that run's id.
+	Attach bool `json:"attach,omitempty"`
+	// Priority and Weight are for scheduling: see docs/operations.md. 0 is ordinary.
+	Priority int `json:"priority,omitempty"`
+	Weight   int `json:"weight,omitempty"`
 	// Functions are the plugin functions that the job binds, described and pinned by the caller, who has uploaded the
 	// executables (PUT /v1/blobs/{sha256}).
 	Functions []plan.Function `json:"functions,omitempty"`
@@ -135,6 +141,8 @@ type RunStatus struct {
 	Submitted time.Time               `json:"submitted"`
 	Finished  time.Time               `json:"finished,omitzero"`
 	Version   uint64                  `json:"version"` // grows with every change; see the since parameter
+	Priority  int                     `json:"priority,omitempty"`
+	Weight    int                     `json:"weight,omitempty"`
 	Stages    []StageStatus           `json:"stages"`
 	Outputs   map[string]OutputStatus `json:"outputs,omitempty"`
 	// Result says where the rows of a query that succeeded are, and ResultSchema what they look like.
@@ -150,6 +158,8 @@ type StageStatus struct {
 	Running  int    `json:"running"`
 	Done     int    `json:"done"`
 	Failures int    `json:"failures,omitempty"` // attempts that failed
+	Twins    int    `json:"twins,omitempty"`    // second attempts of slow tasks
+	Adapted  string `json:"adapted,omitempty"`  // how its tasks were divided anew, in words
 	Counts   Counts `json:"counts"`             // of the committed attempts
 }
 
@@ -214,6 +224,23 @@ type OutputStatus struct {
 // RunList is what GET /v1/runs answers, newest first.
 type RunList struct {
 	Runs []RunStatus `json:"runs"`
+}
+
+// WorkerList is what GET /v1/workers answers, in order of registration.
+type WorkerList struct {
+	Workers []WorkerStatus `json:"workers"`
+}
+
+// WorkerStatus is a worker as the leader knows it.
+type WorkerStatus struct {
+	WorkerID   string           `json:"worker_id"`
+	Address    string           `json:"address"`
+	Slots      int              `json:"slots"`
+	Memory     int64            `json:"memory"` // bytes
+	Running    []plan.AttemptID `json:"running,omitempty"`
+	Silent     time.Duration    `json:"silent"` // since its last word
+	Draining   bool             `json:"draining,omitempty"`
+	Quarantine time.Time        `json:"quarantine,omitzero"` // it is given nothing before, since tasks of several runs failed there
 }
 
 // RegisterRequest is a worker's first word to a leader, and again after the leader forgot it.

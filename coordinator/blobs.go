@@ -27,6 +27,8 @@ const (
 	maxBlob = 1 << 30
 	// copyTimeout bounds copying one blob to one peer.
 	copyTimeout = 30 * time.Second
+	// blobGrace is how long a blob that no run names is kept: it may be waiting for its run, or serve the next one.
+	blobGrace = 24 * time.Hour
 	// localHeader on a request says: do not ask your peers.
 	localHeader = "Quern-Local"
 )
@@ -79,10 +81,38 @@ func (b *blobs) has(digest string) bool {
 	return err == nil
 }
 
+// touch marks a blob as wanted now.
+func (b *blobs) touch(digest string) error {
+	now := time.Now()
+	if err := os.Chtimes(b.path(digest), now, now); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("touch blob: %w", err)
+	}
+	return nil
+}
+
+// collect deletes blobs that nobody has wanted since a time and that are not to be kept.
+func (b *blobs) collect(keep func(digest string) bool, before time.Time) (deleted int, err error) {
+	entries, err := os.ReadDir(b.dir)
+	if err != nil {
+		return 0, fmt.Errorf("list blobs: %w", err)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !digestPattern.MatchString(e.Name()) || keep(e.Name()) || !info.ModTime().Before(before) {
+			continue
+		}
+		if err := os.Remove(b.path(e.Name())); err != nil {
+			return deleted, fmt.Errorf("delete blob: %w", err)
+		}
+		deleted++
+	}
+	return deleted, nil
+}
+
 // put stores content that must have the digest.
 func (b *blobs) put(digest string, content io.Reader) (err error) {
 	if b.has(digest) {
-		return nil
+		return b.touch(digest)
 	}
 	temporary := filepath.Join(b.dir, ".upload-"+rand.Text())
 	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
@@ -306,7 +336,7 @@ func (c *Coordinator) getBlob(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", fmt.Sprint(info.Size()))
 	if r.Method == http.MethodHead {
-		return nil
+		return c.blobs.touch(digest) // whoever asks counts on it, and will not send it again
 	}
 	if _, err := io.Copy(w, f); err != nil {
 		// The head is out: all that is left is to break the stream, which the other side notices.

@@ -23,6 +23,7 @@ type Coordinator struct {
 	log      *slog.Logger
 	listener net.Listener
 	blobs    *blobs
+	gate     *gate
 	node     *consensus.Node
 	server   *http.Server
 
@@ -43,7 +44,7 @@ func New(o Options) (*Coordinator, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	c := &Coordinator{options: o, log: o.Log.With("coordinator", o.ID), listener: o.Listener, leads: make(chan struct{})}
+	c := &Coordinator{options: o, log: o.Log.With("coordinator", o.ID), listener: o.Listener, leads: make(chan struct{}), gate: newGate()}
 	if c.listener == nil {
 		l, err := net.Listen("tcp", o.Listen)
 		if err != nil {
@@ -88,6 +89,7 @@ func (c *Coordinator) Start(ctx context.Context) (err error) {
 		}
 	})
 	c.loops.Go(c.followLeadership)
+	c.loops.Go(func() { c.collectLoop(c.life()) })
 	return nil
 }
 
@@ -95,6 +97,9 @@ func (c *Coordinator) Start(ctx context.Context) (err error) {
 func (c *Coordinator) dialPeer(ctx context.Context, address string) (net.Conn, error) {
 	return c.options.Identity.Dial(ctx, address, secure.Coordinators)
 }
+
+// now is the time as commands carry it.
+func (c *Coordinator) now() time.Time { return c.options.Clock.Now().UTC() }
 
 // Addr is host:port of the server.
 func (c *Coordinator) Addr() string { return c.listener.Addr().String() }

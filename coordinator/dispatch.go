@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"container/list"
 	"context"
 	"net/http"
 	"slices"
@@ -12,9 +13,16 @@ import (
 	"github.com/quern-engine/quern/coordinator/state"
 )
 
-// viewMargin is how many more tasks than slots the scheduler sees, so that tasks which avoid the workers on offer do
-// not hide those behind them.
-const viewMargin = 32
+const (
+	// viewMargin is how many more tasks than slots the scheduler sees, so that tasks which avoid the workers on offer do
+	// not hide those behind them.
+	viewMargin = 32
+	// maxRound is how many attempts are granted at once: enough for the log to be written seldom, few enough for the
+	// first of them not to wait for the last.
+	maxRound = 2048
+	// slowLook is how often slow tasks are looked for, where nothing else happens.
+	slowLook = 200 * time.Millisecond
+)
 
 // lease waits for work for a worker.
 func (c *Coordinator) lease(w http.ResponseWriter, r *http.Request, t *term) error {
@@ -22,8 +30,8 @@ func (c *Coordinator) lease(w http.ResponseWriter, r *http.Request, t *term) err
 	if err := readJSON(w, r, &request); err != nil {
 		return err
 	}
-	if _, err := c.worker(request.WorkerID); err != nil {
-		return err
+	if !c.knows(request.WorkerID) {
+		return unknownWorker(request.WorkerID)
 	}
 	t.heard(request.WorkerID)
 	me := &waiter{worker: request.WorkerID, free: min(max(request.Free, 0), maxSlots), answer: make(chan []api.Assignment, 1)}
@@ -55,7 +63,7 @@ func (c *Coordinator) lease(w http.ResponseWriter, r *http.Request, t *term) err
 
 // returnGrants takes back attempts whose grant cannot be delivered.
 func (c *Coordinator) returnGrants(worker string, assignments []api.Assignment) {
-	command := &state.Missing{Worker: worker, At: c.options.Clock.Now().UTC()}
+	command := &state.Missing{Worker: worker, At: c.now()}
 	for _, a := range assignments {
 		command.Attempts = append(command.Attempts, a.AttemptID)
 	}
@@ -74,17 +82,34 @@ func (c *Coordinator) stillCurrent(worker string, assignments []api.Assignment) 
 	return assignments
 }
 
+// waiters are the lease requests that wait, in order of arrival; at most one of a worker.
+type waiters struct {
+	queue *list.List // of *waiter
+	of    map[string]*list.Element
+}
+
+func newWaiters() waiters { return waiters{queue: list.New(), of: map[string]*list.Element{}} }
+
+func (q *waiters) add(w *waiter) { q.of[w.worker] = q.queue.PushBack(w) }
+
+// take removes the request of a worker and returns it, if there is one.
+func (q *waiters) take(worker string) *waiter {
+	e := q.of[worker]
+	if e == nil {
+		return nil
+	}
+	delete(q.of, worker)
+	return q.queue.Remove(e).(*waiter)
+}
+
 // enter queues a lease request. An older one of the same worker is answered: its connection is gone, or the worker has
 // more slots free now.
 func (t *term) enter(w *waiter) {
 	t.mu.Lock()
-	for _, old := range t.waiters {
-		if old.worker == w.worker && !old.claimed {
-			old.answer <- nil
-		}
+	if old := t.waiters.take(w.worker); old != nil {
+		old.answer <- nil
 	}
-	t.waiters = slices.DeleteFunc(t.waiters, func(old *waiter) bool { return old.worker == w.worker && !old.claimed })
-	t.waiters = append(t.waiters, w)
+	t.waiters.add(w)
 	t.mu.Unlock()
 	select {
 	case t.wake <- struct{}{}:
@@ -95,8 +120,10 @@ func (t *term) enter(w *waiter) {
 // leave takes a request out of the queue. If it is being served at this moment, it waits for what it gets.
 func (t *term) leave(w *waiter) []api.Assignment {
 	t.mu.Lock()
+	if e := t.waiters.of[w.worker]; e != nil && e.Value == w {
+		t.waiters.take(w.worker)
+	}
 	claimed := w.claimed
-	t.waiters = slices.DeleteFunc(t.waiters, func(o *waiter) bool { return o == w })
 	t.mu.Unlock()
 	if claimed {
 		return <-w.answer
@@ -113,13 +140,33 @@ func (t *term) leave(w *waiter) []api.Assignment {
 func (c *Coordinator) dispatchLoop(ctx context.Context, t *term) {
 	for {
 		changed := c.node.Changed()
+		c.adapt(ctx)
 		c.dispatch(ctx, t)
 		select {
 		case <-changed:
 		case <-t.wake:
+		case <-t.clock.After(slowLook):
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// adapt has the tasks of stages divided whose inputs have just become complete.
+func (c *Coordinator) adapt(ctx context.Context) {
+	var commands []state.Command
+	c.node.Read(func(m *state.Machine) {
+		for _, sizes := range m.Adaptable() {
+			decision := schedule.Adapt(sizes)
+			decision.At = c.now()
+			commands = append(commands, state.Command{Adapt: &decision})
+		}
+	})
+	if len(commands) == 0 {
+		return
+	}
+	if _, err := c.propose(ctx, commands...); err != nil {
+		c.log.Info("could not adapt stages", "error", err)
 	}
 }
 
@@ -130,9 +177,9 @@ func (c *Coordinator) dispatch(ctx context.Context, t *term) {
 	if len(chosen) == 0 {
 		return
 	}
-	grant := &state.Grant{Epoch: t.epoch, At: c.options.Clock.Now().UTC()}
+	grant := &state.Grant{Epoch: t.epoch, At: c.now()}
 	for _, a := range chosen {
-		grant.Attempts = append(grant.Attempts, state.Granted{AttemptID: a.AttemptID, Worker: a.Worker})
+		grant.Attempts = append(grant.Attempts, state.Granted{AttemptID: a.AttemptID, Worker: a.Worker, Twin: a.Twin, Exclusive: a.Alone})
 	}
 	results, err := c.propose(ctx, state.Command{Grant: grant})
 	given := map[string][]api.Assignment{}
@@ -149,51 +196,88 @@ func (c *Coordinator) dispatch(ctx context.Context, t *term) {
 
 // choose matches ready tasks with waiting workers and claims the waiters that get one.
 func (c *Coordinator) choose(t *term) (chosen []schedule.Assignment, claimed []*waiter) {
-	waiting := t.waiting()
-	if len(waiting) == 0 {
+	now := c.now()
+	offers := t.offers()
+	if len(offers) == 0 {
 		return nil, nil
 	}
 	c.node.Read(func(m *state.Machine) {
-		var free []schedule.Slot
-		total := 0
-		for _, w := range waiting {
-			known, ok := m.Worker(w.worker)
-			if n := min(w.free, known.Free()); ok && n > 0 {
-				free = append(free, schedule.Slot{Worker: w.worker, Free: n})
-				total += n
+		view := m.View(state.Look{Ready: maxRound + viewMargin, Active: c.options.MaxActive, Now: now})
+		if len(view.Runs) == 0 {
+			return
+		}
+		if free := slots(m, offers, now); len(free) > 0 {
+			chosen = schedule.Next(view, free)
+		}
+	})
+	if len(chosen) == 0 {
+		return nil, nil
+	}
+	return t.claim(chosen)
+}
+
+// offers are what waiting workers have free: those of as many as one round can serve.
+func (t *term) offers() []offer {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var list []offer
+	for e, total := t.waiters.queue.Front(), 0; e != nil && total < maxRound; e = e.Next() {
+		w := e.Value.(*waiter)
+		if w.free > 0 {
+			list = append(list, offer{w.worker, w.free})
+			total += w.free
+		}
+	}
+	return list
+}
+
+type offer struct {
+	worker string
+	free   int
+}
+
+// slots are the offers as the machine knows them. Workers in quarantine have none, unless all are.
+func slots(m *state.Machine, offers []offer, now time.Time) []schedule.Slot {
+	var free, doubtful []schedule.Slot
+	for _, o := range offers {
+		known, ok := m.Worker(o.worker)
+		n := min(o.free, known.Free)
+		if !ok || n < 1 {
+			continue
+		}
+		s := schedule.Slot{Worker: o.worker, Free: n, Memory: known.Memory, Idle: len(known.Attempts) == 0 && o.free >= known.Slots}
+		if known.Until.After(now) {
+			doubtful = append(doubtful, s)
+		} else {
+			free = append(free, s)
+		}
+	}
+	if len(free) == 0 && !m.Healthy(now) {
+		return doubtful
+	}
+	return free
+}
+
+// claim takes the waiters for whom there is something out of the queue. One may have left meanwhile; what it would have
+// got stays for the next.
+func (t *term) claim(chosen []schedule.Assignment) (kept []schedule.Assignment, claimed []*waiter) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	got := map[string]bool{}
+	for _, a := range chosen {
+		has, seen := got[a.Worker]
+		if !seen {
+			if w := t.waiters.take(a.Worker); w != nil {
+				w.claimed, has = true, true
+				claimed = append(claimed, w)
 			}
+			got[a.Worker] = has
 		}
-		if total > 0 {
-			chosen = schedule.Next(m.View(2*total+viewMargin), free)
+		if has {
+			kept = append(kept, a)
 		}
-	})
-	claimed = t.claim(chosen)
-	// A waiter may have left meanwhile; what it would have got stays for the next.
-	chosen = slices.DeleteFunc(chosen, func(a schedule.Assignment) bool {
-		return !slices.ContainsFunc(claimed, func(w *waiter) bool { return w.worker == a.Worker })
-	})
-	return chosen, claimed
-}
-
-func (t *term) waiting() []*waiter {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return slices.Clone(t.waiters)
-}
-
-// claim takes the waiters for whom there is something out of the queue.
-func (t *term) claim(chosen []schedule.Assignment) []*waiter {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var claimed []*waiter
-	t.waiters = slices.DeleteFunc(t.waiters, func(w *waiter) bool {
-		w.claimed = slices.ContainsFunc(chosen, func(a schedule.Assignment) bool { return a.Worker == w.worker })
-		if w.claimed {
-			claimed = append(claimed, w)
-		}
-		return w.claimed
-	})
-	return claimed
+	}
+	return kept, claimed
 }
 
 func (c *Coordinator) assignments(attempts []state.Granted, granted []bool) map[string][]api.Assignment {

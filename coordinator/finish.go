@@ -65,11 +65,13 @@ func (c *Coordinator) finishStep(ctx context.Context, d state.Due) {
 		var err error
 		switch d.Phase {
 		case state.PhaseCommit:
-			_, err = c.propose(ctx, state.Command{Commit: &state.JobCommit{RunID: d.Run, At: c.options.Clock.Now().UTC()}})
+			_, err = c.propose(ctx, state.Command{Commit: &state.JobCommit{RunID: d.Run, At: c.now()}})
 		case state.PhasePublish:
 			err = c.publish(ctx, d.Run)
 		case state.PhaseClean:
 			err = c.clean(ctx, d.Run)
+		case state.PhaseSweep:
+			err = c.sweepLate(ctx, d.Run)
 		}
 		if err == nil || ctx.Err() != nil || errors.Is(err, consensus.ErrNotLeader) || errors.Is(err, consensus.ErrClosed) {
 			return
@@ -103,10 +105,10 @@ func (c *Coordinator) publish(ctx context.Context, run string) error {
 			return err
 		}
 		failure := plan.Failf(plan.FailureStorage, "publish the outputs of run %s: %w", run, err)
-		_, err = c.propose(ctx, state.Command{Fail: &state.FailRun{RunID: run, Failure: failure, At: c.options.Clock.Now().UTC()}})
+		_, err = c.propose(ctx, state.Command{Fail: &state.FailRun{RunID: run, Failure: failure, At: c.now()}})
 		return err
 	}
-	_, err = c.propose(ctx, state.Command{Published: &state.RunPublished{RunID: run, At: c.options.Clock.Now().UTC()}})
+	_, err = c.propose(ctx, state.Command{Published: &state.RunPublished{RunID: run, At: c.now()}})
 	return err
 }
 
@@ -156,6 +158,22 @@ func (c *Coordinator) sweep(ctx context.Context, run string, o state.CommittedOu
 	}
 }
 
+// sweepLate removes what attempts have left that lost to others and ended after the run: what the manifest does not name.
+func (c *Coordinator) sweepLate(ctx context.Context, run string) error {
+	var outputs []state.Output
+	c.node.Read(func(m *state.Machine) { outputs, _ = m.Outputs(run) })
+	for _, o := range outputs {
+		named, err := c.namedFiles(ctx, o)
+		if err != nil {
+			c.log.Warn("could not look for files that late attempts have left", "run", run, "folder", o.VersionPath, "error", err)
+			continue
+		}
+		c.sweep(ctx, run, state.CommittedOutput{Output: o, Files: named})
+	}
+	_, err := c.propose(ctx, state.Command{Cleaned: &state.RunCleaned{RunID: run, At: c.now()}})
+	return err
+}
+
 func (c *Coordinator) put(ctx context.Context, url string, data []byte) error {
 	for try := 0; ; try++ {
 		err := c.options.Store.Put(ctx, url, data)
@@ -199,6 +217,6 @@ func (c *Coordinator) clean(ctx context.Context, run string) error {
 			}
 		}
 	}
-	_, err := c.propose(ctx, state.Command{Cleaned: &state.RunCleaned{RunID: run, At: c.options.Clock.Now().UTC()}})
+	_, err := c.propose(ctx, state.Command{Cleaned: &state.RunCleaned{RunID: run, At: c.now()}})
 	return err
 }

@@ -45,6 +45,8 @@ func (c *Coordinator) routes() []secure.Route {
 		{Pattern: "POST /v1/runs/{run}/cancel", For: users, Handler: c.leaderOnly(c.cancel)},
 		{Pattern: "POST /v1/runs/{run}/release", For: users, Handler: c.leaderOnly(c.release)},
 		{Pattern: "GET /v1/runs/{run}/stages/{stage}/outputs", For: all, Handler: c.leaderOnly(c.outputs)},
+		{Pattern: "DELETE /v1/runs/{run}", For: users, Handler: c.leaderOnly(c.purge)},
+		{Pattern: "GET /v1/workers", For: users, Handler: c.leaderOnly(c.workers)},
 
 		{Pattern: "POST /v1/workers/register", For: workers, Handler: c.leaderOnly(c.register)},
 		{Pattern: "POST /v1/workers/leave", For: workers, Handler: c.leaderOnly(c.leave)},
@@ -183,7 +185,12 @@ func httpStatus(code api.Code) int {
 	return http.StatusInternalServerError
 }
 
-func writeError(w http.ResponseWriter, e *api.Error) { writeJSON(w, httpStatus(e.Code), e) }
+func writeError(w http.ResponseWriter, e *api.Error) {
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Round(time.Second).Seconds())))
+	}
+	writeJSON(w, httpStatus(e.Code), e)
+}
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	data, err := json.Marshal(v)

@@ -1,11 +1,14 @@
 package coordinator
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
+	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/coordinator/state"
 	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/storage"
 )
 
 const (
@@ -63,6 +66,23 @@ type manifestStage struct {
 	RowsRead int64 `json:"rows_read"` // from sources
 	RowsIn   int64 `json:"rows_in"`   // from shuffles
 	RowsOut  int64 `json:"rows_out"`
+}
+
+// namedFiles lists the files that the manifest of a published output names.
+func (c *Coordinator) namedFiles(ctx context.Context, o state.Output) ([]api.FileInfo, error) {
+	data, err := c.options.Store.Get(ctx, storage.Join(o.VersionURL, manifestName))
+	if err != nil {
+		return nil, err
+	}
+	var m manifest
+	if err := json.Unmarshal(data, &m); err != nil {
+		return nil, fmt.Errorf("decode manifest: %w", err)
+	}
+	var files []api.FileInfo
+	for _, s := range m.Shards {
+		files = append(files, api.FileInfo{Name: s.Key, Rows: s.Rows, Bytes: s.Bytes, SHA256: s.SHA256})
+	}
+	return files, nil
 }
 
 func encodeManifest(job *plan.Job, made state.Committed, output state.CommittedOutput) ([]byte, error) {

@@ -64,6 +64,13 @@ type Options struct {
 	Heartbeat time.Duration
 	// Election is how long peers wait for a silent leader before they elect another: see consensus.Options.
 	Election time.Duration
+	// MaxActive is how many runs are given tasks at a time; the others wait in line. 64 if zero.
+	MaxActive int
+	// MaxQueued is how many runs may be under way, those in line included, and MaxPlanning how many requests may be planned
+	// at a time or wait for that, before others are sent away for a while: 1000 and 64 if zero.
+	MaxQueued, MaxPlanning int
+	// Retain is how long runs that have ended are remembered: 30 days if zero. The newest 2000 are at most.
+	Retain time.Duration
 	// Volatile says that StateDir goes with the process: nothing is synced to disk.
 	Volatile bool
 	Log      *slog.Logger // nil is silent
@@ -81,6 +88,18 @@ func (o *Options) ensureDefaults() {
 		if a, ok := o.Peers[o.ID]; ok {
 			o.Listen = a
 		}
+	}
+	if o.MaxActive == 0 {
+		o.MaxActive = 64
+	}
+	if o.MaxQueued == 0 {
+		o.MaxQueued = 1000
+	}
+	if o.MaxPlanning == 0 {
+		o.MaxPlanning = 64
+	}
+	if o.Retain == 0 {
+		o.Retain = 30 * 24 * time.Hour
 	}
 	if o.Lease == 0 {
 		o.Lease = 10 * time.Second

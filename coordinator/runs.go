@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -19,7 +20,12 @@ func (c *Coordinator) runs(w http.ResponseWriter, r *http.Request, _ *term) erro
 		return err
 	}
 	var list api.RunList
-	c.node.Read(func(m *state.Machine) { list.Runs = m.Statuses(maxList) })
+	c.node.Read(func(m *state.Machine) {
+		list.Runs = m.Statuses(maxList)
+		for i := range list.Runs {
+			c.explainWaiting(m, &list.Runs[i])
+		}
+	})
 	writeJSON(w, http.StatusOK, list)
 	return nil
 }
@@ -60,7 +66,10 @@ func (c *Coordinator) status(w http.ResponseWriter, r *http.Request, _ *term) er
 func (c *Coordinator) writeStatus(w http.ResponseWriter, code int, id string) error {
 	var status api.RunStatus
 	known := false
-	c.node.Read(func(m *state.Machine) { status, known = m.Status(id) })
+	c.node.Read(func(m *state.Machine) {
+		status, known = m.Status(id)
+		c.explainWaiting(m, &status)
+	})
 	if !known {
 		return unknownRun(id)
 	}
@@ -68,10 +77,63 @@ func (c *Coordinator) writeStatus(w http.ResponseWriter, code int, id string) er
 	return nil
 }
 
+// explainWaiting says of a run in line how many are before it.
+func (c *Coordinator) explainWaiting(m *state.Machine, s *api.RunStatus) {
+	if s.State != api.RunQueued || m.Live() <= c.options.MaxActive {
+		return
+	}
+	if n := m.Ahead(s.RunID); n >= c.options.MaxActive {
+		s.Reason = fmt.Sprintf("%d runs are before it, and %d are served at a time", n, c.options.MaxActive)
+	}
+}
+
+// purge forgets a run that has ended.
+func (c *Coordinator) purge(w http.ResponseWriter, r *http.Request, _ *term) error {
+	id := r.PathValue("run")
+	results, err := c.propose(r.Context(), state.Command{Purge: &state.PurgeRuns{RunIDs: []string{id}}})
+	if err != nil {
+		return err
+	}
+	if results[0].Outcome == state.Applied {
+		writeJSON(w, http.StatusOK, struct{}{})
+		return nil
+	}
+	var status api.RunStatus
+	known := false
+	c.node.Read(func(m *state.Machine) { status, known = m.Status(id) })
+	if !known {
+		return unknownRun(id)
+	}
+	return api.Errorf(api.CodeConflict, "run %s is %s; only a run that has ended, all of whose tasks have stopped, can be forgotten", id, status.State)
+}
+
+// workers lists the workers that are known.
+func (c *Coordinator) workers(w http.ResponseWriter, r *http.Request, t *term) error {
+	if err := c.node.Verify(r.Context()); err != nil {
+		return err
+	}
+	list := api.WorkerList{Workers: []api.WorkerStatus{}}
+	now := c.now()
+	c.node.Read(func(m *state.Machine) {
+		for _, k := range m.Workers() {
+			s := api.WorkerStatus{WorkerID: k.ID, Address: k.Address, Slots: k.Slots, Memory: k.Memory, Running: k.Attempts, Draining: k.Draining}
+			if k.Until.After(now) {
+				s.Quarantine = k.Until
+			}
+			list.Workers = append(list.Workers, s)
+		}
+	})
+	for i := range list.Workers {
+		list.Workers[i].Silent = t.silence(list.Workers[i].WorkerID)
+	}
+	writeJSON(w, http.StatusOK, list)
+	return nil
+}
+
 // cancel ends a run. Cancelling one that has ended, or whose files are decided, changes nothing: the status says so.
 func (c *Coordinator) cancel(w http.ResponseWriter, r *http.Request, _ *term) error {
 	id := r.PathValue("run")
-	command := &state.CancelRun{RunID: id, At: c.options.Clock.Now().UTC()}
+	command := &state.CancelRun{RunID: id, At: c.now()}
 	if _, err := c.propose(r.Context(), state.Command{Cancel: command}); err != nil {
 		return err
 	}

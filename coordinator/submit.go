@@ -31,6 +31,11 @@ func (c *Coordinator) submit(w http.ResponseWriter, r *http.Request, _ *term) er
 		}
 		return err
 	}
+	leave, err := c.admit(r.Context())
+	if err != nil {
+		return err
+	}
+	defer leave()
 	command, err := c.prepare(r.Context(), request, digest)
 	if err != nil {
 		return err
@@ -44,6 +49,9 @@ func (c *Coordinator) submit(w http.ResponseWriter, r *http.Request, _ *term) er
 		return conflict(request.RunID)
 	case state.Rejected:
 		return fmt.Errorf("run %s: its plan is not consistent", request.RunID)
+	}
+	if same := results[0].Run; same != "" {
+		return c.writeStatus(w, http.StatusOK, same)
 	}
 	return c.writeStatus(w, http.StatusCreated, request.RunID)
 }
@@ -73,9 +81,21 @@ func (c *Coordinator) attach(ctx context.Context, run, digest string) (*api.RunS
 	return status, err
 }
 
+// Bounds of what callers may ask the scheduler for.
+const (
+	maxPriority = 100
+	maxWeight   = 1000
+)
+
 func checkRequest(r api.SubmitRequest) (digest string, err error) {
 	if err := plan.ValidateID("run id", r.RunID); err != nil {
 		return "", err
+	}
+	if r.Priority < -maxPriority || r.Priority > maxPriority {
+		return "", api.Errorf(api.CodeInvalid, "priority %d: use %d to %d", r.Priority, -maxPriority, maxPriority)
+	}
+	if r.Weight < 0 || r.Weight > maxWeight {
+		return "", api.Errorf(api.CodeInvalid, "weight %d: use 1 to %d", r.Weight, maxWeight)
 	}
 	if (r.Job == nil) == (r.Query == nil) {
 		return "", api.Errorf(api.CodeInvalid, "a request has either a job or a query")
@@ -124,7 +144,8 @@ func (c *Coordinator) prepare(ctx context.Context, request api.SubmitRequest, di
 		return nil, err
 	}
 	command := describeJob(job, request.RunID)
-	command.Request, command.Plan, command.At = digest, planned, c.options.Clock.Now().UTC()
+	command.Request, command.Plan, command.At = digest, planned, c.now()
+	command.Attach, command.Priority, command.Weight, command.Blobs = request.Attach, request.Priority, request.Weight, needed
 	return command, c.checkVersions(ctx, command)
 }
 
@@ -145,7 +166,7 @@ func describeJob(job *plan.Job, run string) *state.SubmitRun {
 	for _, stage := range job.Stages {
 		s.Stages = append(s.Stages, state.Shape{
 			Label: label(stage), Tasks: stage.Tasks, Inputs: stage.Inputs, Sink: stage.Sink.Kind,
-			Partitions: stage.Sink.Partitions, Output: stage.Sink.Output,
+			Partitions: stage.Sink.Partitions, Output: stage.Sink.Output, Adapt: stage.Adapt,
 		})
 		if stage.Sink.Kind == plan.SinkResult {
 			s.Result = stage.Root.Schema

@@ -24,7 +24,7 @@ type term struct {
 
 	mu      sync.Mutex           // taken after the machine's lock, where both are
 	workers map[string]*presence // guarded by mu
-	waiters []*waiter            // in order of arrival; guarded by mu
+	waiters waiters              // guarded by mu
 }
 
 // presence is what is known of a worker from its own words.
@@ -33,6 +33,7 @@ type presence struct {
 	absent map[plan.AttemptID]absence // attempts that it should run and does not mention
 	told   map[string]bool            // runs that it knows it can forget
 	asked  []string                   // runs that the last heartbeat's answer told it to forget
+	over   uint64                     // state.Machine.Over when it last had nothing more to be told
 }
 
 type absence struct {
@@ -73,6 +74,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 	t := &term{
 		epoch: c.node.Term(), lease: c.options.Lease, grace: max(2*c.options.Heartbeat, 2*time.Second),
 		clock: c.options.Clock, wake: make(chan struct{}, 1), over: make(chan struct{}), workers: map[string]*presence{},
+		waiters: newWaiters(),
 	}
 	// Every worker begins with a fresh lease: nobody could hear it while there was no leader.
 	c.node.Read(func(m *state.Machine) {
@@ -90,6 +92,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 	loops.Go(func() { c.dispatchLoop(ctx, t) })
 	loops.Go(func() { c.expireLoop(ctx, t) })
 	loops.Go(func() { c.finishLoop(ctx) })
+	loops.Go(func() { c.retainLoop(ctx) })
 	loops.Wait()
 }
 
@@ -139,6 +142,16 @@ func (t *term) silent(known []string) []string {
 		}
 	}
 	return list
+}
+
+// silence is how long a worker has said nothing.
+func (t *term) silence(worker string) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.workers[worker]; p != nil {
+		return t.clock.Now().Sub(p.seen)
+	}
+	return 0
 }
 
 // renewAll gives every worker a fresh lease.
@@ -210,14 +223,20 @@ func (t *term) missing(worker string, granted, running []plan.AttemptID) []plan.
 	return list
 }
 
-// toForget says which runs a worker can drop. It is told each until it speaks again: then it has heard.
-func (t *term) toForget(worker string, finished func(skip func(string) bool) []string) []string {
+// toForget says which runs a worker can drop. It is told each until it speaks again: then it has heard. over is the machine's
+// count of runs that are over; while that does not grow there is nothing to look for.
+func (t *term) toForget(worker string, over uint64, finished func(skip func(string) bool) []string) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p := t.presenceLocked(worker)
 	for _, run := range p.asked {
 		p.told[run] = true
 	}
-	p.asked = finished(func(run string) bool { return p.told[run] })
+	if p.asked = nil; p.over == over {
+		return nil
+	}
+	if p.asked = finished(func(run string) bool { return p.told[run] }); len(p.asked) == 0 {
+		p.over = over
+	}
 	return p.asked
 }

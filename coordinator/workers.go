@@ -19,6 +19,11 @@ func unknownWorker(id string) error {
 	return api.Errorf(api.CodeUnknownWorker, "worker %q is not known here; register first", id)
 }
 
+func (c *Coordinator) knows(id string) (known bool) {
+	c.node.Read(func(m *state.Machine) { known = m.Known(id) })
+	return known
+}
+
 func (c *Coordinator) worker(id string) (w state.Worker, err error) {
 	known := false
 	c.node.Read(func(m *state.Machine) { w, known = m.Worker(id) })
@@ -44,7 +49,7 @@ func (c *Coordinator) register(w http.ResponseWriter, r *http.Request, t *term) 
 	}
 	t.heard(request.WorkerID) // before it is known, so that it is never known without a lease
 	command := &state.RegisterWorker{
-		ID: request.WorkerID, Address: request.Address, Slots: request.Slots, At: c.options.Clock.Now().UTC(),
+		ID: request.WorkerID, Address: request.Address, Slots: request.Slots, Memory: request.Memory, At: c.now(),
 	}
 	if _, err := c.propose(r.Context(), state.Command{Register: command}); err != nil {
 		return err
@@ -64,7 +69,7 @@ func (c *Coordinator) leave(w http.ResponseWriter, r *http.Request, t *term) err
 	if err != nil {
 		return err
 	}
-	now := c.options.Clock.Now().UTC()
+	now := c.now()
 	commands := []state.Command{{WorkerLost: &state.WorkerLost{ID: known.ID, At: now}}}
 	if len(known.Attempts) > 0 {
 		commands = slices.Insert(commands, 0, state.Command{Missing: &state.Missing{Worker: known.ID, Attempts: known.Attempts, At: now}})
@@ -83,14 +88,19 @@ func (c *Coordinator) report(w http.ResponseWriter, r *http.Request, t *term) er
 	if err := readJSON(w, r, &request); err != nil {
 		return err
 	}
-	if _, err := c.worker(request.WorkerID); err != nil {
-		return err
+	if !c.knows(request.WorkerID) {
+		return unknownWorker(request.WorkerID)
 	}
 	t.heard(request.WorkerID)
 	commands := make([]state.Command, len(request.Reports))
 	for i, report := range request.Reports {
-		commands[i].Report = &state.Report{Worker: request.WorkerID, Report: report, At: c.options.Clock.Now().UTC()}
+		commands[i].Report = &state.Report{Worker: request.WorkerID, Report: report, At: c.now()}
 	}
+	c.node.Read(func(m *state.Machine) {
+		for i := range commands {
+			m.Condense(commands[i].Report)
+		}
+	})
 	reply := api.ReportReply{Accepted: make([]bool, len(commands))}
 	if len(commands) > 0 {
 		results, err := c.propose(r.Context(), commands...)
@@ -143,8 +153,14 @@ func (c *Coordinator) heartbeat(w http.ResponseWriter, r *http.Request, t *term)
 	}
 	t.heard(request.WorkerID)
 	if lost := t.missing(request.WorkerID, known.Attempts, request.Running); len(lost) > 0 {
-		command := &state.Missing{Worker: request.WorkerID, Attempts: lost, At: c.options.Clock.Now().UTC()}
+		command := &state.Missing{Worker: request.WorkerID, Attempts: lost, At: c.now()}
 		if _, err := c.propose(r.Context(), state.Command{Missing: command}); err != nil {
+			return err
+		}
+	}
+	if request.Draining && !known.Draining {
+		command := &state.DrainWorker{ID: request.WorkerID, At: c.now()}
+		if _, err := c.propose(r.Context(), state.Command{Drain: command}); err != nil {
 			return err
 		}
 	}
@@ -155,11 +171,12 @@ func (c *Coordinator) heartbeat(w http.ResponseWriter, r *http.Request, t *term)
 				reply.Stop = append(reply.Stop, id)
 			}
 		}
-		reply.Forget = t.toForget(request.WorkerID, func(skip func(string) bool) []string {
+		reply.Forget = t.toForget(request.WorkerID, m.Over(), func(skip func(string) bool) []string {
 			return m.FinishedFor(request.WorkerID, skip)
 		})
+		reply.Drained = request.Draining && m.Drained(request.WorkerID)
 	})
-	if len(reply.Stop)+len(reply.Forget) > 0 {
+	if len(reply.Stop)+len(reply.Forget) > 0 || reply.Drained {
 		// A deposed leader would take the grants of its successor for stale.
 		if err := c.node.Verify(r.Context()); err != nil {
 			return err

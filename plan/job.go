@@ -91,6 +91,23 @@ type Stage struct {
 	// task i reads partition i of its shuffles.
 	Splits [][]Split `json:"splits,omitempty"`
 	Inputs []int     `json:"inputs,omitempty"` // stages read by NodeShuffleRead, ascending
+	// Adapt is set where the tasks may be divided anew once the sizes of the inputs are known.
+	Adapt *Adapt `json:"adapt,omitempty"`
+}
+
+// Adapt says how the tasks of a stage that reads hash-partitioned inputs may be divided anew.
+type Adapt struct {
+	Target int64        `json:"target"` // bytes that a task had best read
+	Inputs []AdaptInput `json:"inputs"` // those that are partitioned, ascending; the others are broadcast
+}
+
+// AdaptInput is a hash-partitioned input of a stage that adapts.
+type AdaptInput struct {
+	Stage    int   `json:"stage"`
+	RowBytes int64 `json:"row_bytes"` // estimated width of a row in memory
+	// Splits says that the rows of one partition may go to several tasks, if each of these reads that partition of the other
+	// inputs whole.
+	Splits bool `json:"splits,omitempty"`
 }
 
 // SinkKind says where a stage's rows go.

@@ -57,6 +57,20 @@ func (c *Client) Cancel(ctx context.Context, id string) (*api.RunStatus, error) 
 	return &s, nil
 }
 
+// Purge forgets a run that has ended. Its outputs stay.
+func (c *Client) Purge(ctx context.Context, id string) error {
+	return c.call(ctx, request{method: http.MethodDelete, path: runPath(id)}, nil, nil)
+}
+
+// Workers lists the workers that the leader knows.
+func (c *Client) Workers(ctx context.Context) (*api.WorkerList, error) {
+	var l api.WorkerList
+	if err := c.call(ctx, request{method: http.MethodGet, path: "/v1/workers"}, nil, &l); err != nil {
+		return nil, err
+	}
+	return &l, nil
+}
+
 // Release says that a query's result will not be read again.
 func (c *Client) Release(ctx context.Context, id string) error {
 	return c.call(ctx, request{method: http.MethodPost, path: runPath(id, "/release")}, nil, nil)

@@ -156,6 +156,9 @@ func (c *Client) do(ctx context.Context, r request) (io.ReadCloser, error) {
 		var answer *api.Error
 		if errors.As(err, &answer) {
 			reached = true
+			if answer.Code == api.CodeBusy && c.awaits(ctx, answer, &firstFailure) {
+				continue
+			}
 			if answer.Code != api.CodeNotLeader && answer.Code != api.CodeUnavailable {
 				return nil, answer
 			}
@@ -179,6 +182,24 @@ func (c *Client) do(ctx context.Context, r request) (io.ReadCloser, error) {
 		if err := pause(ctx, try/max(1, len(c.endpoints))); err != nil {
 			return nil, err
 		}
+	}
+}
+
+// awaits waits for as long as a busy cluster asks for, if patience lasts for that.
+func (c *Client) awaits(ctx context.Context, busy *api.Error, firstFailure *time.Time) bool {
+	if firstFailure.IsZero() {
+		*firstFailure = time.Now()
+	}
+	if busy.RetryAfter <= 0 || time.Since(*firstFailure)+busy.RetryAfter > c.options.Patience {
+		return false
+	}
+	timer := time.NewTimer(busy.RetryAfter)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 

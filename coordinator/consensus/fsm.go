@@ -58,8 +58,7 @@ func (n *Node) snapshot() (raft.FSMSnapshot, error) {
 	if n.halted != nil {
 		return nil, n.halted
 	}
-	data, err := n.machine.Snapshot()
-	return snapshot(data), err
+	return snapshot{n.machine.Copy()}, nil
 }
 
 func (n *Node) restore(r io.ReadCloser) error {
@@ -80,14 +79,19 @@ func (n *Node) restore(r io.ReadCloser) error {
 	return nil
 }
 
-// snapshot is an encoded machine.
-type snapshot []byte
+// snapshot is the machine as it was. Encoding it takes seconds where there are many tasks, so that is done while the
+// machine goes on.
+type snapshot struct{ machine *state.Machine }
 
-var _ raft.FSMSnapshot = snapshot(nil)
+var _ raft.FSMSnapshot = snapshot{}
 
 // Persist writes the snapshot to where raft keeps it.
 func (s snapshot) Persist(sink raft.SnapshotSink) error {
-	if _, err := sink.Write(s); err != nil {
+	data, err := s.machine.Snapshot()
+	if err != nil {
+		return errors.Join(err, sink.Cancel())
+	}
+	if _, err := sink.Write(data); err != nil {
 		return fmt.Errorf("write snapshot: %w", errors.Join(err, sink.Cancel()))
 	}
 	return sink.Close()

@@ -23,28 +23,53 @@ func run(id string, running, tasks int) state.RunView {
 	return r
 }
 
+func prior(r state.RunView) state.RunView {
+	r.Priority = 1
+	return r
+}
+
+func heavy(r state.RunView, weight int) state.RunView {
+	r.Weight = weight
+	return r
+}
+
+func excluding(r state.RunView, worker string) state.RunView {
+	r.Excluded = []string{worker}
+	return r
+}
+
 func TestNext(t *testing.T) {
 	local := ready("r", 0)
-	local.Held = []state.Held{{Worker: "a", Bytes: 5}, {Worker: "b", Bytes: 9}}
+	local.Held = []state.Held{{Worker: "b", Bytes: 9}, {Worker: "a", Bytes: 5}}
 	burnt := ready("r", 0)
 	burnt.Avoid, burnt.Held = "b", local.Held
+	alone, large, slow := ready("r", 0), ready("r", 0), ready("r", 5)
+	alone.Alone, large.Alone, large.Floor, slow.Avoid = true, true, 8, "a"
 	tests := []struct {
 		name string
 		view state.View
 		free []Slot
 		want []string
 	}{
-		{"nothing to do", state.View{Workers: 1}, []Slot{{"a", 2}}, nil},
-		{"no slots", state.View{Workers: 1, Runs: []state.RunView{run("r", 0, 2)}}, []Slot{{"a", 0}}, nil},
-		{"in order, up to the slots", state.View{Workers: 1, Runs: []state.RunView{run("r", 0, 3)}}, []Slot{{"a", 2}}, []string{"r/0/0@a", "r/0/1@a"}},
-		{"spread over workers", state.View{Workers: 2, Runs: []state.RunView{run("r", 0, 3)}}, []Slot{{"a", 2}, {"b", 2}}, []string{"r/0/0@a", "r/0/1@b", "r/0/2@a"}},
-		{"runs take turns", state.View{Workers: 1, Runs: []state.RunView{run("r", 0, 5), run("s", 0, 5)}}, []Slot{{"a", 4}}, []string{"r/0/0@a", "s/0/0@a", "r/0/1@a", "s/0/1@a"}},
-		{"the one that runs least is next", state.View{Workers: 1, Runs: []state.RunView{run("r", 3, 5), run("s", 1, 5)}}, []Slot{{"a", 3}}, []string{"s/0/0@a", "s/0/1@a", "r/0/0@a"}},
-		{"near the data", state.View{Workers: 2, Runs: []state.RunView{{ID: "r", Ready: []state.ReadyTask{local}}}}, []Slot{{"a", 9}, {"b", 1}}, []string{"r/0/0@b"}},
-		{"but not waiting for it", state.View{Workers: 2, Runs: []state.RunView{{ID: "r", Ready: []state.ReadyTask{local}}}}, []Slot{{"a", 1}, {"b", 0}}, []string{"r/0/0@a"}},
-		{"not where it failed", state.View{Workers: 2, Runs: []state.RunView{{ID: "r", Ready: []state.ReadyTask{burnt}}}}, []Slot{{"a", 1}, {"b", 1}}, []string{"r/0/0@a"}},
-		{"rather waiting", state.View{Workers: 2, Runs: []state.RunView{{ID: "r", Ready: []state.ReadyTask{burnt, ready("r", 1)}}}}, []Slot{{"b", 1}}, []string{"r/0/1@b"}},
-		{"unless it is the only one", state.View{Workers: 1, Runs: []state.RunView{{ID: "r", Ready: []state.ReadyTask{burnt}}}}, []Slot{{"b", 1}}, []string{"r/0/0@b"}},
+		{"nothing to do", state.View{Workers: 1}, []Slot{{Worker: "a", Free: 2}}, nil},
+		{"no slots", state.View{Workers: 1, Runs: []state.RunView{run("r", 0, 2)}}, []Slot{{Worker: "a", Free: 0}}, nil},
+		{"in order, up to the slots", state.View{Workers: 1, Runs: []state.RunView{run("r", 0, 3)}}, []Slot{{Worker: "a", Free: 2}}, []string{"r/0/0@a", "r/0/1@a"}},
+		{"spread over workers", state.View{Workers: 2, Runs: []state.RunView{run("r", 0, 3)}}, []Slot{{Worker: "a", Free: 2}, {Worker: "b", Free: 2}}, []string{"r/0/0@a", "r/0/1@b", "r/0/2@a"}},
+		{"runs take turns", state.View{Workers: 1, Runs: []state.RunView{run("r", 0, 5), run("s", 0, 5)}}, []Slot{{Worker: "a", Free: 4}}, []string{"r/0/0@a", "s/0/0@a", "r/0/1@a", "s/0/1@a"}},
+		{"the one that runs least is next", state.View{Workers: 1, Runs: []state.RunView{run("r", 3, 5), run("s", 1, 5)}}, []Slot{{Worker: "a", Free: 3}}, []string{"s/0/0@a", "s/0/1@a", "r/0/0@a"}},
+		{"near the data", state.View{Workers: 2, Runs: []state.RunView{{ID: "r", Ready: []state.ReadyTask{local}}}}, []Slot{{Worker: "a", Free: 9}, {Worker: "b", Free: 1}}, []string{"r/0/0@b"}},
+		{"but not waiting for it", state.View{Workers: 2, Runs: []state.RunView{{ID: "r", Ready: []state.ReadyTask{local}}}}, []Slot{{Worker: "a", Free: 1}, {Worker: "b", Free: 0}}, []string{"r/0/0@a"}},
+		{"not where it failed", state.View{Workers: 2, Runs: []state.RunView{{ID: "r", Ready: []state.ReadyTask{burnt}}}}, []Slot{{Worker: "a", Free: 1}, {Worker: "b", Free: 1}}, []string{"r/0/0@a"}},
+		{"rather waiting", state.View{Workers: 2, Runs: []state.RunView{{ID: "r", Ready: []state.ReadyTask{burnt, ready("r", 1)}}}}, []Slot{{Worker: "b", Free: 1}}, []string{"r/0/1@b"}},
+		{"the higher priority first", state.View{Workers: 1, Runs: []state.RunView{run("r", 0, 2), prior(run("s", 9, 2))}}, []Slot{{Worker: "a", Free: 3}}, []string{"s/0/0@a", "s/0/1@a", "r/0/0@a"}},
+		{"by weight", state.View{Workers: 1, Runs: []state.RunView{run("r", 0, 9), heavy(run("s", 0, 9), 2)}}, []Slot{{Worker: "a", Free: 6}}, []string{"r/0/0@a", "s/0/0@a", "s/0/1@a", "r/0/1@a", "s/0/2@a", "s/0/3@a"}},
+		{"not where the run excludes", state.View{Workers: 2, Runs: []state.RunView{excluding(run("r", 0, 2), "a")}}, []Slot{{Worker: "a", Free: 3}, {Worker: "b", Free: 1}}, []string{"r/0/0@b"}},
+		{"alone on the largest idle one", state.View{Workers: 3, Runs: []state.RunView{{ID: "r", Ready: []state.ReadyTask{alone}}}}, []Slot{{Worker: "a", Free: 2, Memory: 9}, {Worker: "b", Free: 2, Idle: true, Memory: 3}, {Worker: "c", Free: 2, Idle: true, Memory: 5}}, []string{"r/0/0@c"}},
+		{"a busy one is kept free for it", state.View{Workers: 2, Runs: []state.RunView{{ID: "r", Ready: []state.ReadyTask{alone, ready("r", 1)}}}}, []Slot{{Worker: "a", Free: 2, Memory: 9}, {Worker: "b", Free: 1, Memory: 3}}, []string{"r/0/1@b"}},
+		{"with enough memory only", state.View{Workers: 2, Runs: []state.RunView{{ID: "r", Ready: []state.ReadyTask{large}}}}, []Slot{{Worker: "a", Free: 2, Idle: true, Memory: 9}, {Worker: "b", Free: 2, Idle: true, Memory: 7}}, []string{"r/0/0@a"}},
+		{"slow tasks get what is left", state.View{Workers: 2, Runs: []state.RunView{{ID: "r", Ready: []state.ReadyTask{ready("r", 1)}, Slow: []state.ReadyTask{slow}}}}, []Slot{{Worker: "a", Free: 2}, {Worker: "b", Free: 1}}, []string{"r/0/1@a", "r/0/5@b+"}},
+		{"but not on the same worker", state.View{Workers: 2, Runs: []state.RunView{{ID: "r", Slow: []state.ReadyTask{slow}}}}, []Slot{{Worker: "a", Free: 2}}, nil},
+		{"unless it is the only one", state.View{Workers: 1, Runs: []state.RunView{{ID: "r", Ready: []state.ReadyTask{burnt}}}}, []Slot{{Worker: "b", Free: 1}}, []string{"r/0/0@b"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -58,7 +83,11 @@ func TestNext(t *testing.T) {
 func texts(list []Assignment) []string {
 	var out []string
 	for _, a := range list {
-		out = append(out, a.TaskID.String()+"@"+a.Worker)
+		text := a.TaskID.String() + "@" + a.Worker
+		if a.Twin {
+			text += "+"
+		}
+		out = append(out, text)
 	}
 	return out
 }

@@ -34,29 +34,50 @@ type Command struct {
 	Fail       *FailRun        `json:"fail,omitempty"`
 	Cleaned    *RunCleaned     `json:"cleaned,omitempty"`
 	Release    *ReleaseRun     `json:"release,omitempty"`
+	Drain      *DrainWorker    `json:"drain,omitempty"`
+	Adapt      *AdaptStage     `json:"adapt,omitempty"`
+	Purge      *PurgeRuns      `json:"purge,omitempty"`
 }
 
 // SubmitRun begins a run. Its idempotency key is the run's id; a different request under the same id is a conflict.
 type SubmitRun struct {
-	RunID   string      `json:"run_id"`
-	Name    string      `json:"name"`
-	Request string      `json:"request"` // digest of what was asked for
-	Plan    string      `json:"plan"`    // digest of the encoded plan
-	Stages  []Shape     `json:"stages"`
-	Outputs []Output    `json:"outputs,omitempty"`
-	Result  plan.Schema `json:"result,omitzero"` // of a query
-	At      time.Time   `json:"at"`
+	RunID   string `json:"run_id"`
+	Name    string `json:"name"`
+	Request string `json:"request"` // digest of what was asked for
+	// Plan is the digest of the encoded plan, which holds the job, its parameters, the inputs' identities and the plugins'
+	// digests: two runs with one plan would do the same.
+	Plan string `json:"plan"`
+	// Attach makes the caller one more of a run with the same plan that goes on or has succeeded, if there is one.
+	Attach   bool        `json:"attach,omitempty"`
+	Priority int         `json:"priority,omitempty"` // runs of a higher one are served first
+	Weight   int         `json:"weight,omitempty"`   // share among runs of one priority; 0 means 1
+	Blobs    []string    `json:"blobs,omitempty"`    // digests that the run needs beside its plan
+	Stages   []Shape     `json:"stages"`
+	Outputs  []Output    `json:"outputs,omitempty"`
+	Result   plan.Schema `json:"result,omitzero"` // of a query
+	At       time.Time   `json:"at"`
 }
 
 // consistent reports that the references between stages and outputs hold.
 func (c *SubmitRun) consistent() bool {
 	for i, s := range c.Stages {
-		if s.Tasks < 1 || slices.ContainsFunc(s.Inputs, func(in int) bool { return in < 0 || in >= i }) {
+		if s.Tasks < 1 || s.Tasks > maxTasks || slices.ContainsFunc(s.Inputs, func(in int) bool { return in < 0 || in >= i }) {
+			return false
+		}
+		if s.Adapt != nil && !c.adapts(s) {
 			return false
 		}
 	}
 	return len(c.Stages) > 0 && !slices.ContainsFunc(c.Outputs, func(o Output) bool {
 		return o.Stage < 0 || o.Stage >= len(c.Stages) || c.Stages[o.Stage].Sink != plan.SinkFile
+	})
+}
+
+// adapts reports that a stage which adapts reads shuffles with a partition for each of its tasks. A stage that writes
+// shards may not: there are as many as the user asked for.
+func (c *SubmitRun) adapts(s Shape) bool {
+	return s.Sink != plan.SinkFile && len(s.Adapt.Inputs) > 0 && !slices.ContainsFunc(s.Adapt.Inputs, func(in plan.AdaptInput) bool {
+		return !slices.Contains(s.Inputs, in.Stage) || c.Stages[in.Stage].Partitions != s.Tasks
 	})
 }
 
@@ -68,6 +89,7 @@ type Shape struct {
 	Sink       plan.SinkKind `json:"sink"`
 	Partitions int           `json:"partitions,omitempty"` // of a shuffle sink
 	Output     string        `json:"output,omitempty"`     // of a file sink
+	Adapt      *plan.Adapt   `json:"adapt,omitempty"`
 }
 
 // Output is a dataset that a run publishes.
@@ -87,7 +109,14 @@ type RegisterWorker struct {
 	ID      string    `json:"id"`
 	Address string    `json:"address"`
 	Slots   int       `json:"slots"`
+	Memory  int64     `json:"memory,omitempty"` // bytes
 	At      time.Time `json:"at"`
+}
+
+// DrainWorker gives a worker nothing more: it is about to stop.
+type DrainWorker struct {
+	ID string    `json:"id"`
+	At time.Time `json:"at"`
 }
 
 // WorkerLost gives a worker up: what it runs, and the outputs it holds that are still needed, are to be done again.
@@ -107,13 +136,40 @@ type Grant struct {
 type Granted struct {
 	plan.AttemptID
 	Worker string `json:"worker"`
+	// Twin makes this a second attempt beside one that runs: whichever commits first counts.
+	Twin bool `json:"twin,omitempty"`
+	// Exclusive gives the attempt all slots of the worker.
+	Exclusive bool `json:"exclusive,omitempty"`
 }
 
-// Report is how an attempt ended.
+// Report is how an attempt ended. What the log needs to know of its partitions is in Made; the report's own list, one
+// entry for each pair of a map task and a partition, is left out then.
 type Report struct {
 	Worker string     `json:"worker"`
 	Report api.Report `json:"report"`
+	Made   *Made      `json:"made,omitempty"`
 	At     time.Time  `json:"at"`
+}
+
+// AdaptStage divides the tasks of a stage anew, before the first of them is granted. Tasks[i] is what task i reads of the
+// partitioned inputs; none leaves the tasks as they were planned.
+type AdaptStage struct {
+	RunID string    `json:"run_id"`
+	Stage int       `json:"stage"`
+	Tasks [][]Part  `json:"tasks,omitempty"`
+	Note  string    `json:"note,omitempty"` // for people
+	At    time.Time `json:"at"`
+}
+
+// Part is what a task reads of a stage's output.
+type Part struct {
+	Stage int `json:"stage"`
+	api.Selection
+}
+
+// PurgeRuns forgets runs that have ended.
+type PurgeRuns struct {
+	RunIDs []string `json:"run_ids"`
 }
 
 // Missing says that a worker, though alive, does not run these attempts: their grant never reached it.
@@ -191,5 +247,5 @@ func DecodeEntry(data []byte) (Entry, error) {
 func (c Command) known() bool {
 	return c.Submit != nil || c.Register != nil || c.WorkerLost != nil || c.Grant != nil || c.Report != nil ||
 		c.Missing != nil || c.Cancel != nil || c.Commit != nil || c.Published != nil || c.Fail != nil ||
-		c.Cleaned != nil || c.Release != nil
+		c.Cleaned != nil || c.Release != nil || c.Drain != nil || c.Adapt != nil || c.Purge != nil
 }

@@ -19,6 +19,8 @@ const (
 	EventRunEnded       EventKind = "run ended"
 	EventStageReady     EventKind = "stage ready"
 	EventTaskGranted    EventKind = "task granted"
+	EventTwinGranted    EventKind = "second attempt granted"
+	EventStageAdapted   EventKind = "stage adapted"
 	EventTaskCommitted  EventKind = "task committed"
 	EventTaskFailed     EventKind = "task failed"
 	EventTaskStopped    EventKind = "task stopped"
@@ -27,6 +29,8 @@ const (
 	EventWorkerJoined   EventKind = "worker joined"
 	EventWorkerLost     EventKind = "worker lost"
 	EventWorkerReplaced EventKind = "worker replaced"
+	EventWorkerDraining EventKind = "worker draining"
+	EventWorkerExcluded EventKind = "worker excluded"
 )
 
 // Event is something that followed from a command. Which fields mean something depends on the kind.
@@ -34,7 +38,7 @@ type Event struct {
 	Kind    EventKind
 	Run     string
 	Task    *plan.AttemptID
-	Stage   int // of EventStageReady
+	Stage   int // of EventStageReady and EventStageAdapted
 	Worker  string
 	Message string
 }
@@ -45,7 +49,7 @@ func (e Event) String() string {
 	switch {
 	case e.Task != nil:
 		parts = append(parts, e.Task.String())
-	case e.Kind == EventStageReady:
+	case e.Kind == EventStageReady || e.Kind == EventStageAdapted:
 		parts = append(parts, fmt.Sprintf("%s/%d", e.Run, e.Stage))
 	case e.Run != "":
 		parts = append(parts, e.Run)
@@ -74,6 +78,8 @@ const (
 type Result struct {
 	Outcome Outcome
 	Granted []bool // of a Grant: which attempts
+	// Run is set on a repeated SubmitRun that asked to be attached: the run that does the same.
+	Run string
 	// Discard is set on a refused report whose file counts for nothing and may be deleted.
 	Discard bool
 	Events  []Event

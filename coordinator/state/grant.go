@@ -9,28 +9,54 @@ import (
 
 func (a *applier) register(c *RegisterWorker) {
 	if w := a.workers[c.ID]; w != nil {
-		if a.repeat(); w.Address != c.Address || w.Slots != c.Slots {
-			w.Address, w.Slots = c.Address, c.Slots
+		if a.repeat(); w.Address != c.Address || w.Slots != c.Slots || w.Memory != c.Memory {
+			w.Address, w.Slots, w.Memory = c.Address, c.Slots, c.Memory
+			a.moved(w)
 			a.result.Outcome = Applied
 		}
 		return
 	}
-	for _, w := range slices.Clone(a.doc.Workers) {
-		if w.Address == c.Address {
-			a.event(Event{Kind: EventWorkerReplaced, Worker: w.ID, Message: "by " + c.ID})
-			a.workerLost(w.ID)
-		}
+	if i := slices.IndexFunc(a.doc.Workers, func(w *worker) bool { return w.Address == c.Address }); i >= 0 {
+		old := a.doc.Workers[i].ID
+		a.event(Event{Kind: EventWorkerReplaced, Worker: old, Message: "by " + c.ID})
+		a.workerLost(old)
 	}
 	a.result.Outcome = Applied
-	w := &worker{ID: c.ID, Address: c.Address, Slots: c.Slots}
+	w := &worker{ID: c.ID, Address: c.Address, Slots: c.Slots, Memory: c.Memory, runs: map[string]*run{}}
 	a.workers[c.ID] = w
 	a.doc.Workers = append(a.doc.Workers, w)
 	a.event(Event{Kind: EventWorkerJoined, Worker: c.ID, Message: c.Address})
 }
 
-// grant gives out the attempts that are still possible: the run is live, the stage is ready, the task waits, the
-// number is the next one, and the worker is known and has a slot. The scheduler made its choice from a state that may
-// be older than this.
+// moved makes the address of a worker that has another one now known to those who read from it.
+func (a *applier) moved(w *worker) {
+	for _, r := range w.runs {
+		entry := &r.Workers[r.places[w.ID]-1]
+		if entry.Address == w.Address {
+			continue
+		}
+		entry.Address = w.Address
+		for _, s := range r.Stages {
+			s.Locations++
+		}
+	}
+}
+
+func (a *applier) drain(c *DrainWorker) {
+	switch w := a.workers[c.ID]; {
+	case w == nil:
+		a.reject()
+	case w.Draining:
+		a.repeat()
+	default:
+		w.Draining = true
+		a.event(Event{Kind: EventWorkerDraining, Worker: w.ID})
+	}
+}
+
+// grant gives out the attempts that are still possible: the run is live, the stage is ready, the task waits (or runs,
+// for a twin), the number is the next one, and the worker is known and has a slot. The scheduler made its choice from a
+// state that may be older than this.
 func (a *applier) grant(c *Grant) {
 	a.result.Granted = make([]bool, len(c.Attempts))
 	if c.Epoch < a.doc.Epoch {
@@ -49,27 +75,37 @@ func (a *applier) grant(c *Grant) {
 
 func (a *applier) grantOne(g Granted) bool {
 	r, w := a.runs[g.Run], a.workers[g.Worker]
-	if r == nil || w == nil || !r.live() || w.free() == 0 {
+	if r == nil || w == nil || !r.live() || w.free() == 0 || (g.Exclusive && len(w.Attempts) > 0) {
 		return false
 	}
 	s, t := r.task(g.TaskID)
-	if t == nil || t.State != taskPending || t.Next != g.Attempt || !r.ready(g.Stage) {
+	if t == nil || int(t.Next) != g.Attempt || !r.ready(g.Stage) || s.waits() {
 		return false
 	}
-	t.Attempt, t.Worker = g.Attempt, w.ID
-	t.Next++
-	s.start(g.Task)
-	w.Attempts = append(w.Attempts, g.AttemptID)
-	if !slices.Contains(r.Workers, w.ID) {
-		r.Workers = append(r.Workers, w.ID)
+	switch {
+	case !g.Twin && t.State == taskPending:
+		t.Attempt, t.Worker, t.TwinWorker = int32(g.Attempt), r.place(w), 0
+		t.Since = a.at.UnixMilli()
+		s.start(g.Task)
+	case g.Twin && t.State == taskRunning && t.TwinWorker == 0 && r.worker(t.Worker) != w.ID:
+		t.Twin, t.TwinWorker = int32(g.Attempt), r.place(w)
+		s.Twins++
+	default:
+		return false
 	}
+	t.Next++
+	w.Attempts = append(w.Attempts, g.AttemptID)
+	w.Exclusive = g.Exclusive
 	if r.State == api.RunQueued {
 		r.State = api.RunRunning
 		a.event(Event{Kind: EventRunStarted, Run: r.ID})
 	}
 	r.Wrote = r.Wrote || s.Sink == plan.SinkFile
 	a.touch(r)
-	id := g.AttemptID
-	a.event(Event{Kind: EventTaskGranted, Run: r.ID, Task: &id, Worker: w.ID})
+	kind := EventTaskGranted
+	if g.Twin {
+		kind = EventTwinGranted
+	}
+	a.event(Event{Kind: kind, Run: r.ID, Task: &g.AttemptID, Worker: w.ID})
 	return true
 }

@@ -20,7 +20,7 @@ func (a *applier) fetchFailed(r *run, reader plan.AttemptID, f *plan.Failure) {
 		return
 	}
 	s, lost := r.task(plan.TaskID{Run: r.ID, Stage: f.LostStage, Task: f.LostTask})
-	if lost == nil || lost.State != taskDone || lost.Commit.Attempt != f.LostAttempt {
+	if lost == nil || lost.State != taskDone || int(lost.Commit.Attempt) != f.LostAttempt {
 		return // taken back already: the reader had older news
 	}
 	repeated := s.Reruns > 0
@@ -35,8 +35,8 @@ func (a *applier) fetchFailed(r *run, reader plan.AttemptID, f *plan.Failure) {
 	if repeated {
 		// Once may be one bad file; twice, and nothing of this stage on that worker is trusted. Otherwise a worker
 		// that lost its whole disk would be found out one file at a time.
-		for i, u := range s.List {
-			if u.State == taskDone && u.Commit.Worker == holder {
+		for i := range s.List {
+			if u := &s.List[i]; u.State == taskDone && u.Commit.Worker == holder {
 				a.lose(r, f.LostStage, i)
 			}
 		}
@@ -46,23 +46,27 @@ func (a *applier) fetchFailed(r *run, reader plan.AttemptID, f *plan.Failure) {
 
 func (a *applier) lose(r *run, stage, i int) {
 	s := r.Stages[stage]
-	id := plan.AttemptID{TaskID: plan.TaskID{Run: r.ID, Stage: stage, Task: i}, Attempt: s.List[i].Commit.Attempt}
+	c := s.List[i].Commit
+	id := plan.AttemptID{TaskID: plan.TaskID{Run: r.ID, Stage: stage, Task: i}, Attempt: int(c.Attempt)}
 	s.lose(i)
-	s.List[i].Worker = ""
-	a.event(Event{Kind: EventOutputLost, Run: r.ID, Task: &id, Worker: s.List[i].Commit.Worker})
+	a.event(Event{Kind: EventOutputLost, Run: r.ID, Task: &id, Worker: r.worker(c.Worker)})
 }
 
 // settle takes back outputs on workers that are gone, where a task that has yet to end will read them. Later stages
 // first: what they have to do again decides what they need. Outputs that nobody needs are left alone, until a later
 // loss makes somebody need them.
 func (a *applier) settle(r *run) {
+	gone := make([]bool, len(r.Workers)+1)
+	for i, w := range r.Workers {
+		gone[i+1] = a.workers[w.ID] == nil
+	}
 	for i := len(r.Stages) - 1; i >= 0; i-- {
 		s := r.Stages[i]
 		if s.Sink == plan.SinkFile || !r.needed(i) {
 			continue
 		}
-		for j, t := range s.List {
-			if t.State == taskDone && a.workers[t.Commit.Worker] == nil {
+		for j := range s.List {
+			if t := &s.List[j]; t.State == taskDone && gone[t.Commit.Worker] {
 				a.lose(r, i, j)
 			}
 		}
@@ -82,7 +86,9 @@ func (a *applier) workerLost(id string) {
 	a.event(Event{Kind: EventWorkerLost, Worker: id})
 	for _, attempt := range w.Attempts {
 		a.abandon(attempt, id, func(r *run, s *stage, t *task) {
-			t.Worker = ""
+			if t.State == taskPending {
+				t.Worker = 0
+			}
 			if t.Losses++; t.Losses >= maxWorkersLost {
 				f := locate(plan.Failf(plan.FailureLostWorker, "worker %s at %s has not been heard of", id, w.Address), attempt, id)
 				a.end(r, api.RunFailed, a.giveUp(r, attempt, f, fmt.Sprintf("has lost %d workers (does it need more memory than they have?)", t.Losses)))
@@ -90,7 +96,7 @@ func (a *applier) workerLost(id string) {
 		})
 	}
 	for _, r := range a.doc.Runs {
-		if r.live() {
+		if r.live() && w.runs[r.ID] != nil {
 			a.settle(r)
 		}
 	}
@@ -125,10 +131,10 @@ func (a *applier) abandon(id plan.AttemptID, worker string, charge func(*run, *s
 		a.event(Event{Kind: EventTaskStopped, Run: r.ID, Task: &id, Worker: worker})
 	}
 	s, t := r.task(id.TaskID)
-	if !r.live() || t == nil || t.State != taskRunning || t.Attempt != id.Attempt {
+	if !r.live() || t == nil || !r.runs(t, id.Attempt, worker) {
 		return
 	}
-	s.pend(id.Task)
+	s.drop(id.Task, id.Attempt)
 	s.Failures++
 	a.touch(r)
 	a.event(Event{Kind: EventTaskFailed, Run: r.ID, Task: &id, Worker: worker, Message: string(plan.FailureLostWorker)})

@@ -30,6 +30,7 @@ type Machine struct {
 	doc     document
 	runs    map[string]*run    // by id, of doc.Runs
 	workers map[string]*worker // by id, of doc.Workers
+	over    uint64             // grows when a run has become one that workers may forget
 }
 
 // document is what a snapshot holds: everything that is not derived from it.
@@ -46,16 +47,30 @@ type worker struct {
 	ID      string `json:"id"`
 	Address string `json:"address"`
 	Slots   int    `json:"slots"`
+	Memory  int64  `json:"memory,omitempty"`
 	// Attempts is what it has been given and has not yet ended, as far as is known; in order of grant.
-	Attempts []plan.AttemptID `json:"attempts"`
+	Attempts  []plan.AttemptID `json:"attempts"`
+	Exclusive bool             `json:"exclusive,omitempty"` // the one attempt takes all slots
+	Draining  bool             `json:"draining,omitempty"`  // it is about to stop
+	Strikes   int              `json:"strikes,omitempty"`   // runs that have excluded it since it was last in quarantine
+	Until     time.Time        `json:"until,omitzero"`      // it had best be given nothing before
+
+	runs map[string]*run // that it has worked for
 }
 
-func (w *worker) free() int { return max(0, w.Slots-len(w.Attempts)) }
+// free is how many of its slots are not taken.
+func (w *worker) free() int {
+	if w.Draining || w.Exclusive {
+		return 0
+	}
+	return max(0, w.Slots-len(w.Attempts))
+}
 
 func (w *worker) drop(a plan.AttemptID) bool {
 	i := slices.Index(w.Attempts, a)
 	if i >= 0 {
 		w.Attempts = slices.Delete(w.Attempts, i, i+1)
+		w.Exclusive = w.Exclusive && len(w.Attempts) > 0
 	}
 	return i >= 0
 }
@@ -63,7 +78,7 @@ func (w *worker) drop(a plan.AttemptID) bool {
 // New is the state before the first log entry.
 func New() *Machine {
 	return &Machine{
-		doc:  document{Version: documentVersion},
+		doc:  document{Version: documentVersion, Runs: []*run{}, Workers: []*worker{}},
 		runs: map[string]*run{}, workers: map[string]*worker{},
 	}
 }
@@ -123,6 +138,13 @@ func (a *applier) apply(c Command) {
 		a.cleaned(c.Cleaned)
 	case c.Release != nil:
 		a.release(c.Release)
+	case c.Drain != nil:
+		a.drain(c.Drain)
+	case c.Adapt != nil:
+		a.at = c.Adapt.At
+		a.adapt(c.Adapt)
+	case c.Purge != nil:
+		a.purge(c.Purge)
 	default:
 		a.reject()
 	}
@@ -154,6 +176,11 @@ func (a *applier) submit(c *SubmitRun) {
 	}
 	if !c.consistent() {
 		a.reject()
+		return
+	}
+	if r := a.attachable(c.Plan); c.Attach && r != nil {
+		a.repeat()
+		a.result.Run = r.ID
 		return
 	}
 	r := newRun(c)
@@ -239,6 +266,8 @@ func (a *applier) cleaned(c *RunCleaned) {
 	switch {
 	case r == nil:
 		a.reject()
+	case r.State == api.RunSucceeded && r.Litter && len(r.Stopping) == 0:
+		r.Litter = false
 	case r.State.Terminal():
 		a.repeat()
 	case r.Ending == "":
@@ -257,6 +286,7 @@ func (a *applier) release(c *ReleaseRun) {
 		a.repeat()
 	default:
 		r.Released = true
+		a.over++
 		a.touch(r)
 	}
 }
@@ -268,12 +298,13 @@ func (a *applier) end(r *run, to api.RunState, f *plan.Failure) {
 	r.Failure, r.Ending = f, to
 	a.touch(r)
 	for i, s := range r.Stages {
-		for j, t := range s.List {
-			if t.State == taskRunning {
-				id := plan.AttemptID{TaskID: plan.TaskID{Run: r.ID, Stage: i, Task: j}, Attempt: t.Attempt}
-				r.Stopping = append(r.Stopping, Granted{AttemptID: id, Worker: t.Worker})
-				s.pend(j)
+		for _, j := range s.running() {
+			t, id := &s.List[j], plan.TaskID{Run: r.ID, Stage: i, Task: j}
+			r.stop(id, int(t.Attempt), t.Worker)
+			if other, worker, two := t.rival(int(t.Attempt)); two {
+				r.stop(id, other, worker)
 			}
+			s.pend(j)
 		}
 	}
 	if !r.Wrote {
@@ -293,11 +324,13 @@ func (a *applier) finish(r *run, to api.RunState) {
 	}
 	a.event(Event{Kind: EventRunEnded, Run: r.ID, Message: message})
 	for _, s := range r.Stages {
-		s.running = 0
+		s.live, s.Parts, s.Layout, s.prefer = nil, nil, nil, nil
 		if to != api.RunSucceeded || s.Sink != plan.SinkResult {
 			s.List = nil
 		}
 	}
+	r.Litter = r.Litter && to == api.RunSucceeded
+	a.over++
 	a.trim()
 }
 
@@ -309,12 +342,15 @@ func (a *applier) trim() {
 			finished++
 		}
 	}
+	if finished <= keepFinished {
+		return
+	}
 	a.doc.Runs = slices.DeleteFunc(a.doc.Runs, func(r *run) bool {
-		if finished <= keepFinished || !r.State.Terminal() || len(r.Stopping) > 0 {
+		if finished <= keepFinished || !r.State.Terminal() || len(r.Stopping) > 0 || r.Litter {
 			return false
 		}
 		finished--
-		delete(a.runs, r.ID)
+		a.forgetRun(r)
 		return true
 	})
 }

@@ -98,7 +98,7 @@ func (w *world) submit() {
 // grant offers ready tasks to any workers, known or not, so that some grants are wrong.
 func (w *world) grant() {
 	var c Grant
-	for _, r := range w.machine.View(3).Runs {
+	for _, r := range w.machine.View(Look{Ready: 3}).Runs {
 		for _, t := range r.Ready {
 			if len(w.known) > 0 {
 				c.Attempts = append(c.Attempts, Granted{AttemptID: t.AttemptID, Worker: rapid.SampledFrom(w.known).Draw(w.t, "worker")})
@@ -167,7 +167,7 @@ func (w *world) heal() {
 		}
 		w.leader()
 		var c Grant
-		for _, r := range w.machine.View(100).Runs {
+		for _, r := range w.machine.View(Look{Ready: 100}).Runs {
 			for _, t := range r.Ready {
 				c.Attempts = append(c.Attempts, Granted{AttemptID: t.AttemptID, Worker: "good"})
 			}
@@ -248,7 +248,7 @@ func (w *world) check(events []Event) {
 			}
 		}
 	}
-	for _, r := range w.machine.View(1).Runs {
+	for _, r := range w.machine.View(Look{Ready: 1}).Runs {
 		w.checkInputs(r.Ready[0])
 	}
 	for _, k := range w.machine.Workers() {
@@ -263,7 +263,7 @@ func (w *world) checkInputs(t ReadyTask) {
 	r := w.machine.runs[t.Run]
 	for _, in := range r.Stages[t.Stage].Inputs {
 		for i, input := range r.Stages[in].List {
-			if input.State != taskDone || w.machine.workers[input.Commit.Worker] == nil {
+			if input.State != taskDone || w.machine.workers[r.worker(input.Commit.Worker)] == nil {
 				w.t.Fatalf("%v is ready, but its input %d/%d is gone", t.AttemptID, in, i)
 			}
 		}

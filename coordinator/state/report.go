@@ -1,8 +1,6 @@
 package state
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +9,7 @@ import (
 	"github.com/quern-engine/quern/plan"
 )
 
-// report counts the end of an attempt, if it is the one that its task runs now.
+// report counts the end of an attempt, if it is one that its task runs now.
 func (a *applier) report(c *Report) {
 	id := c.Report.AttemptID
 	if w := a.workers[c.Worker]; w != nil {
@@ -28,24 +26,30 @@ func (a *applier) report(c *Report) {
 	}
 	s, t := r.task(id.TaskID)
 	switch {
-	case t != nil && t.State == taskDone && t.Commit.Attempt == id.Attempt && c.Report.Failure == nil:
+	case t != nil && t.State == taskDone && int(t.Commit.Attempt) == id.Attempt && c.Report.Failure == nil:
 		a.repeat()
 	case !r.live():
 		// The file of a run that succeeded may be the very one that was published: the answer to its first report was lost.
 		a.refuse(c, "the run has ended")
 		a.result.Discard = c.Report.File != nil && (r.State == api.RunFailed || r.State == api.RunCancelled)
-	case t == nil || t.State != taskRunning || t.Attempt != id.Attempt || t.Worker != c.Worker:
+	case t == nil || !r.runs(t, id.Attempt, c.Worker):
 		a.refuse(c, "the attempt is not current")
 		a.result.Discard = c.Report.File != nil && t != nil
 	case c.Report.Failure != nil:
 		a.failed(r, id, c.Report.Failure, c.Worker)
 	default:
-		if problem := s.malformed(c.Report); problem != "" {
+		if problem := s.malformed(c); problem != "" {
 			a.failed(r, id, plan.Failf(plan.FailureInternal, "worker %s sent a report that makes no sense: %s", c.Worker, problem), c.Worker)
 			return
 		}
 		a.commit(r, s, t, c)
 	}
+}
+
+// runs reports whether the worker runs the attempt for the task.
+func (r *run) runs(t *task, attempt int, worker string) bool {
+	place, ok := t.runs(attempt)
+	return ok && r.worker(place) == worker
 }
 
 func (a *applier) refuse(c *Report, why string) {
@@ -60,7 +64,8 @@ func ValidFileName(name string) bool {
 }
 
 // malformed says what is wrong with the report of a success; reports come over the network.
-func (s *stage) malformed(r api.Report) string {
+func (s *stage) malformed(c *Report) string {
+	r := c.Report
 	if s.Sink == plan.SinkFile {
 		switch {
 		case r.File == nil:
@@ -74,6 +79,12 @@ func (s *stage) malformed(r api.Report) string {
 	if s.Sink == plan.SinkResult {
 		want = 1
 	}
+	if c.Made != nil { // the leader has looked at it
+		if s.sized && len(c.Made.Parts) != want {
+			return fmt.Sprintf("%d partitions instead of %d", len(c.Made.Parts), want)
+		}
+		return ""
+	}
 	if len(r.Partitions) != want {
 		return fmt.Sprintf("%d partitions instead of %d", len(r.Partitions), want)
 	}
@@ -82,38 +93,71 @@ func (s *stage) malformed(r api.Report) string {
 
 func (a *applier) commit(r *run, s *stage, t *task, c *Report) {
 	id := c.Report.AttemptID
-	made := &commit{
-		Attempt: id.Attempt, Worker: c.Worker, Address: a.address(c.Worker), File: c.Report.File,
-		Counts: c.Report.Counts, Fingerprint: fingerprint(c.Report.Partitions),
+	made := c.Made
+	if made == nil {
+		made = s.made(c.Report, r.heavy(id.Stage))
 	}
-	for _, p := range c.Report.Partitions {
-		made.Rows += p.Rows
-		made.Bytes += p.Bytes
-	}
-	if f := c.Report.File; f != nil {
-		made.Rows, made.Bytes = f.Rows, f.Bytes
-	}
-	if before := t.Commit; before != nil && before.Fingerprint != made.Fingerprint {
-		s.pend(id.Task)
-		f := plan.Failf(plan.FailureNondeterminism,
-			"%s, task %d: its output was lost and computed again, and the rows came out different (%d rows from attempt %d, %d rows from attempt %d): "+
-				"something in it is not deterministic; look for random numbers, the clock, or plugin functions that keep state or walk a map",
-			r.describe(id.Stage), id.Task, before.Rows, before.Attempt, made.Rows, made.Attempt)
-		a.end(r, api.RunFailed, locate(f, id, c.Worker))
+	first := !t.committed()
+	if !first && s.Sink != plan.SinkFile && t.Commit.Fingerprint != made.Sum {
+		a.differs(r, t, c, made)
 		return
 	}
-	t.State, t.Commit = taskDone, made
-	s.running--
-	s.Done++
-	s.Counts.Add(made.Counts)
+	if other, worker, two := t.rival(id.Attempt); two {
+		r.stop(id.TaskID, other, worker)
+		r.Litter = r.Litter || s.Sink == plan.SinkFile
+	}
+	place, _ := t.runs(id.Attempt)
+	if place == t.Worker && t.Attempt == int32(id.Attempt) {
+		s.Took.add(a.at.UnixMilli() - t.Since)
+	}
+	t.Commit = commit{Attempt: int32(id.Attempt), Worker: place, Rows: made.Rows, Bytes: made.Bytes, Fingerprint: made.Sum}
+	if c.Report.File != nil {
+		t.aside().File = c.Report.File
+	}
+	if first {
+		s.count(t, c.Report.Counts, made)
+	}
+	s.finish(id.Task)
 	a.touch(r)
 	a.event(Event{Kind: EventTaskCommitted, Run: r.ID, Task: &id, Worker: c.Worker})
-	if !s.complete() {
+	if s.complete() {
+		a.completed(r, id.Stage)
+	}
+}
+
+// count takes in what a task made. It does so once: another execution makes the same rows.
+func (s *stage) count(t *task, counts api.Counts, made *Made) {
+	s.Counts.Add(counts)
+	if !s.sized {
 		return
 	}
-	s.weigh()
+	if s.Parts == nil {
+		s.Parts = make([]int64, len(made.Parts))
+	}
+	for i, rows := range made.Parts {
+		s.Parts[i] += rows
+	}
+	if len(made.Heavy) > 0 {
+		t.aside().Heavy = made.Heavy
+	}
+}
+
+// differs ends a run whose rows came out different.
+func (a *applier) differs(r *run, t *task, c *Report, made *Made) {
+	id := c.Report.AttemptID
+	f := plan.Failf(plan.FailureNondeterminism,
+		"%s, task %d: its output was lost and computed again, and the rows came out different (%d rows from attempt %d, %d rows from attempt %d): "+
+			"something in it is not deterministic; look for random numbers, the clock, or plugin functions that keep state or walk a map",
+		r.describe(id.Stage), id.Task, t.Commit.Rows, t.Commit.Attempt, made.Rows, id.Attempt)
+	r.Stages[id.Stage].drop(id.Task, id.Attempt)
+	a.end(r, api.RunFailed, locate(f, id, c.Worker))
+}
+
+// completed lets the stages that read a complete one begin, and the run end if it was the last.
+func (a *applier) completed(r *run, stage int) {
 	for i, next := range r.Stages {
-		if !next.complete() && slices.Contains(next.Inputs, id.Stage) && r.ready(i) {
+		if !next.complete() && slices.Contains(next.Inputs, stage) && r.ready(i) {
+			r.weigh(i)
 			a.event(Event{Kind: EventStageReady, Run: r.ID, Stage: i})
 		}
 	}
@@ -122,23 +166,11 @@ func (a *applier) commit(r *run, s *stage, t *task, c *Report) {
 	}
 }
 
-// fingerprint sums up the rows of a map output so that two executions can be compared. The bytes are left out: they
-// may differ with the layout.
-func fingerprint(partitions []api.PartitionInfo) string {
-	if len(partitions) == 0 {
-		return ""
-	}
-	h := sha256.New()
-	for _, p := range partitions {
-		fmt.Fprintf(h, "%d %s\n", p.Rows, p.Checksum)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
-}
-
 // failed lets the kind of a failure decide what follows.
 func (a *applier) failed(r *run, id plan.AttemptID, f *plan.Failure, worker string) {
 	s, t := r.task(id.TaskID)
-	s.pend(id.Task)
+	place, _ := t.runs(id.Attempt)
+	s.drop(id.Task, id.Attempt)
 	s.Failures++
 	a.touch(r)
 	a.event(Event{Kind: EventTaskFailed, Run: r.ID, Task: &id, Worker: worker, Message: string(f.Kind) + ": " + f.Message})
@@ -146,13 +178,23 @@ func (a *applier) failed(r *run, id plan.AttemptID, f *plan.Failure, worker stri
 	switch f.Kind {
 	case plan.FailureUser, plan.FailureNondeterminism:
 		a.end(r, api.RunFailed, f)
+		return
 	case plan.FailureFetch:
-		t.Worker = "" // the reader's worker is not to blame
-		a.fetchFailed(r, id, f)
-	default:
-		if t.Failures++; t.Failures >= maxTaskFailures {
-			a.end(r, api.RunFailed, a.giveUp(r, id, f, fmt.Sprintf("failed %d times", t.Failures)))
+		if t.State == taskPending {
+			t.Worker = 0 // the reader's worker is not to blame
 		}
+		a.fetchFailed(r, id, f)
+		return
+	}
+	if t.Failures++; t.Failures >= maxTaskFailures {
+		a.end(r, api.RunFailed, a.giveUp(r, id, f, fmt.Sprintf("failed %d times", t.Failures)))
+		return
+	}
+	switch f.Kind {
+	case plan.FailureOutOfMemory:
+		a.outOfMemory(r, t, id, f, worker)
+	case plan.FailureInternal, plan.FailureStorage:
+		a.blame(r, place, id.TaskID)
 	}
 }
 
@@ -166,11 +208,4 @@ func (a *applier) giveUp(r *run, id plan.AttemptID, last *plan.Failure, what str
 	c := *last
 	c.Message = fmt.Sprintf("%s, task %d %s; last: %s", r.describe(id.Stage), id.Task, what, last.Message)
 	return &c
-}
-
-func (m *Machine) address(worker string) string {
-	if w := m.workers[worker]; w != nil {
-		return w.Address
-	}
-	return ""
 }

@@ -1,7 +1,9 @@
 package state
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -19,6 +21,9 @@ type run struct {
 	Name      string        `json:"name"`
 	Request   string        `json:"request"`
 	Plan      string        `json:"plan"`
+	Blobs     []string      `json:"blobs,omitempty"`
+	Priority  int           `json:"priority,omitempty"`
+	Weight    int           `json:"weight"`
 	State     api.RunState  `json:"state"`
 	Ending    api.RunState  `json:"ending,omitempty"` // failed or cancelled, while its files may not all be gone
 	Failure   *plan.Failure `json:"failure,omitempty"`
@@ -28,73 +33,112 @@ type run struct {
 	Stages    []*stage      `json:"stages"`
 	Outputs   []Output      `json:"outputs,omitempty"`
 	Result    plan.Schema   `json:"result,omitzero"`
-	Workers   []string      `json:"workers,omitempty"`  // that were given attempts, in order
-	Stopping  []Granted     `json:"stopping,omitempty"` // attempts that were running when the run ended, until they stopped
+	Workers   []runWorker   `json:"workers,omitempty"`  // that were given attempts, in order
+	Stopping  []Granted     `json:"stopping,omitempty"` // attempts that ran when they ceased to count, until they stopped
 	Wrote     bool          `json:"wrote,omitempty"`    // an attempt with a file sink was granted: there may be files
+	Litter    bool          `json:"litter,omitempty"`   // one of Stopping may leave a file that no manifest names
 	Released  bool          `json:"released,omitempty"`
+
+	places map[string]int32 // of Workers by id, from 1
 }
 
-// stage is a stage of a run. Tasks is nil once nobody needs it.
+// runWorker is a worker as a run knows it.
+type runWorker struct {
+	ID      string `json:"id"`
+	Address string `json:"address"`
+	// Failed is the first task that failed there; when another does too, the run excludes the worker.
+	Failed   *plan.TaskID `json:"failed,omitempty"`
+	Excluded bool         `json:"excluded,omitempty"`
+}
+
+// stage is a stage of a run. Its list is nil once nobody needs it.
 type stage struct {
 	Shape
 	Locations uint64     `json:"locations"` // version of the outputs' places: grows when one is lost
 	Reruns    int        `json:"reruns,omitempty"`
 	Failures  int        `json:"failures,omitempty"`
+	Twins     int        `json:"twins,omitempty"` // second attempts granted
 	Done      int        `json:"done"`
-	Counts    api.Counts `json:"counts"` // of the committed attempts
-	List      []*task    `json:"list,omitempty"`
+	Counts    api.Counts `json:"counts"` // of each task's first commit: a later one makes the same rows
+	List      taskList   `json:"list,omitzero"`
+	Took      durations  `json:"took,omitempty"` // by attempts that committed
+	// Parts is how many rows the tasks wrote to each partition. Kept for readers that adapt.
+	Parts []int64 `json:"parts,omitempty"`
+	// Adapted says that an AdaptStage has come; Layout is what it said, if it changed the tasks.
+	Adapted bool     `json:"adapted,omitempty"`
+	Layout  [][]Part `json:"layout,omitempty"`
+	Note    string   `json:"note,omitempty"`
 
-	running int    // tasks that run
-	cursor  int    // no task before it is pending
-	held    []Held // bytes of output by worker, while complete
-}
-
-// taskState says where a task is. A done task becomes pending again when its output is lost.
-type taskState int
-
-const (
-	taskPending taskState = iota
-	taskRunning
-	taskDone
-)
-
-type task struct {
-	State    taskState `json:"state"`
-	Next     int       `json:"next"`              // attempts granted so far
-	Attempt  int       `json:"attempt,omitempty"` // while running
-	Worker   string    `json:"worker,omitempty"`  // while running; else where the last attempt failed
-	Failures int       `json:"failures,omitempty"`
-	Fetches  int       `json:"fetches,omitempty"`
-	Losses   int       `json:"losses,omitempty"`
-	Missing  int       `json:"missing,omitempty"`
-	Commit   *commit   `json:"commit,omitempty"` // the last one; it counts while State is taskDone
-}
-
-// commit is what an accepted report leaves behind.
-type commit struct {
-	Attempt     int           `json:"attempt"`
-	Worker      string        `json:"worker"`
-	Address     string        `json:"address"`
-	Rows        int64         `json:"rows"`
-	Bytes       int64         `json:"bytes"`
-	Fingerprint string        `json:"fingerprint,omitempty"` // of the partitions' rows and checksums
-	File        *api.FileInfo `json:"file,omitempty"`
-	Counts      api.Counts    `json:"counts"`
+	sized  bool             // a reader adapts
+	live   map[int]struct{} // tasks that run
+	cursor int              // no task before it is pending
+	prefer []Held           // workers that hold much of the inputs, while these are there
 }
 
 func newRun(c *SubmitRun) *run {
 	r := &run{
-		ID: c.RunID, Name: c.Name, Request: c.Request, Plan: c.Plan, State: api.RunQueued, Submitted: c.At, Outputs: c.Outputs,
-		Result: c.Result,
+		ID: c.RunID, Name: c.Name, Request: c.Request, Plan: c.Plan, Blobs: c.Blobs, Priority: c.Priority, Weight: max(1, c.Weight),
+		State: api.RunQueued, Submitted: c.At, Outputs: c.Outputs, Result: c.Result,
 	}
 	for _, shape := range c.Stages {
-		s := &stage{Shape: shape, Locations: 1, List: make([]*task, shape.Tasks)}
-		for i := range s.List {
-			s.List[i] = &task{}
-		}
-		r.Stages = append(r.Stages, s)
+		r.Stages = append(r.Stages, &stage{Shape: shape, Locations: 1, List: make(taskList, shape.Tasks)})
 	}
+	r.derive()
 	return r
+}
+
+// derive computes what a snapshot leaves out.
+func (r *run) derive() {
+	r.places = map[string]int32{}
+	for i, w := range r.Workers {
+		r.places[w.ID] = int32(i + 1)
+	}
+	for _, s := range r.Stages {
+		s.derive()
+		if s.waits() {
+			for _, in := range s.Adapt.Inputs {
+				r.Stages[in.Stage].sized = true
+			}
+		}
+	}
+	for i := range r.Stages {
+		r.weigh(i)
+	}
+}
+
+func (s *stage) derive() {
+	s.live, s.sized = map[int]struct{}{}, false
+	s.cursor = len(s.List)
+	for i := range s.List {
+		switch s.List[i].State {
+		case taskRunning:
+			s.live[i] = struct{}{}
+		case taskPending:
+			s.cursor = min(s.cursor, i)
+		}
+	}
+}
+
+// copied is a run that shares nothing that changes with the original.
+func (r *run) copied() *run {
+	c := *r
+	c.Workers, c.Stopping = slices.Clone(r.Workers), slices.Clone(r.Stopping)
+	c.places = nil
+	c.Stages = make([]*stage, len(r.Stages))
+	for i, s := range r.Stages {
+		k := *s
+		k.List, k.Took, k.Parts = slices.Clone(s.List), slices.Clone(s.Took), slices.Clone(s.Parts)
+		k.Counts.Operators = slices.Clone(s.Counts.Operators)
+		for j := range k.List {
+			if x := k.List[j].Extra; x != nil {
+				kept := *x
+				k.List[j].Extra = &kept
+			}
+		}
+		k.live, k.prefer = nil, nil
+		c.Stages[i] = &k
+	}
+	return &c
 }
 
 // live reports a run that takes grants and reports.
@@ -130,14 +174,39 @@ func (r *run) task(id plan.TaskID) (*stage, *task) {
 	if id.Task < 0 || id.Task >= len(s.List) {
 		return s, nil
 	}
-	return s, s.List[id.Task]
+	return s, &s.List[id.Task]
 }
 
-// stopped takes an attempt off the list of those that an ended run waits for.
+// place is where a worker stands in the run's table, where it is entered if it is new.
+func (r *run) place(w *worker) int32 {
+	at, known := r.places[w.ID]
+	if !known {
+		r.Workers = append(r.Workers, runWorker{ID: w.ID, Address: w.Address})
+		at = int32(len(r.Workers))
+		r.places[w.ID] = at
+		w.runs[r.ID] = r
+	}
+	return at
+}
+
+// worker is the id at a place; empty for nobody.
+func (r *run) worker(place int32) string {
+	if place == 0 {
+		return ""
+	}
+	return r.Workers[place-1].ID
+}
+
+// stopped takes an attempt off the list of those that the run waits for.
 func (r *run) stopped(a plan.AttemptID) bool {
 	before := len(r.Stopping)
 	r.Stopping = slices.DeleteFunc(r.Stopping, func(g Granted) bool { return g.AttemptID == a })
 	return len(r.Stopping) < before
+}
+
+// stop has the run wait for an attempt that has ceased to count while it runs.
+func (r *run) stop(id plan.TaskID, attempt int, worker int32) {
+	r.Stopping = append(r.Stopping, Granted{AttemptID: plan.AttemptID{TaskID: id, Attempt: attempt}, Worker: r.worker(worker)})
 }
 
 func (r *run) describe(i int) string {
@@ -148,52 +217,76 @@ func (s *stage) complete() bool { return s.Done == s.Tasks }
 
 // pend makes a task wait for a grant.
 func (s *stage) pend(i int) {
-	t := s.List[i]
-	if t.State == taskRunning {
-		s.running--
-	}
-	t.State = taskPending
+	t := &s.List[i]
+	delete(s.live, i)
+	t.State, t.TwinWorker = taskPending, 0
 	s.cursor = min(s.cursor, i)
+}
+
+// drop ends one of a task's attempts without success. A task that has a second one runs on with it.
+func (s *stage) drop(i, attempt int) {
+	t := &s.List[i]
+	if _, _, two := t.rival(attempt); !two {
+		s.pend(i)
+		return
+	}
+	if int(t.Attempt) == attempt {
+		t.Attempt, t.Worker = t.Twin, t.TwinWorker
+	}
+	t.TwinWorker = 0
 }
 
 // start marks a task as running.
 func (s *stage) start(i int) {
 	s.List[i].State = taskRunning
-	s.running++
+	s.live[i] = struct{}{}
 	for s.cursor < len(s.List) && s.List[s.cursor].State != taskPending {
 		s.cursor++
 	}
 }
 
+// finish marks a task as done.
+func (s *stage) finish(i int) {
+	t := &s.List[i]
+	t.State, t.TwinWorker = taskDone, 0
+	delete(s.live, i)
+	s.Done++
+}
+
 // lose takes back a committed output.
 func (s *stage) lose(i int) {
-	c := s.List[i].Commit.Counts
 	s.pend(i)
+	s.List[i].Worker = 0
 	s.Done--
 	s.Locations++
-	s.held = nil
-	s.Counts.Add(negated(c))
 }
 
-func negated(c api.Counts) api.Counts {
-	return api.Counts{
-		RowsRead: -c.RowsRead, BytesRead: -c.BytesRead, RowsKept: -c.RowsKept, RowsIn: -c.RowsIn, RowsOut: -c.RowsOut,
-		BytesOut: -c.BytesOut, GroupsPruned: -c.GroupsPruned, GroupsBloom: -c.GroupsBloom, PagesPruned: -c.PagesPruned,
-		RowsPruned: -c.RowsPruned, RowsLate: -c.RowsLate,
+// running lists the tasks that run, in order.
+func (s *stage) running() []int { return slices.Sorted(maps.Keys(s.live)) }
+
+// A worker that holds so much of a task's inputs is worth waiting for, or at least asking first: one in so many bytes.
+// More finely divided, the rest comes over the network wherever the task runs.
+const preferredShare = 5
+
+// weigh notes which workers hold much of a stage's inputs, if these are there: most first.
+func (r *run) weigh(i int) {
+	s := r.Stages[i]
+	s.prefer = nil
+	if s.complete() || len(s.Inputs) == 0 || !r.ready(i) {
+		return
 	}
-}
-
-// weigh notes how much of a complete stage's output each worker holds, in order of first task.
-func (s *stage) weigh() {
-	at := map[string]int{}
-	s.held = nil
-	for _, t := range s.List {
-		i, known := at[t.Commit.Worker]
-		if !known {
-			i = len(s.held)
-			at[t.Commit.Worker] = i
-			s.held = append(s.held, Held{Worker: t.Commit.Worker})
+	held, total := make([]int64, len(r.Workers)+1), int64(0)
+	for _, in := range s.Inputs {
+		list := r.Stages[in].List
+		for j := range list {
+			held[list[j].Commit.Worker] += list[j].Commit.Bytes
+			total += list[j].Commit.Bytes
 		}
-		s.held[i].Bytes += t.Commit.Bytes
 	}
+	for place, bytes := range held {
+		if bytes > 0 && bytes >= total/preferredShare {
+			s.prefer = append(s.prefer, Held{Worker: r.worker(int32(place)), Bytes: bytes})
+		}
+	}
+	slices.SortStableFunc(s.prefer, func(a, b Held) int { return cmp.Compare(b.Bytes, a.Bytes) })
 }

@@ -90,7 +90,7 @@ func (s *script) line(f []string) string {
 		return s.runs()
 	case "ready":
 		limit, _ := strconv.Atoi(f[1])
-		return describeView(s.machine.View(limit))
+		return describeView(s.machine.View(Look{Ready: limit}))
 	case "due":
 		return fmt.Sprintf("%v\n", s.machine.Due())
 	case "where":
@@ -303,7 +303,7 @@ func (s *script) runs() string {
 		out.WriteString("\n")
 	}
 	for _, w := range s.machine.Workers() {
-		fmt.Fprintf(&out, "%s at %s: %d of %d slots free %v\n", w.ID, w.Address, w.Free(), w.Slots, w.Attempts)
+		fmt.Fprintf(&out, "%s at %s: %d of %d slots free %v\n", w.ID, w.Address, w.Free, w.Slots, w.Attempts)
 	}
 	return out.String()
 }

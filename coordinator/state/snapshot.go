@@ -3,6 +3,7 @@ package state
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/quern-engine/quern/plan"
 )
@@ -39,28 +40,32 @@ func Restore(data []byte) (*Machine, error) {
 	}
 	for _, w := range m.doc.Workers {
 		m.workers[w.ID] = w
+		w.runs = map[string]*run{}
 	}
 	for _, r := range m.doc.Runs {
 		m.runs[r.ID] = r
-		for _, s := range r.Stages {
-			s.derive()
+		r.derive()
+		for _, w := range r.Workers {
+			if known := m.workers[w.ID]; known != nil {
+				known.runs[r.ID] = r
+			}
 		}
 	}
 	return m, nil
 }
 
-// derive computes what a snapshot leaves out.
-func (s *stage) derive() {
-	s.cursor = len(s.List)
-	for i, t := range s.List {
-		switch t.State {
-		case taskRunning:
-			s.running++
-		case taskPending:
-			s.cursor = min(s.cursor, i)
-		}
+// Copy is the state as it is now, for encoding while the machine goes on: nothing else may be done with it.
+func (m *Machine) Copy() *Machine {
+	c := &Machine{doc: m.doc}
+	c.doc.Runs = make([]*run, len(m.doc.Runs))
+	for i, r := range m.doc.Runs {
+		c.doc.Runs[i] = r.copied()
 	}
-	if s.complete() && len(s.List) > 0 {
-		s.weigh()
+	c.doc.Workers = make([]*worker, len(m.doc.Workers))
+	for i, w := range m.doc.Workers {
+		k := *w
+		k.Attempts, k.runs = slices.Clone(w.Attempts), nil
+		c.doc.Workers[i] = &k
 	}
+	return c
 }

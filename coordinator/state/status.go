@@ -47,7 +47,7 @@ func (m *Machine) RunEnded(id string) bool {
 func (m *Machine) status(r *run) api.RunStatus {
 	st := api.RunStatus{
 		RunID: r.ID, Name: r.Name, State: r.State, Reason: m.reason(r), Submitted: r.Submitted, Finished: r.Finished,
-		Version: r.Version, Stages: make([]api.StageStatus, len(r.Stages)),
+		Version: r.Version, Stages: make([]api.StageStatus, len(r.Stages)), Priority: r.Priority, Weight: r.Weight,
 	}
 	if r.Failure != nil {
 		f := *r.Failure
@@ -55,7 +55,8 @@ func (m *Machine) status(r *run) api.RunStatus {
 	}
 	for i, s := range r.Stages {
 		st.Stages[i] = api.StageStatus{
-			ID: i, Label: s.Label, Tasks: s.Tasks, Running: s.running, Done: s.Done, Failures: s.Failures, Counts: s.Counts,
+			ID: i, Label: s.Label, Tasks: s.Tasks, Running: len(s.live), Done: s.Done, Failures: s.Failures, Twins: s.Twins,
+			Adapted: s.Note, Counts: s.Counts,
 		}
 	}
 	if r.State != api.RunSucceeded {
@@ -89,26 +90,44 @@ func (m *Machine) reason(r *run) string {
 	if !r.live() || r.running() > 0 || r.complete() {
 		return ""
 	}
-	slots, free := 0, 0
+	slots, free, draining := 0, 0, 0
 	for _, w := range m.doc.Workers {
 		slots += w.Slots
 		free += w.free()
+		if w.Draining {
+			draining++
+		}
 	}
 	switch {
 	case len(m.doc.Workers) == 0 && len(r.Workers) == 0:
 		return "no worker has joined yet"
 	case len(m.doc.Workers) == 0:
 		return "all workers are gone"
+	case free == 0 && draining == len(m.doc.Workers):
+		return "all workers are about to stop"
 	case free == 0:
 		return fmt.Sprintf("all %s are busy", plural(slots, "slot"))
 	}
+	if floor := r.floor(); floor > 0 && floor >= m.most() {
+		return fmt.Sprintf("a task ran out of memory and waits for a worker with more than %s", bytesText(floor))
+	}
 	return "" // it is about to be given out
+}
+
+// floor is the memory that the first task which waits has found too small.
+func (r *run) floor() int64 {
+	for i, s := range r.Stages {
+		if s.cursor < len(s.List) && r.ready(i) && !s.waits() {
+			return s.List[s.cursor].floor()
+		}
+	}
+	return 0
 }
 
 func (r *run) running() int {
 	n := 0
 	for _, s := range r.Stages {
-		n += s.running
+		n += len(s.live)
 	}
 	return n
 }

@@ -1,0 +1,143 @@
+package schedule
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/coordinator/state"
+	"github.com/quern-engine/quern/plan"
+)
+
+// input is what map tasks wrote: rows by map task and partition, those of at least heavy rows told.
+func input(stage int, heavy int64, rows ...[]int64) state.InputSizes {
+	in := state.InputSizes{Stage: stage, Rows: make([]int64, len(rows[0])), Made: make([]int64, len(rows)), Heavy: make([][]state.HeavyPart, len(rows))}
+	for m, parts := range rows {
+		for p, n := range parts {
+			in.Rows[p] += n
+			in.Made[m] += n
+			if n >= heavy {
+				in.Heavy[m] = append(in.Heavy[m], state.HeavyPart{Partition: p, Rows: n})
+			}
+		}
+	}
+	return in
+}
+
+func sizes(target int64, splits bool, inputs ...state.InputSizes) state.Sizes {
+	z := state.Sizes{Run: "r", Stage: 9, Tasks: len(inputs[0].Rows), Rule: plan.Adapt{Target: target}, Inputs: inputs}
+	for i, in := range inputs {
+		z.Rule.Inputs = append(z.Rule.Inputs, plan.AdaptInput{Stage: in.Stage, RowBytes: 1, Splits: splits && i == 0})
+	}
+	return z
+}
+
+func text(c state.AdaptStage) string {
+	var out []string
+	for _, parts := range c.Tasks {
+		var task []string
+		for _, p := range parts {
+			s := fmt.Sprintf("%d:%d-%d", p.Stage, p.From, p.To)
+			if p.Begin != (api.Position{}) || p.End != (api.Position{}) {
+				s += fmt.Sprintf("[%d.%d,%d.%d)", p.Begin.Task, p.Begin.Row, p.End.Task, p.End.Row)
+			}
+			task = append(task, s)
+		}
+		out = append(out, strings.Join(task, " "))
+	}
+	return strings.Join(out, " | ")
+}
+
+func TestAdapt(t *testing.T) {
+	tests := []struct {
+		name, want, note string
+		z                state.Sizes
+	}{
+		{"sizes that fit stay", "", "", sizes(100, true, input(0, 1, []int64{50, 60, 40}))},
+		{"small ones are read together", "0:0-3 | 0:3-4", "4 partitions read by 2 tasks", sizes(100, false, input(0, 1, []int64{4, 4, 4, 4}))},
+		{"empty ones too", "0:0-4", "4 partitions read by 1 tasks", sizes(100, false, input(0, 1, []int64{0, 0, 0, 0}))},
+		{"of all inputs together", "0:0-1 1:0-1 | 0:1-3 1:1-3", "3 partitions read by 2 tasks", sizes(100, false, input(0, 1, []int64{1, 1, 1}), input(1, 1, []int64{12, 5, 5}))},
+		{"a large one is cut", "0:0-1 1:0-1 | 0:1-2[0.0,0.75) 1:1-2 | 0:1-2[0.75,1.0) 1:1-2 | 0:1-2[1.0,1.75) 1:1-2 | 0:1-2[1.75,0.0) 1:1-2 | 0:2-3 1:2-3", "partition 1, 3 times as large as others, cut in 4",
+			sizes(100, true, input(0, 10, []int64{50, 150, 50}, []int64{40, 150, 40}), input(1, 1, []int64{9, 20, 9}))},
+		{"unless its rows must stay together", "", "", sizes(100, false, input(0, 1, []int64{50, 300, 50}))},
+		{"between map tasks that did not tell", "0:0-1 | 0:1-2[0.0,1.0) | 0:1-2[1.0,2.0) | 0:1-2[2.0,0.0)", "partition 1, 3 times as large as others, cut in 3",
+			sizes(60, true, input(0, 1000, []int64{30, 100}, []int64{30, 100}, []int64{40, 100}))},
+		{"a small side is read whole", "0:0-2[0.0,1.0) 1:0-2 | 0:0-2[1.0,2.0) 1:0-2 | 0:0-2[2.0,0.0) 1:0-2", "stage 1, 10 rows, read whole by each of 3 tasks",
+			sizes(100, true, input(0, 10, []int64{80, 10}, []int64{80, 10}, []int64{80, 10}), input(1, 1, []int64{5, 5}))},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := Adapt(tt.z)
+			if text(got) != tt.want || got.Note != tt.note {
+				t.Errorf("got  %s (%s)\nwant %s (%s)", text(got), got.Note, tt.want, tt.note)
+			}
+		})
+	}
+}
+
+// Every row of an input that splits is read once, together with all of the other's rows of its partition; where it does
+// not split, each partition is read by one task.
+func TestAdaptReadsEachRowOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		parts, maps := rapid.IntRange(1, 6).Draw(t, "partitions"), rapid.IntRange(1, 5).Draw(t, "maps")
+		draw := func(name string, maps int) [][]int64 {
+			return rapid.SliceOfN(rapid.SliceOfN(rapid.Int64Range(0, 200), parts, parts), maps, maps).Draw(t, name)
+		}
+		left, right := draw("left", maps), draw("right", 1)
+		splits := rapid.Bool().Draw(t, "splits")
+		z := sizes(rapid.Int64Range(1, 400).Draw(t, "target"), splits, input(0, rapid.Int64Range(1, 100).Draw(t, "heavy"), left...), input(1, 1, right...))
+		c := Adapt(z)
+		if len(c.Tasks) == 0 {
+			return
+		}
+		seen := make([][][]bool, parts) // by partition, map task and row of the left side
+		for p := range seen {
+			for m := range left {
+				seen[p] = append(seen[p], make([]bool, left[m][p]))
+			}
+		}
+		cut := make([]int, parts)
+		for _, task := range c.Tasks {
+			l, r := task[0], task[1]
+			if r.Begin != (api.Position{}) || r.End != (api.Position{}) {
+				t.Fatalf("the right side is cut: %s", text(c))
+			}
+			for p := l.From; p < l.To; p++ {
+				if cut[p]++; p < r.From || p >= r.To {
+					t.Fatalf("partition %d without the other side: %s", p, text(c))
+				}
+				for m := range left {
+					for row := range seen[p][m] {
+						if !within(l.Selection, m, int64(row)) {
+							continue
+						}
+						if seen[p][m][row] {
+							t.Fatalf("row %d of map %d of partition %d twice: %s", row, m, p, text(c))
+						}
+						seen[p][m][row] = true
+					}
+				}
+			}
+		}
+		for p := range seen {
+			if cut[p] == 0 || (!splits && cut[p] > 1) {
+				t.Fatalf("partition %d is read by %d tasks: %s", p, cut[p], text(c))
+			}
+			for m := range seen[p] {
+				if slices.Contains(seen[p][m], false) {
+					t.Fatalf("rows of map %d of partition %d are missing: %s", m, p, text(c))
+				}
+			}
+		}
+	})
+}
+
+func within(s api.Selection, task int, row int64) bool {
+	less := func(a, b api.Position) bool { return a.Task < b.Task || (a.Task == b.Task && a.Row < b.Row) }
+	at := api.Position{Task: task, Row: row}
+	return !less(at, s.Begin) && (s.End == (api.Position{}) || less(at, s.End))
+}

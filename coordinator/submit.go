@@ -146,7 +146,20 @@ func (c *Coordinator) prepare(ctx context.Context, request api.SubmitRequest, di
 	command := describeJob(job, request.RunID)
 	command.Request, command.Plan, command.At = digest, planned, c.now()
 	command.Attach, command.Priority, command.Weight, command.Blobs = request.Attach, request.Priority, request.Weight, needed
+	command.Attach = command.Attach && c.stillThere(ctx, planned)
 	return command, c.checkVersions(ctx, command)
+}
+
+// stillThere reports that what an earlier run with the same plan has published has not been deleted.
+func (c *Coordinator) stillThere(ctx context.Context, planned string) bool {
+	var published []state.Output
+	c.node.Read(func(m *state.Machine) { published = m.Published(planned) })
+	for _, o := range published {
+		if _, err := c.options.Store.Get(ctx, storage.Join(o.VersionURL, manifestName)); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // checkVersions refuses a run whose folder holds a published version: of a run with the same id that this cluster has

@@ -58,6 +58,72 @@ func newCancelCommand() *cobra.Command {
 	})
 }
 
+func newPurgeCommand() *cobra.Command {
+	var cluster target
+	cmd := &cobra.Command{
+		Use:   "purge RUN…",
+		Short: "Forget runs that have ended; their outputs stay",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := cluster.connect()
+			if err != nil {
+				return err
+			}
+			for _, id := range args {
+				if err := c.Purge(cmd.Context(), id); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cluster.register(cmd)
+	return cmd
+}
+
+func newWorkersCommand() *cobra.Command {
+	var (
+		cluster target
+		output  outputFlag
+	)
+	cmd := &cobra.Command{
+		Use:   "workers",
+		Short: "List the workers of a cluster",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := cluster.connect()
+			if err != nil {
+				return err
+			}
+			list, err := c.Workers(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if output.json() {
+				return printJSON(cmd.OutOrStdout(), list)
+			}
+			for _, w := range list.Workers {
+				fmt.Fprintf(cmd.OutOrStdout(), "%-24s %-22s %d of %d slots busy, heard %s ago%s\n",
+					w.WorkerID, w.Address, len(w.Running), w.Slots, w.Silent.Round(100*time.Millisecond), workerNote(w))
+			}
+			return nil
+		},
+	}
+	cluster.register(cmd)
+	output.register(cmd)
+	return cmd
+}
+
+func workerNote(w api.WorkerStatus) string {
+	switch {
+	case w.Draining:
+		return ", draining"
+	case !w.Quarantine.IsZero():
+		return ", in quarantine until " + w.Quarantine.Format(time.DateTime)
+	}
+	return ""
+}
+
 // oneRunCommand is a verb about one run that prints its status afterwards.
 func oneRunCommand(use, short string, act func(*cobra.Command, *client.Client, string) (*api.RunStatus, error)) *cobra.Command {
 	var (

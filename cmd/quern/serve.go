@@ -21,6 +21,7 @@ func newCoordinatorCommand() *cobra.Command {
 	var (
 		id, listen, state, peers string
 		credentials              serverFlags
+		limits                   limitFlags
 		verbose                  bool
 	)
 	cmd := &cobra.Command{
@@ -48,10 +49,12 @@ func newCoordinatorCommand() *cobra.Command {
 				return err
 			}
 			store := storage.New()
-			node, err := coordinator.New(coordinator.Options{
+			options := coordinator.Options{
 				ID: id, Listen: listen, StateDir: state, Peers: members, Identity: identity, Tokens: tokens,
 				Plan: assembly.PlanWith(store, planner.Options{}), Store: store, Log: newLogger(verbose),
-			})
+			}
+			limits.apply(&options)
+			node, err := coordinator.New(options)
 			if err != nil {
 				return errors.Join(err, store.Close())
 			}
@@ -68,6 +71,7 @@ func newCoordinatorCommand() *cobra.Command {
 	cmd.Flags().StringVar(&state, "state", "", "folder for the log and plans")
 	cmd.Flags().StringVar(&peers, "peers", "", "all coordinators, this one included: id=host:port,… (default: this one alone)")
 	credentials.register(cmd, true)
+	limits.register(cmd)
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log what the coordinator does")
 	return cmd
 }

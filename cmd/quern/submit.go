@@ -17,11 +17,15 @@ func newSubmitCommand() *cobra.Command {
 		params      []string
 		id          string
 		wait, quiet bool
+		again       bool
+		priority    int
+		weight      int
 	)
 	cmd := &cobra.Command{
 		Use:   "submit JOB.yaml",
 		Short: "Submit a job to a cluster",
-		Long: "Submit a job to a cluster. Submitting again with the same --run-id attaches to the run that exists.\n\n" +
+		Long: "Submit a job to a cluster. Submitting the same job again, with the same parameters, inputs and plugins, attaches to the run that\n" +
+			"goes on or has succeeded, unless --again or another --run-id is given. Submitting with the same --run-id attaches to that run.\n\n" +
 			"Exit status: 0 submitted (with --wait: succeeded), 1 the run failed, 2 the job or the command line is wrong,\n3 no coordinator reachable, 130 cancelled.",
 		Args: oneArg("a job file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -40,6 +44,8 @@ func newSubmitCommand() *cobra.Command {
 				}
 				job.request.RunID = id
 			}
+			job.request.Attach = id == "" && !again
+			job.request.Priority, job.request.Weight = priority, weight
 			status, err := job.submit(cmd.Context(), c)
 			if err != nil {
 				return err
@@ -62,6 +68,9 @@ func newSubmitCommand() *cobra.Command {
 	output.register(cmd)
 	cmd.Flags().StringArrayVarP(&params, "param", "p", nil, "job parameter, name=value; repeatable")
 	cmd.Flags().StringVar(&id, "run-id", "", "name of the run (default: made from the time)")
+	cmd.Flags().BoolVar(&again, "again", false, "begin a new run even if the same job over the same inputs goes on or has succeeded")
+	cmd.Flags().IntVar(&priority, "priority", 0, "runs of a higher priority are given tasks first (-100 to 100)")
+	cmd.Flags().IntVar(&weight, "weight", 1, "share of the slots among runs of one priority (1 to 1000)")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the run to end, showing its progress")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "show no progress")
 	return cmd

@@ -117,12 +117,20 @@ func (a *applier) forgetRun(r *run) {
 	}
 }
 
-// attachable is the newest run that has a plan and goes on or has succeeded, if there is one.
+// attachable is the newest run that has a plan and goes on or has published its outputs, if there is one.
 func (m *Machine) attachable(digest string) *run {
 	for _, r := range slices.Backward(m.doc.Runs) {
-		if r.Plan == digest && r.Ending == "" && r.State != api.RunFailed && r.State != api.RunCancelled {
+		if r.Plan == digest && (r.live() || (len(r.Outputs) > 0 && r.Ending == "" && r.State != api.RunFailed && r.State != api.RunCancelled)) {
 			return r
 		}
+	}
+	return nil
+}
+
+// Published is the run that a submit with a plan would be attached to, if that run has published its outputs.
+func (m *Machine) Published(plan string) []Output {
+	if r := m.attachable(plan); r != nil && r.State == api.RunSucceeded {
+		return slices.Clone(r.Outputs)
 	}
 	return nil
 }

@@ -3,12 +3,12 @@ package coordinator
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/coordinator/consensus"
+	"github.com/quern-engine/quern/coordinator/lease"
 	"github.com/quern-engine/quern/coordinator/state"
 	"github.com/quern-engine/quern/plan"
 )
@@ -16,29 +16,13 @@ import (
 // term is one time of leading: what a leader knows beyond the log.
 type term struct {
 	epoch uint64
-	lease time.Duration
-	grace time.Duration // how long an attempt that its worker does not mention is given
 	clock Clock
 	wake  chan struct{} // has an item when a worker has begun to wait for work
 	over  chan struct{} // closed when the term has ended
 
-	mu      sync.Mutex           // taken after the machine's lock, where both are
-	workers map[string]*presence // guarded by mu
-	waiters waiters              // guarded by mu
-}
-
-// presence is what is known of a worker from its own words.
-type presence struct {
-	seen   time.Time
-	absent map[plan.AttemptID]absence // attempts that it should run and does not mention
-	told   map[string]bool            // runs that it knows it can forget
-	asked  []string                   // runs that the last heartbeat's answer told it to forget
-	over   uint64                     // state.Machine.Over when it last had nothing more to be told
-}
-
-type absence struct {
-	since time.Time
-	times int
+	mu      sync.Mutex  // taken after the machine's lock, where both are
+	book    *lease.Book // guarded by mu
+	waiters waiters     // guarded by mu
 }
 
 // waiter is a lease request that waits.
@@ -72,9 +56,8 @@ func (c *Coordinator) lead(ctx context.Context) {
 		}
 	}
 	t := &term{
-		epoch: c.node.Term(), lease: c.options.Lease, grace: max(2*c.options.Heartbeat, 2*time.Second),
-		clock: c.options.Clock, wake: make(chan struct{}, 1), over: make(chan struct{}), workers: map[string]*presence{},
-		waiters: newWaiters(),
+		epoch: c.node.Term(), clock: c.options.Clock, wake: make(chan struct{}, 1), over: make(chan struct{}),
+		book: lease.NewBook(c.options.Lease, max(2*c.options.Heartbeat, 2*time.Second)), waiters: newWaiters(),
 	}
 	// Every worker begins with a fresh lease: nobody could hear it while there was no leader.
 	c.node.Read(func(m *state.Machine) {
@@ -110,62 +93,40 @@ func (c *Coordinator) sleep(ctx context.Context, try int) bool {
 func (t *term) heard(worker string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.presenceLocked(worker).seen = t.clock.Now()
-}
-
-// presenceLocked REQUIRES: t.mu is held.
-func (t *term) presenceLocked(worker string) *presence {
-	p := t.workers[worker]
-	if p == nil {
-		p = &presence{seen: t.clock.Now(), absent: map[plan.AttemptID]absence{}, told: map[string]bool{}}
-		t.workers[worker] = p
-	}
-	return p
+	t.book.Heard(worker, t.clock.Now())
 }
 
 // forget drops what is known of a worker that was given up.
 func (t *term) forget(worker string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.workers, worker)
+	t.book.Forget(worker)
 }
 
 // silent lists workers whose lease has run out, of those that are known.
 func (t *term) silent(known []string) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := t.clock.Now()
-	var list []string
-	for _, w := range known {
-		if now.Sub(t.presenceLocked(w).seen) > t.lease {
-			list = append(list, w)
-		}
-	}
-	return list
+	return t.book.Silent(known, t.clock.Now())
 }
 
 // silence is how long a worker has said nothing.
 func (t *term) silence(worker string) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if p := t.workers[worker]; p != nil {
-		return t.clock.Now().Sub(p.seen)
-	}
-	return 0
+	return t.book.Silence(worker, t.clock.Now())
 }
 
 // renewAll gives every worker a fresh lease.
 func (t *term) renewAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, p := range t.workers {
-		p.seen = t.clock.Now()
-	}
+	t.book.RenewAll(t.clock.Now())
 }
 
 // expireLoop gives up workers that have fallen silent.
 func (c *Coordinator) expireLoop(ctx context.Context, t *term) {
-	interval := t.lease / 8
+	interval := c.options.Lease / 8
 	last := t.clock.Now()
 	for {
 		select {
@@ -196,47 +157,16 @@ func (c *Coordinator) expireLoop(ctx context.Context, t *term) {
 	}
 }
 
-// missing compares what a worker says it runs with what it should run, and returns what it has now left out for so
-// long that the grant cannot be on its way any more.
+// missing is lease.Book.Missing.
 func (t *term) missing(worker string, granted, running []plan.AttemptID) []plan.AttemptID {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.presenceLocked(worker)
-	now := t.clock.Now()
-	var list []plan.AttemptID
-	absent := map[plan.AttemptID]absence{}
-	for _, id := range granted {
-		if slices.Contains(running, id) {
-			continue
-		}
-		a, before := p.absent[id]
-		if !before {
-			a.since = now
-		}
-		a.times++
-		absent[id] = a
-		if a.times > 1 && now.Sub(a.since) >= t.grace {
-			list = append(list, id)
-		}
-	}
-	p.absent = absent
-	return list
+	return t.book.Missing(worker, granted, running, t.clock.Now())
 }
 
-// toForget says which runs a worker can drop. It is told each until it speaks again: then it has heard. over is the machine's
-// count of runs that are over; while that does not grow there is nothing to look for.
+// toForget is lease.Book.ToForget.
 func (t *term) toForget(worker string, over uint64, finished func(skip func(string) bool) []string) []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := t.presenceLocked(worker)
-	for _, run := range p.asked {
-		p.told[run] = true
-	}
-	if p.asked = nil; p.over == over {
-		return nil
-	}
-	if p.asked = finished(func(run string) bool { return p.told[run] }); len(p.asked) == 0 {
-		p.over = over
-	}
-	return p.asked
+	return t.book.ToForget(worker, t.clock.Now(), over, finished)
 }

@@ -23,6 +23,11 @@ func (a *applier) register(c *RegisterWorker) {
 	}
 	a.result.Outcome = Applied
 	w := &worker{ID: c.ID, Address: c.Address, Slots: c.Slots, Memory: c.Memory, runs: map[string]*run{}}
+	for _, r := range a.doc.Runs {
+		if r.places[w.ID] != 0 { // it was given up, and is back
+			w.runs[r.ID] = r
+		}
+	}
 	a.workers[c.ID] = w
 	a.doc.Workers = append(a.doc.Workers, w)
 	a.event(Event{Kind: EventWorkerJoined, Worker: c.ID, Message: c.Address})

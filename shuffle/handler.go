@@ -55,28 +55,27 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/octet-stream")
 	buf := h.buffers.Get().(*[]byte)
 	defer h.buffers.Put(buf)
-	for _, m := range req.Maps {
-		more, err := h.send(w, req, m, *buf)
-		if err != nil {
-			// The status is out already. Resetting the stream is how HTTP says that the rest will not come.
-			panic(http.ErrAbortHandler)
-		}
-		if !more {
-			return
-		}
+	if err := h.stream(w, req, *buf); err != nil {
+		// The status is out already. Resetting the stream is how HTTP says that the rest will not come.
+		panic(http.ErrAbortHandler)
 	}
 }
 
-func (r fetchRequest) validate() error {
-	if err := plan.ValidateID("run id", r.Run); err != nil {
-		return err
-	}
-	if r.Stage < 0 || r.Partition < 0 {
-		return fmt.Errorf("fetch request: stage %d, partition %d", r.Stage, r.Partition)
-	}
-	for _, m := range r.Maps {
-		if m.Task < 0 || m.Attempt < 0 || m.Skip < 0 {
-			return fmt.Errorf("fetch request: map output %d.%d from block %d", m.Task, m.Attempt, m.Skip)
+// stream sends what was asked for, up to the first map output that cannot be sent.
+func (h *handler) stream(w io.Writer, req fetchRequest, buf []byte) error {
+	from, to := req.partitions()
+	for p := from; p < to; p++ {
+		maps := req.Maps
+		if p == from {
+			maps = maps[req.Start:]
+		}
+		for i, m := range maps {
+			if p > from || i > 0 {
+				m.Skip = 0
+			}
+			if more, err := h.send(w, req, p, m, buf); err != nil || !more {
+				return err
+			}
 		}
 	}
 	return nil
@@ -91,11 +90,11 @@ func refuse(w http.ResponseWriter, status int, message string) {
 
 // send sends one map output, or why it cannot; in the latter case more is false. An error is about the connection, or
 // a disk that fails in the middle.
-func (h *handler) send(w io.Writer, req fetchRequest, m mapRange, buf []byte) (more bool, err error) {
+func (h *handler) send(w io.Writer, req fetchRequest, partition int, m mapRange, buf []byte) (more bool, err error) {
 	id := plan.AttemptID{TaskID: plan.TaskID{Run: req.Run, Stage: req.Stage, Task: m.Task}, Attempt: m.Attempt}
 	seg, err := h.store.Open(id)
-	if err == nil && (req.Partition >= seg.Partitions() || m.Skip > len(seg.Blocks(req.Partition))) {
-		err = errors.Join(fmt.Errorf("segment %s has no partition %d with %d blocks", id, req.Partition, m.Skip), seg.Close())
+	if err == nil && (partition >= seg.Partitions() || m.Skip > len(seg.Blocks(partition))) {
+		err = errors.Join(fmt.Errorf("segment %s has no partition %d with %d blocks", id, partition, m.Skip), seg.Close())
 	}
 	if err != nil {
 		code := codeUnusable
@@ -106,16 +105,26 @@ func (h *handler) send(w io.Writer, req fetchRequest, m mapRange, buf []byte) (m
 		return false, err
 	}
 	defer func() { err = errors.Join(err, seg.Close()) }()
-	return true, sendBlocks(w, seg, req.Partition, m, buf)
+	return true, sendBlocks(w, seg, partition, m, buf)
 }
 
+// sendBlocks sends the blocks that hold the wanted rows and that the reader does not have yet.
 func sendBlocks(w io.Writer, seg *segment.Reader, partition int, m mapRange, buf []byte) error {
 	blocks := seg.Blocks(partition)
-	begin := mark{kind: markBegin, task: m.Task, attempt: m.Attempt, blocks: len(blocks) - m.Skip}
+	rows := func(block int) int64 { return int64(blocks[block].Rows) }
+	first, row := find(len(blocks), rows, m.Row)
+	for ; first < m.Skip; first++ {
+		row += rows(first)
+	}
+	end, last := first, row
+	for ; end < len(blocks) && last < m.end(); end++ {
+		last += rows(end)
+	}
+	begin := mark{kind: markBegin, task: m.Task, attempt: m.Attempt, blocks: end - first, first: first, rows: row}
 	if _, err := w.Write(begin.append(nil)); err != nil {
 		return err
 	}
-	for _, ref := range blocks[m.Skip:] {
+	for _, ref := range blocks[first:end] {
 		n, err := io.CopyBuffer(w, seg.Raw(ref), buf)
 		if err == nil && n != int64(ref.Length) {
 			err = io.ErrUnexpectedEOF
@@ -124,7 +133,6 @@ func sendBlocks(w io.Writer, seg *segment.Reader, partition int, m mapRange, buf
 			return err
 		}
 	}
-	end := mark{kind: markEnd, task: m.Task, attempt: m.Attempt, blocks: len(blocks), rows: seg.Rows(partition)}
-	_, err := w.Write(end.append(nil))
+	_, err := w.Write(mark{kind: markEnd, task: m.Task, attempt: m.Attempt, blocks: end, rows: last}.append(nil))
 	return err
 }

@@ -36,8 +36,8 @@ func TestKeptBatches(t *testing.T) {
 				t.Errorf("segment files %v (%v), want %d", files, err, c.files)
 			}
 			for p := range partitions {
-				local := readIDs(t, NewClient(cl.client, ClientOptions{Mem: mem}).Fetch(cl.outputs, p, schema, cl.outputs.Workers[0], store))
-				remote := readIDs(t, NewClient(cl.client, ClientOptions{Mem: mem}).Fetch(cl.outputs, p, schema, "", nil))
+				local := readIDs(t, NewClient(cl.client, ClientOptions{Mem: mem}).Fetch(cl.outputs, api.Partition(p), schema, cl.outputs.Workers[0], store))
+				remote := readIDs(t, NewClient(cl.client, ClientOptions{Mem: mem}).Fetch(cl.outputs, api.Partition(p), schema, "", nil))
 				if len(local) == 0 || !slices.Equal(local, remote) {
 					t.Errorf("partition %d: %d rows in the process, %d over the network", p, len(local), len(remote))
 				}

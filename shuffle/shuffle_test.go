@@ -185,7 +185,7 @@ func TestManyMapsManyPartitions(t *testing.T) {
 	for p := range 5 {
 		mem := memory.NewCheckedAllocator(recycle.Poison())
 		client := NewClient(c.client, ClientOptions{Mem: mem})
-		s := client.Fetch(c.outputs, p, schema, c.outputs.Workers[1], c.stores[1])
+		s := client.Fetch(c.outputs, api.Partition(p), schema, c.outputs.Workers[1], c.stores[1])
 		ids, err := drain(t.Context(), s)
 		if err != nil {
 			t.Fatal(err)
@@ -212,7 +212,7 @@ func TestStreamsThatStandStillDoNotBlockOthers(t *testing.T) {
 	client := NewClient(c.client, ClientOptions{})
 	var standing []*Stream
 	for range 40 {
-		s := client.Fetch(c.outputs, 0, schema, "", nil)
+		s := client.Fetch(c.outputs, api.Partition(0), schema, "", nil)
 		rec, err := s.Next(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -220,7 +220,7 @@ func TestStreamsThatStandStillDoNotBlockOthers(t *testing.T) {
 		rec.Release()
 		standing = append(standing, s)
 	}
-	ids, err := drain(t.Context(), client.Fetch(c.outputs, 0, schema, "", nil))
+	ids, err := drain(t.Context(), client.Fetch(c.outputs, api.Partition(0), schema, "", nil))
 	if err != nil || !equal(ids, c.want[0]) {
 		t.Errorf("%d rows of %d, %v", len(ids), len(c.want[0]), err)
 	}
@@ -237,7 +237,7 @@ func TestConcurrentReducers(t *testing.T) {
 	var wg sync.WaitGroup
 	for p := range 8 {
 		wg.Go(func() {
-			ids, err := drain(t.Context(), client.Fetch(c.outputs, p, schema, "", nil))
+			ids, err := drain(t.Context(), client.Fetch(c.outputs, api.Partition(p), schema, "", nil))
 			if err != nil || !equal(ids, c.want[p]) {
 				t.Errorf("partition %d: %d rows of %d, %v", p, len(ids), len(c.want[p]), err)
 			}
@@ -276,7 +276,7 @@ func TestBrokenStreamsAreTakenUpAgain(t *testing.T) {
 		})
 	})
 	client := NewClient(c.client, ClientOptions{Backoff: time.Millisecond, Attempts: 50})
-	ids, err := drain(t.Context(), client.Fetch(c.outputs, 1, schema, "", nil))
+	ids, err := drain(t.Context(), client.Fetch(c.outputs, api.Partition(1), schema, "", nil))
 	if err != nil || !equal(ids, c.want[1]) {
 		t.Errorf("%d rows of %d, %v", len(ids), len(c.want[1]), err)
 	}
@@ -296,14 +296,14 @@ func TestTruncatedAnswer(t *testing.T) {
 		})
 	})
 	client := NewClient(c.client, ClientOptions{Backoff: time.Millisecond, Attempts: 3})
-	_, err := drain(t.Context(), client.Fetch(c.outputs, 0, schema, "", nil))
+	_, err := drain(t.Context(), client.Fetch(c.outputs, api.Partition(0), schema, "", nil))
 	lost(t, err, 1, 1, "unexpected EOF")
 }
 
 func TestServerKilledMidStream(t *testing.T) {
 	c := newCluster(t, 1, 3, 1, 5000, 2000, nil)
 	client := NewClient(c.client, ClientOptions{Backoff: time.Millisecond, Attempts: 3})
-	s := client.Fetch(c.outputs, 0, schema, "", nil)
+	s := client.Fetch(c.outputs, api.Partition(0), schema, "", nil)
 	rec, err := s.Next(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -332,14 +332,14 @@ func TestMissingSegments(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := NewClient(c.client, ClientOptions{})
-	ids, err := drain(t.Context(), client.Fetch(c.outputs, 0, schema, "", nil))
+	ids, err := drain(t.Context(), client.Fetch(c.outputs, api.Partition(0), schema, "", nil))
 	lost(t, err, 3, 0, "no such file")
 	if !equal(ids, c.want[0][:150]) {
 		t.Errorf("%d rows came before", len(ids))
 	}
-	_, err = drain(t.Context(), client.Fetch(c.outputs, 0, schema, c.outputs.Workers[1], c.stores[1]))
+	_, err = drain(t.Context(), client.Fetch(c.outputs, api.Partition(0), schema, c.outputs.Workers[1], c.stores[1]))
 	lost(t, err, 3, 0, "no such file")
-	_, err = drain(t.Context(), client.Fetch(c.outputs, 7, schema, "", nil))
+	_, err = drain(t.Context(), client.Fetch(c.outputs, api.Partition(7), schema, "", nil))
 	lost(t, err, 0, 0, "no partition 7")
 }
 
@@ -354,7 +354,7 @@ func TestUnreachableWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := NewClient(c.client, ClientOptions{Backoff: time.Millisecond})
-	_, err = drain(t.Context(), client.Fetch(c.outputs, 0, schema, "", nil))
+	_, err = drain(t.Context(), client.Fetch(c.outputs, api.Partition(0), schema, "", nil))
 	lost(t, err, 0, 0, "refused")
 }
 
@@ -372,7 +372,7 @@ func TestCorruptBlockOnDisk(t *testing.T) {
 	}
 	client := NewClient(c.client, ClientOptions{Backoff: time.Millisecond})
 	for _, self := range []string{"", c.outputs.Workers[0]} {
-		ids, err := drain(t.Context(), client.Fetch(c.outputs, 0, schema, self, c.stores[0]))
+		ids, err := drain(t.Context(), client.Fetch(c.outputs, api.Partition(0), schema, self, c.stores[0]))
 		lost(t, err, 1, 1, "corrupt")
 		if !equal(ids, c.want[0][:len(ids)]) || len(ids) < 200 {
 			t.Errorf("wrong rows, or only %d", len(ids))
@@ -406,7 +406,7 @@ func TestCorruptInFlight(t *testing.T) {
 			})
 		})
 		client := NewClient(c.client, ClientOptions{Backoff: time.Millisecond})
-		ids, err := drain(t.Context(), client.Fetch(c.outputs, 0, schema, "", nil))
+		ids, err := drain(t.Context(), client.Fetch(c.outputs, api.Partition(0), schema, "", nil))
 		if err != nil || !equal(ids, c.want[0]) || !done.Load() {
 			t.Errorf("byte %d: %d rows of %d, %v, flipped %t", at, len(ids), len(c.want[0]), err, done.Load())
 		}
@@ -428,7 +428,7 @@ func TestCancellation(t *testing.T) {
 		<-arrived
 		cancel()
 	}()
-	_, err := NewClient(c.client, ClientOptions{}).Fetch(c.outputs, 0, schema, "", nil).Next(ctx)
+	_, err := NewClient(c.client, ClientOptions{}).Fetch(c.outputs, api.Partition(0), schema, "", nil).Next(ctx)
 	if !errors.Is(err, context.Canceled) || plan.AsFailure(err).Kind != plan.FailureCancelled {
 		t.Errorf("got %v", err)
 	}
@@ -436,7 +436,7 @@ func TestCancellation(t *testing.T) {
 
 func TestEarlyClose(t *testing.T) {
 	c := newCluster(t, 1, 2, 1, 5000, 2000, nil)
-	s := NewClient(c.client, ClientOptions{}).Fetch(c.outputs, 0, schema, "", nil)
+	s := NewClient(c.client, ClientOptions{}).Fetch(c.outputs, api.Partition(0), schema, "", nil)
 	rec, err := s.Next(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -5,26 +5,93 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
+	"slices"
 
+	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/shuffle/segment"
 )
 
 // FetchPath is where workers serve their segments: POST a fetchRequest, get a stream.
 const FetchPath = "/v1/shuffle/fetch"
 
-// fetchRequest asks for one partition of several map outputs, in that order.
+// fetchRequest asks for several map outputs, in that order, of one partition after the other.
 type fetchRequest struct {
-	Run       string     `json:"run"`
-	Stage     int        `json:"stage"`
-	Partition int        `json:"partition"`
-	Maps      []mapRange `json:"maps"`
+	Run       string `json:"run"`
+	Stage     int    `json:"stage"`
+	Partition int    `json:"partition"`
+	// To is the partition behind the last one that is wanted; 0: Partition alone is.
+	To   int        `json:"to,omitempty"`
+	Maps []mapRange `json:"maps"`
+	// Start is the index in Maps where the first partition begins: the reader has what comes before.
+	Start int `json:"start,omitempty"`
 }
 
-// mapRange is a map output, from a block on.
+// mapRange is a map output, or the part of it that is wanted of each partition.
 type mapRange struct {
 	Task    int `json:"task"`
 	Attempt int `json:"attempt"`
-	Skip    int `json:"skip,omitempty"` // blocks that the reader has already
+	// Skip is how many blocks the reader has already, of the map output with which the first partition begins.
+	Skip  int   `json:"skip,omitempty"`
+	Row   int64 `json:"row,omitempty"`   // first that is wanted: the stream begins with its block
+	Limit int64 `json:"limit,omitempty"` // rows from there on; 0: all
+}
+
+// rowsOf asks for the rows from ≤ row < to of a map output.
+func rowsOf(task, attempt int, from, to int64) mapRange {
+	m := mapRange{Task: task, Attempt: attempt, Row: from}
+	if to != math.MaxInt64 {
+		m.Limit = to - from
+	}
+	return m
+}
+
+// end is the row behind the last one that is wanted.
+func (m mapRange) end() int64 {
+	if m.Limit == 0 || m.Limit > math.MaxInt64-m.Row {
+		return math.MaxInt64
+	}
+	return m.Row + m.Limit
+}
+
+// partitions are those that are wanted: from ≤ partition < to.
+func (r fetchRequest) partitions() (from, to int) {
+	if r.To == 0 {
+		return r.Partition, r.Partition + 1
+	}
+	return r.Partition, r.To
+}
+
+// from is the request for what is left from a place on. A reader of one partition asks as it did before there were several,
+// so that a worker of an older build understands it.
+func (r fetchRequest) from(at place) fetchRequest {
+	start := slices.IndexFunc(r.Maps, func(m mapRange) bool { return m.Task >= at.task })
+	r.Partition = at.partition
+	if at.partition == r.To-1 {
+		r.Maps, r.To, start = r.Maps[start:], 0, 0
+	}
+	r.Maps, r.Start = slices.Clone(r.Maps), start
+	r.Maps[start].Skip = at.block
+	return r
+}
+
+func (r fetchRequest) validate() error {
+	if err := plan.ValidateID("run id", r.Run); err != nil {
+		return err
+	}
+	from, to := r.partitions()
+	if r.Stage < 0 || from < 0 || to <= from {
+		return fmt.Errorf("fetch request: stage %d, partitions %d to %d", r.Stage, from, to-1)
+	}
+	if r.Start < 0 || r.Start > len(r.Maps) {
+		return fmt.Errorf("fetch request: it starts with map output %d of %d", r.Start, len(r.Maps))
+	}
+	for _, m := range r.Maps {
+		if m.Task < 0 || m.Attempt < 0 || m.Skip < 0 || m.Row < 0 || m.Limit < 0 {
+			return fmt.Errorf("fetch request: map output %d.%d from block %d, row %d on, %d rows", m.Task, m.Attempt, m.Skip, m.Row, m.Limit)
+		}
+	}
+	return nil
 }
 
 // The stream has, for each map output, a mark that begins it, its block frames verbatim, and a mark that ends it; or,
@@ -56,8 +123,9 @@ type mark struct {
 	code    markCode
 	task    int
 	attempt int
-	blocks  int // begin: that follow; end: of the partition in all
-	rows    int64
+	blocks  int    // begin: that follow; end: of the partition up to here
+	first   int    // begin: the block that follows
+	rows    int64  // begin: of the partition before that block; end: up to here
 	text    string // of an error
 }
 
@@ -67,7 +135,7 @@ func (m mark) append(dst []byte) []byte {
 	dst = append(dst, m.kind...)
 	dst = append(dst, markVersion, byte(m.code))
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(text)))
-	for _, v := range [...]int{m.task, m.attempt, m.blocks, 0} {
+	for _, v := range [...]int{m.task, m.attempt, m.blocks, m.first} {
 		dst = binary.LittleEndian.AppendUint32(dst, uint32(v))
 	}
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(m.rows))
@@ -98,7 +166,7 @@ func readMark(r io.Reader) (mark, error) {
 	}
 	field := func(i int) int { return int(binary.LittleEndian.Uint32(body[8+4*i:])) }
 	return mark{
-		kind: kind, code: markCode(body[5]), task: field(0), attempt: field(1), blocks: field(2),
+		kind: kind, code: markCode(body[5]), task: field(0), attempt: field(1), blocks: field(2), first: field(3),
 		rows: int64(binary.LittleEndian.Uint64(body[24:])), text: string(body[markSize:]),
 	}, nil
 }

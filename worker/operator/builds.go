@@ -9,8 +9,8 @@ import (
 	"github.com/quern-engine/quern/plan"
 )
 
-// Builds keeps the indexed build sides of joins whose right input is read whole: many tasks of a stage need the same one,
-// and so a worker makes it once or a few times and not for each task. It is safe for concurrent use.
+// Builds keeps the indexed build sides of joins whose right input is the same for several tasks of a stage, as a broadcast is:
+// so a worker makes it once or a few times and not for each task. It is safe for concurrent use.
 //
 // Who uses a build side reserves all of its bytes in the task's own share; those that nobody uses are kept up to a limit.
 type Builds struct {
@@ -40,36 +40,36 @@ func NewBuilds(limit int64) *Builds {
 	return &Builds{limit: limit, byKey: map[string]*sharedBuild{}, making: map[string]chan struct{}{}}
 }
 
-// ShareKey names the build side of a join, for tasks of one run whose inputs have the same versions; it is empty where
-// tasks may have different ones, or use them up.
-func ShareKey(n *plan.Node, run string, version func(stage int) (uint64, bool)) string {
+// ShareKey names the build side of a join, for tasks of one run that read the same; it is empty where no other task does, or
+// where tasks use build sides up. reads names what the task reads of another stage, ok is false if no other reads that.
+func ShareKey(n *plan.Node, run string, reads func(r *plan.ShuffleRead) (name string, ok bool)) string {
 	j := n.Join
 	if j == nil || j.Type == plan.JoinFull || j.Type.PutsOutRight() || j.NullAware {
 		return ""
 	}
 	whole := true
-	var versions []uint64
+	var inputs []string
 	n.Inputs[1].Walk(func(in *plan.Node) {
 		switch in.Op {
 		case plan.NodeShuffleRead:
-			v, ok := version(in.ShuffleRead.Stage)
-			versions = append(versions, v)
-			whole = whole && ok && in.ShuffleRead.Broadcast
+			name, ok := reads(in.ShuffleRead)
+			inputs = append(inputs, name)
+			whole = whole && ok
 		case plan.NodeUnion, plan.NodeValues:
 		default:
 			whole = false
 		}
 	})
-	if !whole || len(versions) == 0 {
+	if !whole || len(inputs) == 0 {
 		return ""
 	}
 	what := struct {
 		Input     *plan.Node
-		Versions  []uint64
+		Reads     []string
 		Keys      []int
 		NullSafe  []bool
 		Publishes []int
-	}{n.Inputs[1], versions, j.RightKeys, j.NullSafe, j.Publishes}
+	}{n.Inputs[1], inputs, j.RightKeys, j.NullSafe, j.Publishes}
 	text, err := json.Marshal(what)
 	if err != nil {
 		return ""

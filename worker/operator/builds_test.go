@@ -50,8 +50,8 @@ func TestSharedBuild(t *testing.T) {
 	read := &plan.Node{Op: plan.NodeShuffleRead, ShuffleRead: &plan.ShuffleRead{Stage: 3, Broadcast: true}}
 	j := &plan.Join{Type: plan.JoinInner, LeftKeys: []int{0}, RightKeys: []int{0}, Publishes: []int{7}}
 	node := &plan.Node{Op: plan.NodeJoin, Join: j, Inputs: []*plan.Node{{Op: plan.NodeScan}, read}}
-	version := func(stage int) (uint64, bool) { return 5, stage == 3 }
-	key := func(n *plan.Node) string { return operator.ShareKey(node, "run", version) }
+	reads := func(r *plan.ShuffleRead) (string, bool) { return "5", r.Stage == 3 }
+	key := func(n *plan.Node) string { return operator.ShareKey(node, "run", reads) }
 	if key(nil) == "" {
 		t.Fatal("the build side has no name")
 	}
@@ -204,7 +204,7 @@ func TestShareKey(t *testing.T) {
 	read := func(broadcast bool) *plan.Node {
 		return &plan.Node{Op: plan.NodeShuffleRead, ShuffleRead: &plan.ShuffleRead{Stage: 3, Broadcast: broadcast}}
 	}
-	known := func(int) (uint64, bool) { return 1, true }
+	known := func(r *plan.ShuffleRead) (string, bool) { return "1", r.Broadcast }
 	for _, c := range []struct {
 		what  string
 		join  plan.Join

@@ -39,7 +39,7 @@ func (b *builder) root(ctx context.Context) (operator.Operator, error) {
 	env := operator.Env{
 		Mem: b.env.Allocator, Memory: b.memory, Caller: caller, BatchRows: b.env.BatchRows,
 		Session: b.task.Job.Session, Filters: &b.filters, Observer: b.profile, Builds: b.env.Builds,
-		BuildKey: func(join *plan.Node) string { return operator.ShareKey(join, b.task.Run, b.inputVersion) },
+		BuildKey: func(join *plan.Node) string { return operator.ShareKey(join, b.task.Run, b.shared) },
 	}
 	if b.scratch != nil {
 		env.Scratch = b.scratch
@@ -89,6 +89,9 @@ func (b *builder) openScan(ctx context.Context, n *plan.Node) (operator.Operator
 	if b.stage.Splits == nil || b.scan != nil {
 		return nil, fmt.Errorf("stage %d: the scan of %s has no splits of its own", b.stage.ID, n.Scan.Source)
 	}
+	if b.task.Task >= len(b.stage.Splits) {
+		return nil, fmt.Errorf("assignment %s: the scan of %s has splits for %d tasks", b.task.AttemptID, n.Scan.Source, len(b.stage.Splits))
+	}
 	open := func(ctx context.Context, s *plan.Scan, among map[int]*vector.Bitmap) (batchSource, error) {
 		opts := scan.Options{Mem: b.env.Allocator, BatchRows: b.env.BatchRows, Session: b.task.Job.Session, Among: among}
 		source, err := scan.Open(ctx, b.env.Store, s, n.Schema, b.stage.Splits[b.task.Task], opts)
@@ -136,34 +139,6 @@ func (b *builder) addCounts() {
 	if filter := filterOfScan(b.stage.Root); filter != nil {
 		b.counts.RowsKept = b.profile.rows(filter)
 	}
-}
-
-// openShuffle reads the task's partition of a stage's output, or all of it where it is broadcast.
-func (b *builder) openShuffle(ctx context.Context, n *plan.Node) (operator.Operator, error) {
-	from := n.ShuffleRead.Stage
-	version, ok := b.inputVersion(from)
-	if !ok {
-		return nil, fmt.Errorf("assignment %s does not say where the output of stage %d is", b.task.AttemptID, from)
-	}
-	outputs, err := b.env.Locator.Outputs(ctx, b.task.Run, from, version)
-	if err != nil {
-		return nil, fmt.Errorf("locate the output of stage %d: %w", from, err)
-	}
-	partition := b.task.Task
-	if n.ShuffleRead.Broadcast {
-		partition = 0
-	}
-	stream := b.env.Fetch.Fetch(outputs, partition, n.Schema, b.env.Address, b.env.Segments)
-	return &counted{Operator: &leafOperator{schema: n.Schema, source: stream}, rows: &b.counts.RowsIn}, nil
-}
-
-func (b *builder) inputVersion(stage int) (version uint64, ok bool) {
-	for _, in := range b.task.Inputs {
-		if in.Stage == stage {
-			return in.Version, true
-		}
-	}
-	return 0, false
 }
 
 // batchSource is what leaves read from.

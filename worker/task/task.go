@@ -145,13 +145,14 @@ func (e *Env) setDefaults() {
 	}
 }
 
-// stage finds the task's stage and checks that the task is one of its tasks.
+// stage finds the task's stage and checks that the task is one of its tasks, of which there may be others than planned if
+// they were divided anew.
 func (t Task) stage() (*plan.Stage, error) {
 	if t.Stage < 0 || t.Stage >= len(t.Job.Stages) {
 		return nil, fmt.Errorf("assignment %s: the plan has %d stages", t.AttemptID, len(t.Job.Stages))
 	}
 	s := t.Job.Stages[t.Stage]
-	if t.Task < 0 || t.Task >= s.Tasks {
+	if t.Task < 0 || (t.Task >= s.Tasks && !t.divided()) {
 		return nil, fmt.Errorf("assignment %s: the stage has %d tasks", t.AttemptID, s.Tasks)
 	}
 	return s, nil

@@ -32,7 +32,7 @@ func Wait(ctx context.Context, c *client.Client, id string, update func(*api.Run
 
 // Rows streams the result of a query that succeeded; Close it when done.
 func (e *Embedded) Rows(status *api.RunStatus) *shuffle.Stream {
-	return shuffle.NewClient(e.peers, shuffle.ClientOptions{}).Fetch(*status.Result, 0, status.ResultSchema, "", nil)
+	return shuffle.NewClient(e.peers, shuffle.ClientOptions{}).Fetch(*status.Result, api.Partition(0), status.ResultSchema, "", nil)
 }
 
 // Plan plans a query without running it, as the coordinator would.

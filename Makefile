@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 # everywhere lets all builds share one cache.
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build run test check fmt vet lint race e2e soak simulate bench bench-tpch bench-memory verify fuzz cover generate tidy-tree clean
+.PHONY: help build run test check fmt vet lint race e2e soak simulate bench bench-tpch bench-memory bench-cluster verify fuzz cover generate tidy-tree clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -73,6 +73,9 @@ $(TPCH): # the tables of TPC-H, made by tpchgen-cli (needs Python)
 
 MEMORY  ?= 1GiB
 PERCENT ?= 100
+bench-cluster: ## Coordinators with durable logs under simulated workers: tasks a second, latency, memory, failover (at 10,000 workers and 1,000,000 tasks)
+	cd bench && $(GO) run ./cluster
+
 bench-memory: build ## Group, sort, join and window inputs much larger than MEMORY (default 1GiB): time, RSS, scratch (30 GB of disk at PERCENT=100)
 	cd bench && $(GO) run ./memory -quern $(abspath $(BIN))/quern -data data -memory $(MEMORY) -percent $(PERCENT)
 

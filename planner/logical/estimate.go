@@ -285,6 +285,15 @@ func rowWidth(cols []Column) float64 {
 	return width
 }
 
+// RowBytes is about how many bytes a row of a schema takes in memory.
+func RowBytes(s plan.Schema) int64 {
+	width := 1.0
+	for _, f := range s.Fields {
+		width += typeWidth(f.Type)
+	}
+	return int64(width)
+}
+
 func typeWidth(t plan.Type) float64 {
 	switch t.Kind {
 	case plan.KindBoolean, plan.KindInt8, plan.KindNull:

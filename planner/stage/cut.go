@@ -98,6 +98,7 @@ func (c *cutter) add(p part, sink plan.Sink) (int, error) {
 		}
 	})
 	slices.Sort(s.Inputs)
+	s.Adapt = c.adapt(s)
 	key, err := json.Marshal(s)
 	if err != nil {
 		return 0, fmt.Errorf("encode stage: %w", err)

@@ -30,8 +30,8 @@ func (c *Coordinator) lease(w http.ResponseWriter, r *http.Request, t *term) err
 	if err := readJSON(w, r, &request); err != nil {
 		return err
 	}
-	if !c.knows(request.WorkerID) {
-		return unknownWorker(request.WorkerID)
+	if err := c.check(r.Context(), request.WorkerID); err != nil {
+		return err
 	}
 	t.heard(request.WorkerID)
 	me := &waiter{worker: request.WorkerID, free: min(max(request.Free, 0), maxSlots), answer: make(chan []api.Assignment, 1)}

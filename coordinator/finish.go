@@ -97,7 +97,16 @@ func (c *Coordinator) publish(ctx context.Context, run string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.writeVersion(ctx, run, job, made); err != nil {
+	err = c.writeVersion(ctx, run, job, made)
+	if err == nil {
+		// A leader that stood still up to here (a stopped process, a frozen machine) may have a successor that has published
+		// this run and later ones: their pointers must not be turned back.
+		if err := c.node.Verify(ctx); err != nil {
+			return err
+		}
+		err = c.point(ctx, run, made)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -134,6 +143,11 @@ func (c *Coordinator) writeVersion(ctx context.Context, run string, job *plan.Jo
 			return err
 		}
 	}
+	return nil
+}
+
+// point has the pointers of a run's outputs name it.
+func (c *Coordinator) point(ctx context.Context, run string, made state.Committed) error {
 	for _, o := range made.Outputs {
 		if err := c.put(ctx, storage.Join(o.URL, latestName), []byte(run+"\n")); err != nil {
 			return err

@@ -15,20 +15,30 @@ import (
 // maxSlots bounds what a worker may claim to have.
 const maxSlots = 4096
 
-func unknownWorker(id string) error {
+// unknownWorker is the answer to a worker that must register first. One that has a successor without knowing it may be
+// wrong about that, so it asks the others before it says so.
+func (c *Coordinator) unknownWorker(ctx context.Context, id string) error {
+	if err := c.node.Verify(ctx); err != nil {
+		return err
+	}
 	return api.Errorf(api.CodeUnknownWorker, "worker %q is not known here; register first", id)
 }
 
-func (c *Coordinator) knows(id string) (known bool) {
+// check returns an error if a worker is not known.
+func (c *Coordinator) check(ctx context.Context, id string) error {
+	known := false
 	c.node.Read(func(m *state.Machine) { known = m.Known(id) })
-	return known
+	if !known {
+		return c.unknownWorker(ctx, id)
+	}
+	return nil
 }
 
-func (c *Coordinator) worker(id string) (w state.Worker, err error) {
+func (c *Coordinator) worker(ctx context.Context, id string) (w state.Worker, err error) {
 	known := false
 	c.node.Read(func(m *state.Machine) { w, known = m.Worker(id) })
 	if !known {
-		return w, unknownWorker(id)
+		return w, c.unknownWorker(ctx, id)
 	}
 	return w, nil
 }
@@ -65,7 +75,7 @@ func (c *Coordinator) leave(w http.ResponseWriter, r *http.Request, t *term) err
 	if err := readJSON(w, r, &request); err != nil {
 		return err
 	}
-	known, err := c.worker(request.WorkerID)
+	known, err := c.worker(r.Context(), request.WorkerID)
 	if err != nil {
 		return err
 	}
@@ -88,8 +98,8 @@ func (c *Coordinator) report(w http.ResponseWriter, r *http.Request, t *term) er
 	if err := readJSON(w, r, &request); err != nil {
 		return err
 	}
-	if !c.knows(request.WorkerID) {
-		return unknownWorker(request.WorkerID)
+	if err := c.check(r.Context(), request.WorkerID); err != nil {
+		return err
 	}
 	t.heard(request.WorkerID)
 	commands := make([]state.Command, len(request.Reports))
@@ -147,7 +157,7 @@ func (c *Coordinator) heartbeat(w http.ResponseWriter, r *http.Request, t *term)
 	if err := readJSON(w, r, &request); err != nil {
 		return err
 	}
-	known, err := c.worker(request.WorkerID)
+	known, err := c.worker(r.Context(), request.WorkerID)
 	if err != nil {
 		return err
 	}

@@ -160,7 +160,10 @@ type StageStatus struct {
 	Failures int    `json:"failures,omitempty"` // attempts that failed
 	Twins    int    `json:"twins,omitempty"`    // second attempts of slow tasks
 	Adapted  string `json:"adapted,omitempty"`  // how its tasks were divided anew, in words
-	Counts   Counts `json:"counts"`             // of the committed attempts
+	// Median and Slowest are seconds from a task's grant to its report, of those that are done; Median is up to a quarter too long.
+	Median  float64 `json:"median,omitempty"`
+	Slowest float64 `json:"slowest,omitempty"`
+	Counts  Counts  `json:"counts"` // of the committed attempts
 }
 
 // Counts are what an attempt, or a stage, has moved.

@@ -165,6 +165,9 @@ func printStatus(w io.Writer, s *api.RunStatus) {
 	}
 	for _, stage := range s.Stages {
 		fmt.Fprintln(w, stageLine(stage))
+		if stage.Adapted != "" {
+			fmt.Fprintf(w, "  adapted: %s\n", stage.Adapted)
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Outputs)) {
 		o := s.Outputs[name]

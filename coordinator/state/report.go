@@ -108,7 +108,9 @@ func (a *applier) commit(r *run, s *stage, t *task, c *Report) {
 	}
 	place, _ := t.runs(id.Attempt)
 	if place == t.Worker && t.Attempt == int32(id.Attempt) {
-		s.Took.add(a.at.UnixMilli() - t.Since)
+		took := a.at.UnixMilli() - t.Since
+		s.Took.add(took)
+		s.Slowest = max(s.Slowest, took)
 	}
 	t.Commit = commit{Attempt: int32(id.Attempt), Worker: place, Rows: made.Rows, Bytes: made.Bytes, Fingerprint: made.Sum}
 	if c.Report.File != nil {

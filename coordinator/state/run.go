@@ -61,7 +61,8 @@ type stage struct {
 	Done      int        `json:"done"`
 	Counts    api.Counts `json:"counts"` // of each task's first commit: a later one makes the same rows
 	List      taskList   `json:"list,omitzero"`
-	Took      durations  `json:"took,omitempty"` // by attempts that committed
+	Took      durations  `json:"took,omitempty"`    // by attempts that committed
+	Slowest   int64      `json:"slowest,omitempty"` // of Took, in milliseconds
 	// Parts is how many rows the tasks wrote to each partition. Kept for readers that adapt.
 	Parts []int64 `json:"parts,omitempty"`
 	// Adapted says that an AdaptStage has come; Layout is what it said, if it changed the tasks.

@@ -24,6 +24,9 @@ func Analyzed(job *plan.Job, status *api.RunStatus) string {
 			b.WriteByte('\n')
 		}
 		b.WriteString(s.Annotated(func(place int, n *plan.Node) string { return note(counts, place, n) }))
+		if adapted := status.Stages[i].Adapted; adapted != "" {
+			fmt.Fprintf(&b, "  adapted: %s\n", adapted)
+		}
 		fmt.Fprintf(&b, "  out: %s rows, %s\n", humanize.Comma(counts.RowsOut), humanize.IBytes(uint64(max(counts.BytesOut, 0))))
 	}
 	return b.String()

@@ -15,16 +15,20 @@ import (
 
 // TestScripts replays histories: blocks of commands, a line of ----, and what came of them.
 //
-//	submit RUN TASKS[<INPUT,…]:SINK …   sinks: shuffle/PARTITIONS, result, file
+//	submit RUN TASKS[<INPUT,…]:SINK …   sinks: shuffle/PARTITIONS, result, file; shuffle/PARTITIONS~ of a stage that adapts
 //	request RUN DIGEST STAGES…          submit with another request digest
-//	register WORKER SLOTS [ADDRESS]
+//	again RUN STAGES…                   submit that would rather attach to the run that does the same
+//	register WORKER SLOTS [ADDRESS] [MEMORY]
+//	drain WORKER · drained WORKER
 //	lost WORKER
-//	grant RUN/STAGE/TASK.ATTEMPT@WORKER …
+//	grant RUN/STAGE/TASK.ATTEMPT@WORKER[+|!] …   + a second attempt, ! with the worker to itself
+//	adapt RUN STAGE [PARTS …]           parts of a task: STAGE:FROM-TO[,STAGE:FROM-TO]
 //	done RUN/STAGE/TASK.ATTEMPT@WORKER [rows=N] [sum=TEXT] [parts=N] [name=FILE]
 //	fail RUN/STAGE/TASK.ATTEMPT@WORKER KIND [lost=STAGE/TASK.ATTEMPT]
 //	missing WORKER RUN/STAGE/TASK.ATTEMPT …
-//	cancel RUN · commit RUN · published RUN · cleaned RUN · release RUN · giveup RUN
-//	runs · ready N · due · where RUN STAGE · assignment RUN/STAGE/TASK.ATTEMPT@WORKER
+//	cancel RUN · commit RUN · published RUN · cleaned RUN · release RUN · giveup RUN · purge RUN …
+//	later SECONDS                       lets time pass
+//	runs · ready N · slow · adaptable · due · where RUN STAGE · assignment RUN/STAGE/TASK.ATTEMPT@WORKER
 func TestScripts(t *testing.T) { golden.Files(t, "testdata/*.txt", runScript) }
 
 func runScript(t *testing.T, text string) string {
@@ -49,6 +53,12 @@ type script struct {
 	t       *testing.T
 	machine *Machine
 	index   uint64
+	passed  time.Duration
+}
+
+// at is the time of a command: a second after the one before it.
+func (s *script) at() time.Time {
+	return time.Date(2001, 1, 10, 0, 0, int(s.index), 0, time.UTC).Add(s.passed)
 }
 
 func (s *script) block(input string) string {
@@ -91,6 +101,16 @@ func (s *script) line(f []string) string {
 	case "ready":
 		limit, _ := strconv.Atoi(f[1])
 		return describeView(s.machine.View(Look{Ready: limit}))
+	case "slow":
+		return describeView(s.machine.View(Look{Now: s.at()}))
+	case "adaptable":
+		return s.adaptable()
+	case "drained":
+		return fmt.Sprintln(s.machine.Drained(f[1]))
+	case "later":
+		seconds, _ := strconv.Atoi(f[1])
+		s.passed += time.Duration(seconds) * time.Second
+		return ""
 	case "due":
 		return fmt.Sprintf("%v\n", s.machine.Due())
 	case "where":
@@ -124,7 +144,7 @@ func (s *script) apply(c Command) string {
 	r := s.machine.Apply(s.index, entry)[0]
 	var out strings.Builder
 	if r.Outcome != Applied {
-		fmt.Fprintf(&out, "%s\n", r.Outcome)
+		fmt.Fprintf(&out, "%s\n", strings.TrimSpace(string(r.Outcome)+" "+r.Run))
 	}
 	if r.Discard {
 		out.WriteString("discard the file\n")
@@ -136,7 +156,7 @@ func (s *script) apply(c Command) string {
 }
 
 func (s *script) command(f []string) (Command, bool) {
-	at := time.Date(2001, 1, 10, 0, 0, int(s.index), 0, time.UTC)
+	at := s.at()
 	switch f[0] {
 	case "submit":
 		return Command{Submit: s.submission(f[1], "request", f[2:], at)}, true
@@ -144,18 +164,33 @@ func (s *script) command(f []string) (Command, bool) {
 		return Command{Submit: s.submission(f[1], f[2], f[3:], at)}, true
 	case "register":
 		slots, _ := strconv.Atoi(f[2])
-		address := f[1] + ":1"
+		address, memory := f[1]+":1", int64(0)
 		if len(f) > 3 {
 			address = f[3]
 		}
-		return Command{Register: &RegisterWorker{ID: f[1], Address: address, Slots: slots, At: at}}, true
+		if len(f) > 4 {
+			memory, _ = strconv.ParseInt(f[4], 10, 64)
+		}
+		return Command{Register: &RegisterWorker{ID: f[1], Address: address, Slots: slots, Memory: memory, At: at}}, true
+	case "again":
+		c := s.submission(f[1], "request", f[2:], at)
+		c.Attach = true
+		return Command{Submit: c}, true
+	case "drain":
+		return Command{Drain: &DrainWorker{ID: f[1], At: at}}, true
+	case "purge":
+		return Command{Purge: &PurgeRuns{RunIDs: f[1:]}}, true
+	case "adapt":
+		return Command{Adapt: s.adaptation(f[1:], at)}, true
 	case "lost":
 		return Command{WorkerLost: &WorkerLost{ID: f[1], At: at}}, true
 	case "grant":
 		g := &Grant{Epoch: 1, At: at}
 		for _, text := range f[1:] {
-			id, worker := s.attempt(text)
-			g.Attempts = append(g.Attempts, Granted{AttemptID: id, Worker: worker})
+			name := strings.TrimRight(text, "+!")
+			id, worker := s.attempt(name)
+			mark := text[len(name):]
+			g.Attempts = append(g.Attempts, Granted{AttemptID: id, Worker: worker, Twin: mark == "+", Exclusive: mark == "!"})
 		}
 		return Command{Grant: g}, true
 	case "done", "fail":
@@ -199,7 +234,14 @@ func (s *script) submission(run, request string, stages []string, at time.Time) 
 		}
 		if kind, partitions, ok := strings.Cut(sink, "/"); ok {
 			shape.Sink = plan.SinkKind(kind)
+			partitions, adapts := strings.CutSuffix(partitions, "~")
 			shape.Partitions, _ = strconv.Atoi(partitions)
+			if adapts { // its tasks may be divided anew; the rows of its first input may be cut
+				shape.Adapt = &plan.Adapt{Target: 100}
+				for i, in := range shape.Inputs {
+					shape.Adapt.Inputs = append(shape.Adapt.Inputs, plan.AdaptInput{Stage: in, RowBytes: 1, Splits: i == 0})
+				}
+			}
 		}
 		if shape.Sink == plan.SinkFile {
 			shape.Output = "out"
@@ -281,6 +323,36 @@ func (s *script) madeBy(report *api.Report, rows int64, sum string) {
 	}
 }
 
+func (s *script) adaptation(f []string, at time.Time) *AdaptStage {
+	c := &AdaptStage{RunID: f[0], At: at}
+	c.Stage, _ = strconv.Atoi(f[1])
+	for _, text := range f[2:] {
+		var parts []Part
+		for _, one := range strings.Split(text, ",") {
+			var p Part
+			if _, err := fmt.Sscanf(one, "%d:%d-%d", &p.Stage, &p.From, &p.To); err != nil {
+				s.t.Fatal(err)
+			}
+			parts = append(parts, p)
+		}
+		c.Tasks = append(c.Tasks, parts)
+	}
+	c.Note = fmt.Sprintf("%d tasks", len(c.Tasks))
+	return c
+}
+
+func (s *script) adaptable() string {
+	var out strings.Builder
+	for _, z := range s.machine.Adaptable() {
+		fmt.Fprintf(&out, "%s/%d:", z.Run, z.Stage)
+		for _, in := range z.Inputs {
+			fmt.Fprintf(&out, " stage %d rows %v made %v heavy %v", in.Stage, in.Rows, in.Made, in.Heavy)
+		}
+		out.WriteString("\n")
+	}
+	return out.String()
+}
+
 func (s *script) runs() string {
 	var out strings.Builder
 	for _, st := range s.machine.Statuses(100) {
@@ -312,10 +384,22 @@ func describeView(v View) string {
 	var out strings.Builder
 	for _, r := range v.Runs {
 		fmt.Fprintf(&out, "%s running=%d:", r.ID, r.Running)
+		for _, w := range r.Excluded {
+			out.WriteString(" without " + w)
+		}
+		for _, t := range r.Slow {
+			fmt.Fprintf(&out, " slow %d/%d.%d not %s", t.Stage, t.Task, t.Attempt, t.Avoid)
+		}
 		for _, t := range r.Ready {
 			fmt.Fprintf(&out, " %d/%d.%d", t.Stage, t.Task, t.Attempt)
 			if t.Avoid != "" {
 				out.WriteString(" not " + t.Avoid)
+			}
+			if t.Alone {
+				out.WriteString(" alone")
+			}
+			if t.Floor > 0 {
+				fmt.Fprintf(&out, " above %d", t.Floor)
 			}
 			for _, h := range t.Held {
 				fmt.Fprintf(&out, " %s:%d", h.Worker, h.Bytes)

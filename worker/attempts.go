@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/plan"
 )
 
@@ -27,7 +28,7 @@ type attempts struct {
 
 	mu    sync.Mutex
 	held  map[plan.AttemptID]*attempt // guarded by mu
-	live  int                         // guarded by mu: admitted ones that have not given their slot back
+	live  int                         // guarded by mu: slots of admitted ones that have not given them back
 	epoch uint64                      // guarded by mu: the newest leader's
 	// runs has every run that the worker has worked for and has not been told to forget; true when that was asked while
 	// attempts of it were live. Guarded by mu.
@@ -58,8 +59,17 @@ const (
 	outdated          // granted by a leader older than the newest one seen
 )
 
-// admit enters an attempt granted in an epoch. cancel stops it.
-func (a *attempts) admit(id plan.AttemptID, epoch uint64, cancel context.CancelCauseFunc) verdict {
+// weight is how many slots an attempt takes: all of them if it is to be alone.
+func (a *attempts) weight(as api.Assignment) int {
+	if as.Exclusive {
+		return a.slots
+	}
+	return 1
+}
+
+// admit enters an attempt. cancel stops it.
+func (a *attempts) admit(as api.Assignment, cancel context.CancelCauseFunc) verdict {
+	id, epoch := as.AttemptID, as.Epoch
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, ok := a.held[id]; ok {
@@ -70,7 +80,7 @@ func (a *attempts) admit(id plan.AttemptID, epoch uint64, cancel context.CancelC
 	}
 	a.epoch = epoch
 	a.held[id] = &attempt{cancel: cancel}
-	a.live++
+	a.live += a.weight(as)
 	if _, known := a.runs[id.Run]; !known {
 		a.runs[id.Run] = false
 		select {
@@ -97,11 +107,11 @@ func (a *attempts) end(id plan.AttemptID) (forget bool) {
 	return false
 }
 
-// release notes that the slot of an attempt that has ended is free.
-func (a *attempts) release() {
+// release notes that the slots of an attempt that has ended are free.
+func (a *attempts) release(as api.Assignment) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.live--
+	a.live -= a.weight(as)
 	select {
 	case a.freed <- struct{}{}:
 	default:

@@ -5,11 +5,16 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/plan"
 )
 
 func attemptID(run string, stage, task, n int) plan.AttemptID {
 	return plan.AttemptID{TaskID: plan.TaskID{Run: run, Stage: stage, Task: task}, Attempt: n}
+}
+
+func granted(id plan.AttemptID, epoch uint64) api.Assignment {
+	return api.Assignment{AttemptID: id, Epoch: epoch}
 }
 
 func TestAttemptsFenceOldEpochs(t *testing.T) {
@@ -20,7 +25,7 @@ func TestAttemptsFenceOldEpochs(t *testing.T) {
 		want  verdict
 	}{{0, 3, admitted}, {0, 3, duplicate}, {0, 2, duplicate}, {1, 2, outdated}, {2, 3, admitted}, {3, 5, admitted}, {4, 4, outdated}, {4, 5, admitted}}
 	for i, s := range steps {
-		if got := a.admit(attemptID("r", 0, s.task, 0), s.epoch, func(error) {}); got != s.want {
+		if got := a.admit(granted(attemptID("r", 0, s.task, 0), s.epoch), func(error) {}); got != s.want {
 			t.Errorf("step %d (task %d, epoch %d): %d, want %d", i, s.task, s.epoch, got, s.want)
 		}
 	}
@@ -32,9 +37,9 @@ func TestAttemptsFenceOldEpochs(t *testing.T) {
 func TestAttemptsAreHeldUntilReported(t *testing.T) {
 	a := newAttempts(1)
 	id := attemptID("r", 1, 2, 3)
-	a.admit(id, 1, func(error) {})
+	a.admit(granted(id, 1), func(error) {})
 	a.end(id)
-	a.release()
+	a.release(granted(id, 1))
 	if a.free() != 1 {
 		t.Error("the slot of an ended attempt is not free")
 	}
@@ -56,8 +61,8 @@ func TestAttemptsForgetARunOnceItsLastAttemptEnds(t *testing.T) {
 	a := newAttempts(2)
 	first, second := attemptID("r", 0, 0, 0), attemptID("r", 0, 1, 0)
 	ctx, cancel := context.WithCancelCause(t.Context())
-	a.admit(first, 1, cancel)
-	a.admit(second, 1, func(error) {})
+	a.admit(granted(first, 1), cancel)
+	a.admit(granted(second, 1), func(error) {})
 	if a.forget("other") {
 		t.Error("a run never seen can be forgotten")
 	}

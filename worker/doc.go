@@ -1,5 +1,5 @@
 // Package worker is a stateless worker: it registers with the coordinator that leads, pulls attempts by long polling as
-// slots become free, runs each in its slot (package worker/task), reports how they ended, and serves the shuffle
+// slots become free, runs each in its slot, or in all of them if it is to be alone (package worker/task), reports how they ended, and serves the shuffle
 // segments they wrote to other workers.
 //
 // # Goroutines

@@ -53,7 +53,7 @@ func (w *Worker) lease(ctx context.Context, free int) (assignments []api.Assignm
 // since the grant may be in the log and the new leader would otherwise wait for it.
 func (w *Worker) accept(ctx context.Context, a api.Assignment) {
 	attemptCtx, cancel := context.WithCancelCause(ctx)
-	switch w.attempts.admit(a.AttemptID, a.Epoch, cancel) {
+	switch w.attempts.admit(a, cancel) {
 	case duplicate:
 		cancel(nil)
 		return
@@ -70,7 +70,7 @@ func (w *Worker) accept(ctx context.Context, a api.Assignment) {
 	})
 }
 
-// runAttempt waits for a slot, runs the attempt, and hands its report to the report loop. The report is in the outbox
+// runAttempt waits for its slots, runs the attempt, and hands its report to the report loop. The report is in the outbox
 // before the slot is free, so the leader hears of the end no later than of the wish for more.
 func (w *Worker) runAttempt(ctx context.Context, a api.Assignment) {
 	start := time.Now()
@@ -81,16 +81,15 @@ func (w *Worker) runAttempt(ctx context.Context, a api.Assignment) {
 	if w.attempts.end(a.AttemptID) {
 		w.forget(a.Run)
 	}
-	w.attempts.release()
+	w.attempts.release(a)
 }
 
 func (w *Worker) execute(ctx context.Context, a api.Assignment) api.Report {
-	select {
-	case w.slots <- struct{}{}:
-		defer func() { <-w.slots }()
-	case <-ctx.Done():
+	slots := int64(w.attempts.weight(a))
+	if w.slots.Acquire(ctx, slots) != nil {
 		return failed(a.AttemptID, w.opts.ID, plan.Failf(plan.FailureCancelled, "cancelled before it began: %w", context.Cause(ctx)))
 	}
+	defer w.slots.Release(slots)
 	return w.run(ctx, a)
 }
 

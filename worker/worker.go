@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/api/client"
@@ -33,8 +34,8 @@ type Worker struct {
 	session  *session
 	attempts *attempts
 	outbox   *outbox
-	slots    chan struct{}  // one item per attempt that runs
-	running  sync.WaitGroup // attempts, whether they wait for a slot or run
+	slots    *semaphore.Weighted // held by the attempts that run
+	running  sync.WaitGroup      // attempts, whether they wait for a slot or run
 	plans    *cache[string, *plan.Job]
 	outputs  *cache[outputsKey, api.StageOutputs]
 
@@ -53,7 +54,7 @@ func New(opts Options) (*Worker, error) {
 	w := &Worker{
 		opts: opts, listener: opts.Listener, client: client.New(opts.Coordinators, client.Options{Patience: callPatience, Identity: opts.Identity}),
 		peers:    &http.Client{Transport: shuffle.NewTransport(opts.Identity)},
-		attempts: newAttempts(opts.Slots), outbox: newOutbox(), slots: make(chan struct{}, opts.Slots),
+		attempts: newAttempts(opts.Slots), outbox: newOutbox(), slots: semaphore.NewWeighted(int64(opts.Slots)),
 		plans: newCache[string, *plan.Job](plansHeld), outputs: newCache[outputsKey, api.StageOutputs](outputsHeld),
 	}
 	if err := w.client.Check(); err != nil {

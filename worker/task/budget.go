@@ -10,7 +10,8 @@ import (
 
 // Budget is the memory that the slots of a worker share. Every task may hold at most the budget divided by the slots,
 // even when the other slots are idle: whether a task fits then depends on the task alone and not on its neighbours, so
-// that a job which passed once passes again. A Budget is safe for concurrent use.
+// that a job which passed once passes again. A task that is alone on the worker by the coordinator's word may hold all of it.
+// A Budget is safe for concurrent use.
 type Budget struct {
 	total int64
 	slots int
@@ -27,6 +28,9 @@ func NewBudget(total int64, slots int) *Budget {
 
 // Share opens the account of one task. The caller closes it when the task has ended.
 func (b *Budget) Share() *Share { return &Share{budget: b, limit: b.total / int64(b.slots)} }
+
+// Whole opens the account of a task that has the worker to itself.
+func (b *Budget) Whole() *Share { return &Share{budget: b, limit: b.total} }
 
 // InUse is what all open shares hold together, in bytes.
 func (b *Budget) InUse() int64 {
@@ -57,12 +61,21 @@ func (s *Share) Reserve(n int64) error {
 	s.budget.mu.Lock()
 	defer s.budget.mu.Unlock()
 	if n > 0 && n > s.limit-s.held {
-		return plan.Failf(plan.FailureOutOfMemory,
-			"the task needs %s more memory and holds %s, but its share is %s (%s for %d slots): raise --memory or lower --slots",
-			bytesText(n), bytesText(s.held), bytesText(s.limit), bytesText(s.budget.total), s.budget.slots)
+		return s.exceeded(n)
 	}
 	s.add(n)
 	return nil
+}
+
+func (s *Share) exceeded(n int64) *plan.Failure {
+	if s.limit == s.budget.total && s.budget.slots > 1 {
+		return plan.Failf(plan.FailureOutOfMemory,
+			"the task needs %s more memory and holds %s, but all that the worker has for tasks is %s, and no other task runs on it: raise --memory",
+			bytesText(n), bytesText(s.held), bytesText(s.limit))
+	}
+	return plan.Failf(plan.FailureOutOfMemory,
+		"the task needs %s more memory and holds %s, but its share is %s (%s for %d slots): raise --memory or lower --slots",
+		bytesText(n), bytesText(s.held), bytesText(s.limit), bytesText(s.budget.total), s.budget.slots)
 }
 
 // Take takes n more bytes, or gives back -n when negative, also beyond the share.

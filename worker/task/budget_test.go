@@ -38,6 +38,20 @@ func TestBudgetShareIsTheBudgetDividedBySlots(t *testing.T) {
 	}
 }
 
+// A task that is alone may hold what all slots may.
+func TestBudgetWhole(t *testing.T) {
+	b := NewBudget(100<<20, 4)
+	s := b.Whole()
+	defer s.Close()
+	if err := s.Reserve(100 << 20); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Reserve(1)
+	if f := plan.AsFailure(err); err == nil || f.Kind != plan.FailureOutOfMemory || !strings.HasSuffix(f.Message, "no other task runs on it: raise --memory") {
+		t.Errorf("one byte beyond all: %v", err)
+	}
+}
+
 func TestBudgetRefusesHugeRequestsWithoutOverflow(t *testing.T) {
 	s := NewBudget(1<<62, 1).Share()
 	if err := s.Reserve(1 << 61); err != nil {

@@ -99,11 +99,14 @@ func runAttempt(ctx context.Context, env Env, t Task, report *api.Report) (err e
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends what the pieces below may have left waiting
 	env.setDefaults()
+	if t.Exclusive {
+		env.BatchRows = max(1, env.BatchRows/exclusiveBatches)
+	}
 	stage, err := t.stage()
 	if err != nil {
 		return err
 	}
-	share := env.Memory.Share()
+	share := env.share(t)
 	defer share.Close()
 	build := &builder{env: env, task: t, stage: stage, memory: share, counts: &report.Counts}
 	if env.Scratch != "" {
@@ -134,6 +137,17 @@ func runAttempt(ctx context.Context, env Env, t Task, report *api.Report) (err e
 	report.Partitions, report.File = written.Partitions, written.File
 	report.Counts.BytesOut = written.Bytes
 	return nil
+}
+
+// exclusiveBatches is how many times smaller the batches of an attempt are that follows one which ran out of memory: most of
+// what operators hold without a chance to spill it grows with them.
+const exclusiveBatches = 4
+
+func (e *Env) share(t Task) *Share {
+	if t.Exclusive {
+		return e.Memory.Whole()
+	}
+	return e.Memory.Share()
 }
 
 func (e *Env) setDefaults() {

@@ -32,7 +32,7 @@ const callPatience = 2 * time.Second
 type leaderLine struct {
 	session *session
 	log     *slog.Logger
-	silent  atomic.Bool // nobody answered the last time somebody asked
+	silent  atomic.Pointer[time.Time] // since when nobody has answered; nil: somebody did the last time
 }
 
 // ask calls f until it gets through: it waits while there is no leader, and registers again with a leader that does not
@@ -81,15 +81,23 @@ func (l *leaderLine) persist(ctx context.Context, f func(context.Context) error)
 
 // heard and missed log changes only: a cluster that is down for an hour is one line, not thousands.
 func (l *leaderLine) heard() {
-	if l.silent.CompareAndSwap(true, false) {
+	if l.silent.Swap(nil) != nil {
 		l.log.Info("a coordinator answers again")
 	}
 }
 
 func (l *leaderLine) missed(err error) {
-	if l.silent.CompareAndSwap(false, true) {
+	if now := time.Now(); l.silent.CompareAndSwap(nil, &now) {
 		l.log.Warn("no coordinator answers; trying on", "error", err)
 	}
+}
+
+// silence is for how long nobody has answered.
+func (l *leaderLine) silence() time.Duration {
+	if since := l.silent.Load(); since != nil {
+		return time.Since(*since)
+	}
+	return 0
 }
 
 // codeOf is the code of a coordinator's answer, or "" when there was none.

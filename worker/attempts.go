@@ -132,6 +132,13 @@ func (a *attempts) free() int {
 	return max(0, a.slots-a.live)
 }
 
+// empty reports that there is no attempt, and no run that the worker may still hold something of.
+func (a *attempts) empty() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.held) == 0 && len(a.runs) == 0
+}
+
 // list names the attempts held, in order.
 func (a *attempts) list() []plan.AttemptID {
 	a.mu.Lock()

@@ -16,7 +16,8 @@
 //
 // # Shutdown
 //
-// When the context of Run is done, in this order:
+// A worker that is told to drain takes no more work, and goes on with everything else until the leader says that no run needs
+// what it holds. Then, or when the context of Run is done, in this order:
 //
 //  1. The loops end: nothing more is leased, and nothing more is reported, because a report sent while stopping could
 //     promise segments that are about to go.

@@ -41,6 +41,7 @@ type fakeCoordinator struct {
 	reports       []received
 	beats         []api.HeartbeatRequest
 	stop          []plan.AttemptID
+	drained       bool // what heartbeats of workers that drain are told
 	forget        []string
 	refuse        func(api.Report) bool // reports that are called invalid
 	blobs         map[string][]byte
@@ -242,7 +243,7 @@ func (f *fakeCoordinator) heartbeat(_ context.Context, q api.HeartbeatRequest) (
 	f.change(func() {
 		if err = f.unknown(q.WorkerID); err == nil {
 			f.beats = append(f.beats, q)
-			reply = api.HeartbeatReply{Stop: f.stop, Forget: f.forget}
+			reply = api.HeartbeatReply{Stop: f.stop, Forget: f.forget, Drained: q.Draining && f.drained}
 		}
 	})
 	return reply, err

@@ -11,15 +11,19 @@ import (
 // defaultHeartbeat is used when a leader names no interval.
 const defaultHeartbeat = time.Second
 
-// heartbeatLoop renews the worker's lease, and does what the answers say: stop attempts, forget runs. The first attempt of a
-// run asks out of turn: a run that has just ended should not be in memory any longer when the next one needs room.
+// heartbeatLoop renews the worker's lease, and does what the answers say: stop attempts, forget runs, end when drained. The
+// first attempt of a run asks out of turn: a run that has just ended should not be in memory any longer when the next one
+// needs room.
 func (w *Worker) heartbeatLoop(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	draining := w.draining
 	for {
 		select {
 		case <-timer.C:
 		case <-w.attempts.begun:
+		case <-draining:
+			draining = nil // said from now on
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -35,22 +39,30 @@ func (w *Worker) heartbeatLoop(ctx context.Context) error {
 				w.forget(run)
 			}
 		}
+		if reply.Drained {
+			return errDrained
+		}
 		timer.Reset(w.heartbeatInterval())
 	}
 }
 
 func (w *Worker) heartbeatInterval() time.Duration {
+	interval := defaultHeartbeat
 	if _, rules := w.session.current(); rules.Heartbeat > 0 {
-		return rules.Heartbeat
+		interval = rules.Heartbeat
 	}
-	return defaultHeartbeat
+	if w.isDraining() {
+		interval = min(interval, drainBeat)
+	}
+	return interval
 }
 
 func (w *Worker) heartbeat(ctx context.Context) (reply api.HeartbeatReply, err error) {
 	err = w.line.ask(ctx, func(ctx context.Context) (err error) {
 		ctx, cancel := context.WithTimeout(ctx, max(2*w.heartbeatInterval(), time.Second))
 		defer cancel()
-		reply, err = w.client.Heartbeat(ctx, api.HeartbeatRequest{WorkerID: w.opts.ID, Running: w.attempts.list()})
+		request := api.HeartbeatRequest{WorkerID: w.opts.ID, Running: w.attempts.list(), Draining: w.isDraining()}
+		reply, err = w.client.Heartbeat(ctx, request)
 		return err
 	})
 	return reply, err

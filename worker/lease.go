@@ -12,18 +12,24 @@ import (
 // leaseGrace is what a lease request may take beyond the wait it asks for.
 const leaseGrace = 3 * time.Second
 
-// leaseLoop asks for work whenever slots are free. One request is out at a time: giving up on one in order to ask for
-// more slots could lose an answer that hands out attempts, and those would hang until their lease runs out.
+// leaseLoop asks for work whenever slots are free, until the worker is to drain. One request is out at a time: giving up on
+// one in order to ask for more slots could lose an answer that hands out attempts, and those would hang until their lease runs
+// out.
 func (w *Worker) leaseLoop(ctx context.Context) error {
 	for {
+		if w.isDraining() {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}
 		free := w.attempts.free()
 		if free == 0 {
 			select {
 			case <-w.attempts.freed:
-				continue
+			case <-w.draining:
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
+			continue
 		}
 		assignments, err := w.lease(ctx, free)
 		if err != nil {

@@ -55,6 +55,8 @@ type Options struct {
 	LeaseWait time.Duration
 	// Log is told what happens; nil means silence.
 	Log *slog.Logger
+
+	leaderless time.Duration // see defaultLeaderless; tests have less patience
 }
 
 // recycledPerSlot bounds the freed buffers that a worker keeps for each slot: some dozens of batches, or the pages of a
@@ -80,6 +82,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.LeaseWait == 0 {
 		o.LeaseWait = 5 * time.Second
+	}
+	if o.leaderless == 0 {
+		o.leaderless = defaultLeaderless
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -29,6 +29,8 @@ type Worker struct {
 	client   *client.Client // to coordinators
 	peers    *http.Client   // to other workers
 	started  atomic.Bool
+	drain    sync.Once     // closes draining
+	draining chan struct{} // closed: it takes no more work and ends when nobody needs it
 
 	line     *leaderLine
 	session  *session
@@ -54,7 +56,7 @@ func New(opts Options) (*Worker, error) {
 	w := &Worker{
 		opts: opts, listener: opts.Listener, client: client.New(opts.Coordinators, client.Options{Patience: callPatience, Identity: opts.Identity}),
 		peers:    &http.Client{Transport: shuffle.NewTransport(opts.Identity)},
-		attempts: newAttempts(opts.Slots), outbox: newOutbox(), slots: semaphore.NewWeighted(int64(opts.Slots)),
+		draining: make(chan struct{}), attempts: newAttempts(opts.Slots), outbox: newOutbox(), slots: semaphore.NewWeighted(int64(opts.Slots)),
 		plans: newCache[string, *plan.Job](plansHeld), outputs: newCache[outputsKey, api.StageOutputs](outputsHeld),
 	}
 	if err := w.client.Check(); err != nil {
@@ -103,8 +105,8 @@ func (w *Worker) Close() error {
 	return w.listener.Close()
 }
 
-// Run works until ctx is done, and then drains in the order that the package comment gives. It returns nil after an
-// orderly end.
+// Run works until ctx is done, and then stops in the order that the package comment gives; or until it has drained, after
+// Drain. It returns nil after an orderly end.
 func (w *Worker) Run(ctx context.Context) (err error) {
 	if !w.started.CompareAndSwap(false, true) {
 		return errors.New("worker: run or closed before")
@@ -150,7 +152,7 @@ func also(err *error, what string, step func() error) {
 	}
 }
 
-// work serves and works until ctx is done or something fails for good. Then the loops end, the attempts, and the
+// work serves and works until ctx is done, the worker has drained, or something fails for good. Then the loops end, the attempts, and the
 // server, in this order.
 func (w *Worker) work(ctx context.Context) error {
 	server, err := startServer(w.listener, w.opts.Identity, w.opts.Log, w.segments)
@@ -161,7 +163,7 @@ func (w *Worker) work(ctx context.Context) error {
 	loops.Go(func() error { return server.wait(loopCtx) })
 	loops.Go(func() error { return w.speak(loopCtx) })
 	err = loops.Wait()
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || errors.Is(err, errDrained) {
 		err = nil // the orderly end
 	}
 	w.running.Wait() // cancelled with loopCtx
@@ -171,13 +173,17 @@ func (w *Worker) work(ctx context.Context) error {
 
 // speak registers, then talks to the leader until ctx is done.
 func (w *Worker) speak(ctx context.Context) error {
-	if err := w.session.renew(ctx, 0); err != nil {
-		return fmt.Errorf("register: %w", err)
-	}
 	loops, ctx := errgroup.WithContext(ctx)
-	loops.Go(func() error { return w.leaseLoop(ctx) })
-	loops.Go(func() error { return w.heartbeatLoop(ctx) })
-	loops.Go(func() error { return w.reportLoop(ctx) })
+	loops.Go(func() error { return w.leaveAlone(ctx) })
+	loops.Go(func() error {
+		if err := w.session.renew(ctx, 0); err != nil {
+			return fmt.Errorf("register: %w", err)
+		}
+		loops.Go(func() error { return w.leaseLoop(ctx) })
+		loops.Go(func() error { return w.heartbeatLoop(ctx) })
+		loops.Go(func() error { return w.reportLoop(ctx) })
+		return nil
+	})
 	return loops.Wait()
 }
 

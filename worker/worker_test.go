@@ -248,7 +248,7 @@ func TestWorkerReportsTheRestWhenOneReportIsRefused(t *testing.T) {
 }
 
 // Stopping cancels what runs, reports nothing more, says goodbye, and leaves nothing.
-func TestWorkerDrains(t *testing.T) {
+func TestWorkerStops(t *testing.T) {
 	f := startFake(t)
 	w := startWorker(t, f, Options{Slots: 2})
 	f.grant(f.hangingTask("r1"), f.hangingTask("r2"))

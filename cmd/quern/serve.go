@@ -1,11 +1,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -107,6 +107,7 @@ func newWorkerCommand() *cobra.Command {
 		listen, advertise string
 		scratch, memory   string
 		slots             int
+		drain             time.Duration
 		credentials       serverFlags
 		verbose           bool
 	)
@@ -149,11 +150,7 @@ func newWorkerCommand() *cobra.Command {
 				return errors.Join(err, store.Close())
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "worker listens on %s\n", w.Addr())
-			err = w.Run(cmd.Context())
-			if errors.Is(err, context.Canceled) {
-				err = nil
-			}
-			return errors.Join(err, store.Close())
+			return errors.Join(runWorker(cmd.Context(), w, drain, cmd.ErrOrStderr()), store.Close())
 		},
 	}
 	coordinatorFlag(cmd, &coordinators)
@@ -162,6 +159,7 @@ func newWorkerCommand() *cobra.Command {
 	cmd.Flags().StringVar(&scratch, "scratch", "", "folder for shuffle data")
 	cmd.Flags().IntVar(&slots, "slots", 1, "tasks at once")
 	cmd.Flags().StringVar(&memory, "memory", "4GiB", "memory for all tasks together")
+	cmd.Flags().DurationVar(&drain, "drain-timeout", 25*time.Second, "after a signal, how long it finishes and serves what runs need; 0: it leaves at once")
 	credentials.register(cmd, false)
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log what the worker does")
 	return cmd

@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 # everywhere lets all builds share one cache.
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build run test check fmt vet lint race e2e soak simulate bench bench-tpch bench-memory bench-cluster verify fuzz cover generate tidy-tree clean
+.PHONY: help build run test check fmt vet lint race e2e soak skew simulate bench bench-tpch bench-memory bench-cluster verify fuzz cover generate tidy-tree clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ ROUNDS ?= 20
 SEED   ?=
 soak: ## Break a cluster ROUNDS times at random moments (SEED repeats): same bytes, nothing left behind
 	QUERN_SOAK=$(ROUNDS) QUERN_SOAK_SEED=$(SEED) $(GO) test ./e2e -run Soak -count=1 -v -timeout 0
+
+skew: ## Join with a key that four rows in ten have: the slowest task takes twice the median at most
+	QUERN_SKEW=1 $(GO) test ./e2e -run Skew -count=1 -v
 
 SEEDS ?= 1000000
 simulate: ## Simulate SEEDS clusters (default a million, from SEED or 1) with random faults: promises kept at each step, every run ends

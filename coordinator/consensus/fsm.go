@@ -24,20 +24,18 @@ func (f *fsm) Snapshot() (raft.FSMSnapshot, error) { return (*Node)(f).snapshot(
 // Restore is called by raft with what a snapshot of this or another node has written.
 func (f *fsm) Restore(r io.ReadCloser) error { return (*Node)(f).restore(r) }
 
-// applied brings an entry to the machine. An entry that cannot be understood halts it for good: from there on this node
-// would no longer know what the others know.
+// applied brings an entry to the machine. An entry that cannot be understood ends the node: from there on it would no
+// longer know what the others know.
 func (n *Node) applied(index uint64, data []byte) outcome {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.halted != nil {
-		return outcome{err: n.halted}
+	if n.failure != nil {
+		return outcome{err: n.failure}
 	}
-	entry, err := state.DecodeEntry(data)
+	entry, err := state.DecodeEntryUpTo(data, n.reads)
 	if err != nil {
-		n.halted = fmt.Errorf("coordinator %s stops at log index %d: %w", n.id, index, err)
-		n.log.Error("coordinator halted", "error", n.halted)
-		close(n.halt)
-		return outcome{err: n.halted}
+		n.failLocked(fmt.Errorf("coordinator %s stops at log index %d: %w", n.id, index, err))
+		return outcome{err: n.failure}
 	}
 	out := outcome{results: n.machine.Apply(index, entry)}
 	close(n.changed)
@@ -45,18 +43,36 @@ func (n *Node) applied(index uint64, data []byte) outcome {
 	return out
 }
 
-// Halted says why the node no longer applies entries, if it does not.
-func (n *Node) Halted() error {
+// fail stops the node for good.
+func (n *Node) fail(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.failLocked(err)
+}
+
+// failLocked REQUIRES: n.mu is held.
+func (n *Node) failLocked(err error) {
+	if n.failure == nil {
+		n.failure = err
+		close(n.failed)
+	}
+}
+
+// Failure says why the node has stopped by itself, if it has: see [Node.Failed].
+func (n *Node) Failure() error {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	return n.halted
+	return n.failure
 }
+
+// Failed is closed when the node has stopped by itself: it could not go on, or with [ErrRemoved] it is no member any more.
+func (n *Node) Failed() <-chan struct{} { return n.failed }
 
 func (n *Node) snapshot() (raft.FSMSnapshot, error) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	if n.halted != nil {
-		return nil, n.halted
+	if n.failure != nil {
+		return nil, n.failure
 	}
 	return snapshot{n.machine.Copy()}, nil
 }

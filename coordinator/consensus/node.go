@@ -5,18 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
+	"maps"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
-	"go.etcd.io/bbolt"
-	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/quern-engine/quern/coordinator/state"
 )
@@ -30,64 +27,32 @@ var (
 	ErrUnknownOutcome = errors.New("leadership was lost before the outcome was known")
 	// ErrClosed: the node is closed, or has stopped because it could not go on.
 	ErrClosed = errors.New("the consensus node is closed")
+	// ErrRemoved: this node is no member of its cluster any more. Its state directory is of no use to anybody.
+	ErrRemoved = errors.New("this coordinator was removed from its cluster; its state directory is not needed any more")
 )
 
-// Options configure a node. ID and Dir are required.
-type Options struct {
-	ID  string
-	Dir string
-	// Peers are the voters by id, this node included, as host:port of their HTTP servers. Every node is started with
-	// the same. Empty means a single voter.
-	Peers map[string]string
-	// Volatile is for a state directory that is thrown away with the process: nothing is synced to disk.
-	Volatile bool
-	// Election is how long a silent leader is waited for, times one to two: 750 ms if zero. So a dead leader is noticed
-	// after 0.75 to 1.5 s, and there is another within 3 s even if the first vote is split. Shorter, and a busy machine
-	// would change leaders for nothing. A single voter ignores it.
-	Election time.Duration
-	// StoreTimeout is how long the log store may take before the node gives up leadership: 10 s if zero, which is
-	// longer than a slow disk and shorter than the patience of those who wait.
-	StoreTimeout time.Duration
-	// Dial opens connections to peers; a plain TCP dialer if nil.
-	Dial func(ctx context.Context, address string) (net.Conn, error)
-	Log  *slog.Logger // nil is silent
-}
-
-func (o *Options) ensureDefaults() {
-	if o.Election == 0 {
-		o.Election = 750 * time.Millisecond
-	}
-	if o.StoreTimeout == 0 {
-		o.StoreTimeout = 10 * time.Second
-	}
-	if o.Dial == nil {
-		o.Dial = func(ctx context.Context, address string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "tcp", address)
-		}
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-}
-
-// Node is one voter.
+// Node is one member of the cluster.
 type Node struct {
-	id     string
-	raft   *raft.Raft
-	store  *raftboltdb.BoltStore
-	logs   *timeoutStore
-	stream *stream      // nil for a single voter
-	closer func() error // of the transport
-	log    *slog.Logger
+	id      string
+	address string // empty if it is alone for good
+	dir     string
+	build   string
+	reads   int // the newest version of entries
+	raft    *raft.Raft
+	bolt    *raftboltdb.BoltStore
+	vault   *vault
+	stream  *stream      // nil without an address
+	closer  func() error // of the transport
+	log     *slog.Logger
 
 	mu      sync.RWMutex
 	machine *state.Machine
 	changed chan struct{} // closed and replaced after each applied entry
-	halted  error         // why entries are no longer applied
+	failure error         // why the node has stopped by itself
 
 	proposals  chan *proposal
 	leadership chan bool
-	halt       chan struct{} // closed when halted is set
+	failed     chan struct{} // closed when failure is set
 	stop       chan struct{}
 	down       chan struct{} // closed when raft has shut down and answers nothing any more
 
@@ -97,91 +62,134 @@ type Node struct {
 	loops       sync.WaitGroup // propose and watch
 }
 
-// Open starts a node on its state directory. A multi-voter node talks to its peers once [Node.ServeHTTP] is reachable
-// at the address that Peers gives for it.
+// Open starts a node on its state directory. One with an address talks to its peers once [Node.ServeHTTP] is reachable
+// there.
 func Open(o Options) (*Node, error) {
 	o.ensureDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("create state directory: %w", err)
 	}
 	n := &Node{
-		id: o.ID, log: o.Log, machine: state.New(), changed: make(chan struct{}),
+		id: o.ID, address: o.Address, dir: o.Dir, build: o.Build, reads: o.EntryVersion,
+		log: o.Log, machine: state.New(), changed: make(chan struct{}),
 		proposals: make(chan *proposal), leadership: make(chan bool, 1),
-		halt: make(chan struct{}), stop: make(chan struct{}), down: make(chan struct{}),
+		failed: make(chan struct{}), stop: make(chan struct{}), down: make(chan struct{}),
 	}
 	if err := n.open(o); err != nil {
 		return nil, errors.Join(err, n.release())
 	}
 	n.loops.Go(n.propose)
 	n.loops.Go(n.watch)
+	if n.stream != nil {
+		n.loops.Go(func() { n.attend(2 * o.Election) })
+	}
 	return n, nil
 }
 
 func (n *Node) open(o Options) error {
-	path := filepath.Join(o.Dir, "raft.db")
-	store, err := raftboltdb.New(raftboltdb.Options{
-		Path: path, NoSync: o.Volatile,
-		// Another process that holds the file is a mistake to be told at once, not to be waited for.
-		BoltOptions: &bbolt.Options{Timeout: time.Second, NoSync: o.Volatile, NoFreelistSync: true},
-	})
-	if errors.Is(err, bbolterrors.ErrTimeout) {
-		return fmt.Errorf("open log store %s: another process uses this state directory: %w", path, err)
-	}
-	if err != nil {
-		return fmt.Errorf("open log store %s: %w", path, err)
-	}
-	n.store = store
-	n.logs = newTimeoutStore(store, o.StoreTimeout)
 	logger := newLogger(o.Log)
-	snapshots, err := raft.NewFileSnapshotStoreWithLogger(o.Dir, 2, logger)
+	snapshots, err := n.openDisk(o, logger)
 	if err != nil {
-		return fmt.Errorf("open snapshots in %s: %w", o.Dir, err)
+		return err
 	}
-	transport, servers := n.transport(o, logger)
+	owner, err := n.owner(o)
+	if err != nil {
+		return err
+	}
+	transport := n.transport(o, logger)
 	config := configure(o, logger)
-	existing, err := raft.HasExistingState(n.logs, store, snapshots)
+	existing, err := raft.HasExistingState(n.vault, n.vault, snapshots)
 	if err != nil {
 		return fmt.Errorf("read state in %s: %w", o.Dir, err)
 	}
-	if !existing {
+	if !existing && !o.Join {
 		// Every node begins with the same membership, so it does not matter which of them is first.
-		if err := raft.BootstrapCluster(config, n.logs, store, snapshots, transport, raft.Configuration{Servers: servers}); err != nil {
+		if err := raft.BootstrapCluster(config, n.vault, n.vault, snapshots, transport, raft.Configuration{Servers: o.servers()}); err != nil {
 			return fmt.Errorf("begin cluster: %w", err)
 		}
 	}
-	n.raft, err = raft.NewRaft(config, (*fsm)(n), n.logs, store, snapshots, transport)
-	if err != nil {
-		return fmt.Errorf("start raft: %w", err)
-	}
-	if err := n.checkMembers(servers); err != nil {
+	if err := n.startRaft(config, snapshots, transport); err != nil {
 		return err
 	}
-	if alone, ok := transport.(*raft.InmemTransport); ok {
-		standAtOnce(alone, config)
+	if err := n.checkMembers(o, owner); err != nil {
+		return err
+	}
+	if n.isOnlyVoter() {
+		n.standAtOnce(transport, config)
 	}
 	return nil
 }
 
-// standAtOnce makes a single voter elect itself now. Raft would first wait for another leader to speak, which takes
-// longer than a small query; it still does if this fails.
-func standAtOnce(self *raft.InmemTransport, config *raft.Config) {
+// startRaft starts raft on a goroutine of its own, since it panics about what it cannot read, and since the vault ends
+// goroutines: see there.
+func (n *Node) startRaft(config *raft.Config, snapshots raft.SnapshotStore, transport raft.Transport) error {
+	err := errors.New("start raft: the state directory failed")
+	n.vault.live.Store(true)
+	var starting sync.WaitGroup
+	starting.Go(func() {
+		problem := recovered(func() (err error) {
+			n.raft, err = raft.NewRaft(config, (*fsm)(n), n.vault, n.vault, snapshots, transport)
+			return err
+		})
+		if err = nil; problem != nil {
+			err = fmt.Errorf("start raft: %w", problem)
+		}
+	})
+	starting.Wait()
+	return errors.Join(err, n.Failure())
+}
+
+// checkMembers refuses a directory of before directories said whose they are, if it is somebody else's. Other peers than
+// at the first start are no mistake: membership has changed, and is in the log.
+func (n *Node) checkMembers(o Options, owner string) error {
+	members := n.Members()
+	if owner == "" {
+		if _, self := find(members, n.id); !self && len(members) > 0 {
+			return fmt.Errorf("state directory %s belongs to a cluster of %s, not to %s; start with the same id, or with an empty directory",
+				o.Dir, describe(members), n.id)
+		}
+		if err := n.vault.Set(keyNode, []byte(n.id)); err != nil {
+			return fmt.Errorf("write to %s: %w", o.Dir, err)
+		}
+	}
+	if _, self := find(members, n.id); n.stream == nil && (!self || len(members) != 1) {
+		return fmt.Errorf("state directory %s belongs to a cluster of %s: it needs 'quern coordinator'", o.Dir, describe(members))
+	}
+	for _, m := range members {
+		if address, ok := o.Peers[m.ID]; n.stream != nil && len(o.Peers) > 0 && (!ok || address != m.Address) {
+			n.log.Info("the peers given are those of the first start only; the members have changed since", "members", describe(members))
+			break
+		}
+	}
+	return nil
+}
+
+// standAtOnce makes the only voter elect itself now. Raft would first wait for another leader to speak, which takes longer
+// than a small query; it still does if this fails.
+func (n *Node) standAtOnce(transport raft.Transport, config *raft.Config) {
+	self := transport.LocalAddr()
 	request := &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{
-		ProtocolVersion: config.ProtocolVersion, ID: []byte(config.LocalID), Addr: self.EncodePeer(config.LocalID, self.LocalAddr()),
+		ProtocolVersion: config.ProtocolVersion, ID: []byte(config.LocalID), Addr: transport.EncodePeer(config.LocalID, self),
 	}}
-	self.Connect(self.LocalAddr(), self)
-	_ = self.TimeoutNow(config.LocalID, self.LocalAddr(), request, &raft.TimeoutNowResponse{})
-	self.Disconnect(self.LocalAddr())
+	if alone, ok := transport.(*raft.InmemTransport); ok {
+		alone.Connect(self, alone)
+		defer alone.Disconnect(self)
+	}
+	_ = transport.TimeoutNow(config.LocalID, self, request, &raft.TimeoutNowResponse{})
 }
 
 // transport connects to the peers, or to nobody.
-func (n *Node) transport(o Options, logger *logger) (raft.Transport, []raft.Server) {
-	if len(o.Peers) == 0 {
+func (n *Node) transport(o Options, logger *logger) raft.Transport {
+	if o.alone() {
 		// A fixed address, because the real one may be another at each start.
 		_, t := raft.NewInmemTransport(raft.ServerAddress(o.ID))
 		n.closer = t.Close
-		return t, []raft.Server{{ID: raft.ServerID(o.ID), Address: t.LocalAddr()}}
+		return t
 	}
-	n.stream = newStream(o.Peers[o.ID], o.Dial)
+	n.stream = newStream(o.Address, o.EntryVersion, o.Dial, n.Report)
 	t := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: n.stream, MaxPool: 3, Timeout: 10 * time.Second, Logger: logger,
 	})
@@ -190,12 +198,23 @@ func (n *Node) transport(o Options, logger *logger) (raft.Transport, []raft.Serv
 		t.CloseStreams()
 		return err
 	}
-	var servers []raft.Server
-	for id, address := range o.Peers {
-		servers = append(servers, raft.Server{ID: raft.ServerID(id), Address: raft.ServerAddress(address)})
+	return t
+}
+
+// servers are the voters that a cluster begins with.
+func (o *Options) servers() []raft.Server {
+	peers := o.Peers
+	if len(peers) == 0 {
+		peers = map[string]string{o.ID: o.Address}
+		if o.alone() {
+			peers[o.ID] = o.ID
+		}
 	}
-	slices.SortFunc(servers, func(a, b raft.Server) int { return slices.Compare([]byte(a.ID), []byte(b.ID)) })
-	return t, servers
+	var servers []raft.Server
+	for _, id := range slices.Sorted(maps.Keys(peers)) {
+		servers = append(servers, raft.Server{ID: raft.ServerID(id), Address: raft.ServerAddress(peers[id])})
+	}
+	return servers
 }
 
 func configure(o Options, logger *logger) *raft.Config {
@@ -205,7 +224,8 @@ func configure(o Options, logger *logger) *raft.Config {
 	c.SnapshotThreshold = 8192
 	c.SnapshotInterval = 30 * time.Second
 	c.TrailingLogs = 4096
-	if len(o.Peers) == 0 {
+	c.ShutdownOnRemove = false // see attend
+	if o.alone() {
 		// Nobody to hear from: the shortest that raft allows.
 		c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = 5*time.Millisecond, 5*time.Millisecond, 5*time.Millisecond
 		c.CommitTimeout = time.Millisecond
@@ -214,33 +234,6 @@ func configure(o Options, logger *logger) *raft.Config {
 	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = o.Election, o.Election, o.Election*2/3
 	c.CommitTimeout = 25 * time.Millisecond
 	return c
-}
-
-// checkMembers refuses a state directory that was made for other peers: changing them is not supported yet, and going
-// on would be to ask the wrong ones.
-func (n *Node) checkMembers(want []raft.Server) error {
-	future := n.raft.GetConfiguration()
-	if err := future.Error(); err != nil {
-		return fmt.Errorf("read membership: %w", err)
-	}
-	have := slices.Clone(future.Configuration().Servers)
-	slices.SortFunc(have, func(a, b raft.Server) int { return slices.Compare([]byte(a.ID), []byte(b.ID)) })
-	if !slices.EqualFunc(have, want, func(a, b raft.Server) bool { return a.ID == b.ID && a.Address == b.Address }) {
-		return fmt.Errorf("the state directory belongs to a cluster of %s, not of %s; start with the same id and peers, or with an empty directory",
-			describe(have), describe(want))
-	}
-	return nil
-}
-
-func describe(servers []raft.Server) string {
-	text := ""
-	for i, s := range servers {
-		if i > 0 {
-			text += ","
-		}
-		text += string(s.ID) + "=" + string(s.Address)
-	}
-	return text
 }
 
 // ServeHTTP takes over a connection from a peer.
@@ -255,7 +248,7 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // IsLeader reports whether this node believes that it leads. It may be the last to hear otherwise: [Node.Verify] asks.
 func (n *Node) IsLeader() bool { return n.raft.State() == raft.Leader }
 
-// Leader is the leader's id and address as far as this node knows, or empty. A single voter's address is its id.
+// Leader is the leader's id and address as far as this node knows, or empty. A node without an address has its id there.
 func (n *Node) Leader() (id, address string) {
 	a, i := n.raft.LeaderWithID()
 	return string(i), string(a)
@@ -329,7 +322,7 @@ func (n *Node) watch() {
 			default:
 			}
 			n.leadership <- leads
-		case <-n.halt:
+		case <-n.failed:
 			// A node that no longer knows what the others know must neither lead nor vote.
 			_ = n.shutRaft() // Close hears of it too
 			return
@@ -366,9 +359,12 @@ func (n *Node) shutRaft() error {
 	return n.shutFailure
 }
 
-// release shuts down in this order: raft first, since it uses everything else; then its connections; the store last.
+// release shuts down in this order: raft first, since it uses everything else; then its connections; the disk last.
 func (n *Node) release() error {
 	var errs []error
+	if n.vault != nil {
+		close(n.vault.store.leave) // raft may be waiting for the disk
+	}
 	if n.raft != nil {
 		errs = append(errs, n.shutRaft())
 	}
@@ -378,11 +374,11 @@ func (n *Node) release() error {
 	if n.stream != nil {
 		n.stream.wait()
 	}
-	if n.logs != nil {
-		errs = append(errs, n.logs.close())
+	if n.vault != nil {
+		errs = append(errs, n.vault.store.close())
 	}
-	if n.store != nil {
-		errs = append(errs, n.store.Close())
+	if n.bolt != nil {
+		errs = append(errs, n.bolt.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -144,7 +144,7 @@ func TestStateDirectoryIsGuarded(t *testing.T) {
 		t.Errorf("opened twice: %v", err)
 	}
 	closeNode(t, n)
-	if _, err := Open(Options{ID: "c2", Dir: dir}); err == nil || !strings.Contains(err.Error(), "belongs to a cluster of c1=c1") {
+	if _, err := Open(Options{ID: "c2", Dir: dir}); err == nil || !strings.Contains(err.Error(), "belongs to coordinator c1, not to c2") {
 		t.Errorf("opened as another: %v", err)
 	}
 }
@@ -157,8 +157,8 @@ func TestEntryOfANewerBuildHalts(t *testing.T) {
 	if err := future.Error(); err != nil {
 		t.Fatal(err)
 	}
-	if n.Halted() == nil || !strings.Contains(n.Halted().Error(), "upgrade this coordinator") {
-		t.Errorf("halted: %v", n.Halted())
+	if n.Failure() == nil || !strings.Contains(n.Failure().Error(), "upgrade this coordinator") {
+		t.Errorf("halted: %v", n.Failure())
 	}
 	for range n.Leadership() { // ends when the node stops
 	}

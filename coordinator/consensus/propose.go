@@ -67,7 +67,7 @@ func (n *Node) gather(first *proposal) []*proposal {
 }
 
 func (n *Node) write(batch []*proposal) {
-	entry := state.Entry{Version: state.EntryVersion}
+	entry := state.Entry{Version: n.EntryVersion()}
 	for _, p := range batch {
 		entry.Commands = append(entry.Commands, p.commands...)
 	}
@@ -80,6 +80,27 @@ func (n *Node) write(batch []*proposal) {
 		p.done <- outcome{results: results[:len(p.commands):len(p.commands)]}
 		results = results[len(p.commands):]
 	}
+}
+
+// oldestEntries is the version of entries that every build reads.
+const oldestEntries = 1
+
+// EntryVersion is the version of the entries that this node writes as a leader: the newest that all members read. A member
+// that was not met since this node started counts as the oldest build. Commands that are newer must not be proposed.
+func (n *Node) EntryVersion() int {
+	version := n.reads
+	for _, m := range n.Members() {
+		if m.ID != n.id {
+			version = min(version, n.stream.versionOf(m.Address))
+		}
+	}
+	return version
+}
+
+func (s *stream) versionOf(address string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(s.versions[address], oldestEntries)
 }
 
 func (n *Node) apply(e state.Entry) ([]state.Result, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -18,32 +19,42 @@ const (
 	Path = "/v1/raft"
 
 	protocol = "quern-raft"
+
+	// versionHeader tells the other side, with an upgrade and with its answer, which version of entries this one reads.
+	versionHeader = "Quern-Entry-Version"
 )
 
 // stream carries raft's connections over the HTTP port: a listener whose connections come from a handler.
 type stream struct {
 	address  string
+	version  int
 	dial     func(ctx context.Context, address string) (net.Conn, error)
+	report   func() Report
 	incoming chan net.Conn
 	closed   chan struct{}
 	once     sync.Once
 
-	mu    sync.Mutex
-	conns map[*trackedConn]struct{} // all that are open, both ways
-	open  sync.WaitGroup
+	mu       sync.Mutex
+	conns    map[*trackedConn]struct{} // all that are open, both ways
+	versions map[string]int            // of entries, by the address of those that were last connected to
+	open     sync.WaitGroup
 }
 
 var _ raft.StreamLayer = (*stream)(nil)
 
-func newStream(address string, dial func(ctx context.Context, address string) (net.Conn, error)) *stream {
+func newStream(address string, version int, dial func(ctx context.Context, address string) (net.Conn, error), report func() Report) *stream {
 	return &stream{
-		address: address, dial: dial, incoming: make(chan net.Conn), closed: make(chan struct{}),
-		conns: map[*trackedConn]struct{}{},
+		address: address, version: version, dial: dial, report: report, incoming: make(chan net.Conn), closed: make(chan struct{}),
+		conns: map[*trackedConn]struct{}{}, versions: map[string]int{},
 	}
 }
 
-// ServeHTTP answers an upgrade and hands the connection to Accept.
+// ServeHTTP answers an upgrade and hands the connection to Accept, or says how this node is.
 func (s *stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Accept") == reportType {
+		s.serveReport(w)
+		return
+	}
 	if r.Header.Get("Upgrade") != protocol {
 		w.Header().Set("Upgrade", protocol)
 		http.Error(w, "this path is for coordinators", http.StatusUpgradeRequired)
@@ -54,7 +65,7 @@ func (s *stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "cannot upgrade this connection: use HTTP/1.1", http.StatusHTTPVersionNotSupported)
 		return
 	}
-	fmt.Fprintf(buffered, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", protocol)
+	fmt.Fprintf(buffered, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n%s: %d\r\n\r\n", protocol, versionHeader, s.version)
 	if err := errors.Join(buffered.Flush(), conn.SetDeadline(time.Time{})); err != nil {
 		conn.Close()
 		return
@@ -84,13 +95,16 @@ func (s *stream) Addr() net.Addr { return address(s.address) }
 
 // Dial connects to a peer.
 func (s *stream) Dial(to raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	if string(to) == s.address {
+		return s.loop()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	conn, err := s.dial(ctx, string(to))
 	if err != nil {
 		return nil, fmt.Errorf("dial coordinator %s: %w", to, err)
 	}
-	reader, err := upgrade(conn, string(to), timeout)
+	reader, err := s.upgrade(conn, string(to), timeout)
 	if err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("connect to coordinator %s: %w", to, err)
@@ -104,11 +118,22 @@ func (s *stream) Dial(to raft.ServerAddress, timeout time.Duration) (net.Conn, e
 	}
 }
 
-func upgrade(conn net.Conn, host string, timeout time.Duration) (*bufio.Reader, error) {
+// loop connects the node to itself: see standAtOnce. Its server need not run for that.
+func (s *stream) loop() (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case s.incoming <- s.track(far, bufio.NewReader(far)):
+		return s.track(near, bufio.NewReader(near)), nil
+	case <-s.closed:
+		return nil, errors.Join(net.ErrClosed, near.Close(), far.Close())
+	}
+}
+
+func (s *stream) upgrade(conn net.Conn, host string, timeout time.Duration) (*bufio.Reader, error) {
 	if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
 		return nil, err
 	}
-	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", Path, host, protocol); err != nil {
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: %s\r\n%s: %d\r\n\r\n", Path, host, protocol, versionHeader, s.version); err != nil {
 		return nil, err
 	}
 	reader := bufio.NewReader(conn)
@@ -120,6 +145,13 @@ func upgrade(conn net.Conn, host string, timeout time.Duration) (*bufio.Reader, 
 	if response.StatusCode != http.StatusSwitchingProtocols {
 		return nil, fmt.Errorf("answered %s: is it a coordinator of this cluster?", response.Status)
 	}
+	version, err := strconv.Atoi(response.Header.Get(versionHeader))
+	if err != nil {
+		version = oldestEntries // a build that does not say
+	}
+	s.mu.Lock()
+	s.versions[host] = version
+	s.mu.Unlock()
 	return reader, conn.SetDeadline(time.Time{})
 }
 

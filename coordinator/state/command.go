@@ -228,13 +228,16 @@ func (e Entry) Encode() ([]byte, error) {
 // DecodeEntry reads a log entry. It refuses a version or a command that this build does not know: a coordinator that
 // skipped such an entry would no longer know what the others know, so it has to stop instead. An unknown field inside
 // a known command is ignored: a change that matters raises EntryVersion.
-func DecodeEntry(data []byte) (Entry, error) {
+func DecodeEntry(data []byte) (Entry, error) { return DecodeEntryUpTo(data, EntryVersion) }
+
+// DecodeEntryUpTo is [DecodeEntry] of a build that reads entries up to a version.
+func DecodeEntryUpTo(data []byte, version int) (Entry, error) {
 	var e Entry
 	if err := json.Unmarshal(data, &e); err != nil {
 		return Entry{}, fmt.Errorf("decode log entry: %w", err)
 	}
-	if e.Version < 1 || e.Version > EntryVersion {
-		return Entry{}, fmt.Errorf("log entry of version %d; this build reads up to version %d: upgrade this coordinator", e.Version, EntryVersion)
+	if e.Version < 1 || e.Version > version {
+		return Entry{}, fmt.Errorf("log entry of version %d; this build reads up to version %d: upgrade this coordinator", e.Version, version)
 	}
 	for i, c := range e.Commands {
 		if !c.known() {

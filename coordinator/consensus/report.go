@@ -1,0 +1,128 @@
+package consensus
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/quern-engine/quern/coordinator/state"
+)
+
+// Report is how a node sees itself and the others.
+type Report struct {
+	ID      string `json:"id"`
+	Build   string `json:"build"`
+	Entries int    `json:"entries"` // newest version of log entries that it reads
+	Term    uint64 `json:"term"`
+	Leader  string `json:"leader,omitempty"`  // id
+	Applied uint64 `json:"applied"`           // log index of the newest command that it has applied
+	Last    uint64 `json:"last"`              // log index of its newest entry; 0: it has none
+	Contact int64  `json:"contact,omitempty"` // since the leader's last word, in ns
+	// Members are those that it knows, itself included, unless it was removed or has not been made one.
+	Members  []Member `json:"members"`
+	DiskFree uint64   `json:"disk_free"` // bytes of the state directory's file system
+	DiskLow  bool     `json:"disk_low,omitempty"`
+	Trouble  string   `json:"trouble,omitempty"` // what is wrong with its disk, in words
+}
+
+// Report tells how this node is.
+func (n *Node) Report() Report {
+	leader, _ := n.Leader()
+	r := Report{
+		ID: n.id, Build: n.build, Entries: n.reads, Term: n.Term(), Leader: leader, Last: n.raft.LastIndex(), Members: n.Members(),
+	}
+	r.Applied = n.applyIndex()
+	if last := n.raft.LastContact(); !last.IsZero() && !n.IsLeader() {
+		r.Contact = int64(time.Since(last))
+	}
+	r.DiskFree, r.DiskLow = space(n.dir)
+	if trouble := n.vault.trouble.Load(); trouble != nil {
+		r.Trouble = *trouble
+	}
+	return r
+}
+
+func (n *Node) applyIndex() (index uint64) {
+	n.Read(func(m *state.Machine) { index = m.Index() })
+	return index
+}
+
+// DiskLow reports that the state directory is running out of space, or has.
+func (n *Node) DiskLow() bool {
+	_, low := space(n.dir)
+	return low || n.vault.full.Load()
+}
+
+const (
+	reportType = "application/vnd.quern.coordinator+json"
+	askTimeout = 2 * time.Second
+)
+
+func (s *stream) serveReport(w http.ResponseWriter) {
+	data, err := json.Marshal(s.report())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", reportType)
+	w.Write(data) // an error means that the caller has gone
+}
+
+// Ask has the node at an address report. It goes the way of raft's connections, and so knows whether they would work.
+func (n *Node) Ask(ctx context.Context, address string) (r Report, err error) {
+	if address == n.address {
+		return n.Report(), nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	conn, err := n.stream.dial(ctx, address)
+	if err != nil {
+		return r, fmt.Errorf("dial coordinator %s: %w", address, err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nAccept: %s\r\n\r\n", Path, address, reportType); err != nil {
+		return r, fmt.Errorf("ask coordinator %s: %w", address, err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return r, fmt.Errorf("ask coordinator %s: %w", address, err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return r, fmt.Errorf("coordinator %s answers %s: is it one of this cluster, and of this version?", address, response.Status)
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&r); err != nil {
+		return r, fmt.Errorf("coordinator %s: %w", address, err)
+	}
+	n.stream.mu.Lock()
+	n.stream.versions[address] = max(r.Entries, oldestEntries)
+	n.stream.mu.Unlock()
+	return r, nil
+}
+
+// Member is a coordinator as the log has it.
+type Member struct {
+	ID      string `json:"id"`
+	Address string `json:"address"`
+	Voter   bool   `json:"voter"`
+}
+
+// Members are all coordinators of the cluster as far as this one knows, in order of their ids.
+func (n *Node) Members() []Member {
+	future := n.raft.GetConfiguration()
+	if future.Error() != nil {
+		return nil // it never fails: it is what this node keeps at hand
+	}
+	var members []Member
+	for _, s := range future.Configuration().Servers {
+		members = append(members, Member{ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter})
+	}
+	return inOrder(members)
+}

@@ -39,14 +39,14 @@ var digestPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // there never changes, so there is no lock: a blob appears whole, by the rename of a finished file.
 type blobs struct {
 	dir      string
-	peers    []string // host:port
+	peers    func() []string // host:port
 	volatile bool
 	scheme   string // of the peers
 	http     *http.Client
 	copies   sync.WaitGroup
 }
 
-func openBlobs(o *Options) (*blobs, error) {
+func openBlobs(o *Options, peers func() []string) (*blobs, error) {
 	dir := filepath.Join(o.StateDir, "blobs")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("create blob folder: %w", err)
@@ -61,7 +61,7 @@ func openBlobs(o *Options) (*blobs, error) {
 		}
 	}
 	return &blobs{
-		dir: dir, peers: o.peerAddresses(), volatile: o.Volatile,
+		dir: dir, peers: peers, volatile: o.Volatile,
 		scheme: o.Identity.Scheme(), http: &http.Client{Transport: client.NewTransport(o.Identity)},
 	}, nil
 }
@@ -170,7 +170,7 @@ func (b *blobs) open(ctx context.Context, digest string) (*os.File, error) {
 		return f, err
 	}
 	var problems []error
-	for _, peer := range b.peers {
+	for _, peer := range b.peers() {
 		err := b.fetch(ctx, peer, digest)
 		if err == nil {
 			return os.Open(b.path(digest))
@@ -239,16 +239,17 @@ func (b *blobs) ask(ctx context.Context, method, peer, digest string, body io.Re
 // spread copies blobs to the peers and returns when a majority of the coordinators, this one included, has each of
 // them. The other copies go on: life bounds them.
 func (b *blobs) spread(ctx, life context.Context, digests ...string) error {
-	if len(b.peers) == 0 {
+	peers := b.peers()
+	if len(peers) == 0 {
 		return nil
 	}
-	results := make(chan error, len(b.peers))
-	for _, peer := range b.peers {
+	results := make(chan error, len(peers))
+	for _, peer := range peers {
 		b.copies.Go(func() { results <- b.copyAll(life, peer, digests) })
 	}
-	majority := (len(b.peers)+1)/2 + 1
+	majority := (len(peers)+1)/2 + 1
 	have, failed := 1, []string(nil)
-	for range b.peers {
+	for range peers {
 		if have >= majority {
 			break
 		}
@@ -264,7 +265,7 @@ func (b *blobs) spread(ctx, life context.Context, digests ...string) error {
 		}
 	}
 	if have < majority {
-		return api.Errorf(api.CodeUnavailable, "the plan could be copied to %d of %d coordinators only: %s", have, len(b.peers)+1, strings.Join(failed, "; "))
+		return api.Errorf(api.CodeUnavailable, "the plan could be copied to %d of %d coordinators only: %s", have, len(peers)+1, strings.Join(failed, "; "))
 	}
 	return nil
 }

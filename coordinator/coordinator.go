@@ -22,6 +22,7 @@ type Coordinator struct {
 	options  Options
 	log      *slog.Logger
 	listener net.Listener
+	address  string // where peers reach it; empty if it stays alone
 	blobs    *blobs
 	gate     *gate
 	node     *consensus.Node
@@ -52,6 +53,7 @@ func New(o Options) (*Coordinator, error) {
 		}
 		c.listener = l
 	}
+	c.address = o.address(c.listener)
 	c.server = &http.Server{
 		Handler:     secure.NewGuard(c.routes(), secure.GuardOptions{Identity: o.Identity, Tokens: o.Tokens, Log: c.log}),
 		HTTP2:       &http.HTTP2Config{MaxReadFrameSize: 1 << 20, MaxConcurrentStreams: 1000},
@@ -73,12 +75,13 @@ func (c *Coordinator) Start(ctx context.Context) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if c.blobs, err = openBlobs(&c.options); err != nil {
+	if c.blobs, err = openBlobs(&c.options, c.peerAddresses); err != nil {
 		return err
 	}
 	c.node, err = consensus.Open(consensus.Options{
-		ID: c.options.ID, Dir: filepath.Join(c.options.StateDir, "raft"), Peers: c.options.Peers, Volatile: c.options.Volatile,
-		Election: c.options.Election, Dial: c.dialPeer, Log: c.log,
+		ID: c.options.ID, Dir: filepath.Join(c.options.StateDir, "raft"), Address: c.address, Peers: c.options.Peers,
+		Join: len(c.options.Join) > 0, Volatile: c.options.Volatile, Election: c.options.Election, Dial: c.dialPeer,
+		Build: c.options.Build, Log: c.log,
 	})
 	if err != nil {
 		return fmt.Errorf("start coordinator %s: %w", c.options.ID, err)
@@ -90,6 +93,12 @@ func (c *Coordinator) Start(ctx context.Context) (err error) {
 	})
 	c.loops.Go(c.followLeadership)
 	c.loops.Go(func() { c.collectLoop(c.life()) })
+	if c.address != "" {
+		c.loops.Go(func() { c.tend(c.life()) })
+	}
+	if len(c.options.Join) > 0 {
+		c.loops.Go(func() { c.join(c.life()) })
+	}
 	return nil
 }
 
@@ -158,7 +167,7 @@ func (c *Coordinator) followLeadership() {
 			end = c.beginTerm()
 		}
 	}
-	if err := c.node.Halted(); err != nil {
+	if err := c.Failure(); err != nil {
 		c.log.Error("this coordinator cannot go on", "error", err)
 	}
 }
@@ -202,11 +211,14 @@ func (c *Coordinator) logEvent(ctx context.Context, e state.Event) {
 	c.log.Log(ctx, level, string(e.Kind), args...)
 }
 
-func (o *Options) peerAddresses() []string {
-	var addresses []string
-	for id, a := range o.Peers {
-		if id != o.ID {
-			addresses = append(addresses, a)
+// peerAddresses are those of the other coordinators that vote at this moment.
+func (c *Coordinator) peerAddresses() (addresses []string) {
+	if c.address == "" {
+		return nil
+	}
+	for _, m := range c.node.Members() {
+		if m.ID != c.options.ID && m.Voter {
+			addresses = append(addresses, m.Address)
 		}
 	}
 	return addresses

@@ -475,7 +475,7 @@ func TestRoutesForPeople(t *testing.T) {
 	defer transport.CloseIdleConnections()
 	plain := &http.Client{Transport: transport} // HTTP/1.1
 	for path, want := range map[string]int{
-		"/healthz": 200, "/readyz": 200, "/v1/runs": 200, "/v1/blobs/zz": 400, "/v1/runs/none": 404, "/v1/raft": 404, "/nothing": 404,
+		"/healthz": 200, "/readyz": 200, "/v1/runs": 200, "/v1/blobs/zz": 400, "/v1/runs/none": 404, "/v1/raft": 426, "/v1/cluster": 200, "/nothing": 404,
 		"/v1/runs/x?wait=soon": 400,
 	} {
 		response, err := plain.Get("http://" + c.peers["c1"] + path)

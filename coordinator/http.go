@@ -39,13 +39,17 @@ func (c *Coordinator) routes() []secure.Route {
 		{Pattern: "PUT /v1/blobs/{digest}", For: users, Body: maxBlob, Handler: c.handle(c.putBlob)},
 		{Pattern: "GET /v1/blobs/{digest}", For: all, Handler: c.handle(c.getBlob)}, // and HEAD
 
-		{Pattern: "POST /v1/runs", For: users, Body: maxBody, Handler: c.leaderOnly(c.submit)},
+		{Pattern: "POST /v1/runs", For: users, Body: maxBody, Handler: c.leaderOnly(c.whileRoom(c.submit))},
 		{Pattern: "GET /v1/runs", For: users, Handler: c.leaderOnly(c.runs)},
 		{Pattern: "GET /v1/runs/{run}", For: users, Handler: c.leaderOnly(c.status)},
 		{Pattern: "POST /v1/runs/{run}/cancel", For: users, Handler: c.leaderOnly(c.cancel)},
 		{Pattern: "POST /v1/runs/{run}/release", For: users, Handler: c.leaderOnly(c.release)},
 		{Pattern: "GET /v1/runs/{run}/stages/{stage}/outputs", For: all, Handler: c.leaderOnly(c.outputs)},
 		{Pattern: "DELETE /v1/runs/{run}", For: users, Handler: c.leaderOnly(c.purge)},
+		{Pattern: "GET /v1/cluster", For: users, Handler: c.handle(c.cluster)},
+		{Pattern: "POST /v1/cluster/members", For: users, Handler: c.leaderOnly(c.addMember)},
+		{Pattern: "DELETE /v1/cluster/members/{id}", For: users, Handler: c.leaderOnly(c.removeMember)},
+		{Pattern: "POST /v1/cluster/transfer", For: users, Handler: c.leaderOnly(c.transfer)},
 		{Pattern: "GET /v1/workers", For: users, Handler: c.leaderOnly(c.workers)},
 
 		{Pattern: "POST /v1/workers/register", For: workers, Handler: c.leaderOnly(c.register)},
@@ -96,7 +100,7 @@ func (c *Coordinator) leaderOnly(f func(http.ResponseWriter, *http.Request, *ter
 // waits for that rather than ask again and again.
 func (c *Coordinator) leading(ctx context.Context) *term {
 	t := c.term.Load()
-	if t == nil && len(c.options.Peers) == 0 {
+	if t == nil && c.node.Alone() {
 		timer := time.NewTimer(soon)
 		defer timer.Stop()
 		select {
@@ -133,10 +137,13 @@ func (c *Coordinator) explain(err error) *api.Error {
 		answer  *api.Error
 		mistake *source.Error
 		failure *plan.Failure
+		refusal consensus.RefusedError
 	)
 	switch {
 	case errors.As(err, &answer):
 		return answer
+	case errors.As(err, &refusal):
+		return api.Errorf(api.CodeConflict, "%s", refusal)
 	case errors.Is(err, consensus.ErrNotLeader):
 		if leader := c.leaderAddress(); leader != "" {
 			e := api.Errorf(api.CodeNotLeader, "coordinator %s does not lead; ask %s", c.options.ID, leader)

@@ -47,8 +47,17 @@ type Options struct {
 	// Listen is host:port; a free port of loopback if empty. Listener is used instead if it is set.
 	Listen   string
 	Listener net.Listener
-	// Peers are all coordinators by id, this one included, as host:port. Empty, or only this one: it is alone.
+	// Alone says that there will never be other coordinators: this one leads within milliseconds.
+	Alone bool
+	// Advertise is host:port where other coordinators reach this one: as in Peers, or the address of the listener, if empty.
+	Advertise string
+	// Peers are the coordinators that begin a cluster, by id, this one included, as host:port; none is this one by itself, to
+	// which others can be added. They count on an empty state directory only: after that, what the log says does.
 	Peers map[string]string
+	// Join are coordinators, as URLs or host:port, to be asked to add this one to their cluster.
+	Join []string
+	// Build names the program in answers.
+	Build string
 	// Identity is shown to workers, peers and callers, and Tokens are those that callers may show. Both or none: without
 	// them, only a loopback address is served.
 	Identity *secure.Identity
@@ -78,11 +87,6 @@ type Options struct {
 }
 
 func (o *Options) ensureDefaults() {
-	if len(o.Peers) == 1 {
-		if _, self := o.Peers[o.ID]; self {
-			o.Peers = nil
-		}
-	}
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"
 		if a, ok := o.Peers[o.ID]; ok {
@@ -106,7 +110,7 @@ func (o *Options) ensureDefaults() {
 	}
 	if o.Heartbeat == 0 {
 		o.Heartbeat = o.Lease / 10
-		if len(o.Peers) == 0 {
+		if len(o.Peers) <= 1 && len(o.Join) == 0 {
 			o.Heartbeat = min(o.Heartbeat, 200*time.Millisecond)
 		}
 	}
@@ -116,6 +120,19 @@ func (o *Options) ensureDefaults() {
 	if o.Clock == nil {
 		o.Clock = realClock{}
 	}
+}
+
+// address is where peers reach this coordinator.
+func (o *Options) address(l net.Listener) string {
+	switch {
+	case o.Alone:
+		return ""
+	case o.Advertise != "":
+		return o.Advertise
+	case o.Peers[o.ID] != "":
+		return o.Peers[o.ID]
+	}
+	return l.Addr().String()
 }
 
 func (o *Options) validate() error {

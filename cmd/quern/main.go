@@ -68,7 +68,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newRunCommand(), newSQLCommand(), newExplainCommand(), newFunctionsCommand(),
-		newSubmitCommand(), newRunsCommand(), newStatusCommand(), newCancelCommand(), newPurgeCommand(), newWorkersCommand(),
+		newSubmitCommand(), newRunsCommand(), newStatusCommand(), newCancelCommand(), newPurgeCommand(), newWorkersCommand(), newClusterCommand(),
 		newCoordinatorCommand(), newWorkerCommand(), newCertsCommand(), newVersionCommand(),
 	)
 	for _, c := range root.Commands() {

@@ -4,102 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/quern-engine/quern/cmd/quern/assembly"
-	"github.com/quern-engine/quern/coordinator"
-	"github.com/quern-engine/quern/plan"
-	"github.com/quern-engine/quern/planner"
 	"github.com/quern-engine/quern/storage"
 	"github.com/quern-engine/quern/worker"
 )
-
-func newCoordinatorCommand() *cobra.Command {
-	var (
-		id, listen, state, peers string
-		credentials              serverFlags
-		limits                   limitFlags
-		verbose                  bool
-	)
-	cmd := &cobra.Command{
-		Use:   "coordinator",
-		Short: "Run a coordinator",
-		Example: "  quern coordinator --id c1 --listen 127.0.0.1:7071 --state /var/lib/quern/c1 \\\n" +
-			"    --peers c1=127.0.0.1:7071,c2=127.0.0.1:7072,c3=127.0.0.1:7073",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := plan.ValidateID("--id", id); err != nil {
-				return usageError{err}
-			}
-			members, err := parsePeers(peers, id, listen)
-			if err != nil {
-				return err
-			}
-			if state == "" {
-				return usageError{fmt.Errorf("--state is needed: the folder that keeps the log")}
-			}
-			if err := credentials.check(cmd, listen); err != nil {
-				return err
-			}
-			identity, tokens, err := credentials.open(verbose)
-			if err != nil {
-				return err
-			}
-			store := storage.New()
-			options := coordinator.Options{
-				ID: id, Listen: listen, StateDir: state, Peers: members, Identity: identity, Tokens: tokens,
-				Plan: assembly.PlanWith(store, planner.Options{}), Store: store, Log: newLogger(verbose),
-			}
-			limits.apply(&options)
-			node, err := coordinator.New(options)
-			if err != nil {
-				return errors.Join(err, store.Close())
-			}
-			if err := node.Start(cmd.Context()); err != nil {
-				return errors.Join(err, node.Close(), store.Close())
-			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "coordinator %s listens on %s\n", id, node.Addr())
-			<-cmd.Context().Done()
-			return errors.Join(node.Close(), store.Close())
-		},
-	}
-	cmd.Flags().StringVar(&id, "id", "c1", "name of this coordinator among its peers")
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:7071", "address to listen on")
-	cmd.Flags().StringVar(&state, "state", "", "folder for the log and plans")
-	cmd.Flags().StringVar(&peers, "peers", "", "all coordinators, this one included: id=host:port,… (default: this one alone)")
-	credentials.register(cmd, true)
-	limits.register(cmd)
-	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log what the coordinator does")
-	return cmd
-}
-
-// parsePeers reads id=host:port pairs.
-func parsePeers(text, id, listen string) (map[string]string, error) {
-	if text == "" {
-		return map[string]string{id: listen}, nil
-	}
-	members := map[string]string{}
-	for _, pair := range strings.Split(text, ",") {
-		name, address, ok := strings.Cut(pair, "=")
-		if !ok || plan.ValidateID("peer", name) != nil {
-			return nil, usageError{fmt.Errorf("--peers %s: write id=host:port,…", text)}
-		}
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			return nil, usageError{fmt.Errorf("--peers %s: %w", pair, err)}
-		}
-		if _, twice := members[name]; twice {
-			return nil, usageError{fmt.Errorf("--peers: %s is given twice", name)}
-		}
-		members[name] = address
-	}
-	if _, ok := members[id]; !ok {
-		return nil, usageError{fmt.Errorf("--peers must include this coordinator, %s", id)}
-	}
-	return members, nil
-}
 
 func newWorkerCommand() *cobra.Command {
 	var (
@@ -176,7 +88,7 @@ func checkAdvertised(listen, advertise string) error {
 		return usageError{fmt.Errorf("--%s %s: %w", flag, address, err)}
 	}
 	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
-		return usageError{fmt.Errorf("--%s %s: say with --advertise where other workers reach it", flag, address)}
+		return usageError{fmt.Errorf("--%s %s: say with --advertise where others reach it", flag, address)}
 	}
 	return nil
 }

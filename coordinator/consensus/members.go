@@ -81,7 +81,7 @@ func (n *Node) AddMember(ctx context.Context, id, address string, ready func(con
 			return false, refused("%s is the address of coordinator %s", address, other.ID)
 		}
 	}
-	report, err := n.Ask(ctx, address)
+	report, err := n.askPatiently(ctx, address)
 	if err == nil {
 		err = n.acceptable(ctx, report, m, known, id, address)
 	}
@@ -112,6 +112,23 @@ func (n *Node) AddMember(ctx context.Context, id, address string, ready func(con
 	}
 	n.log.Info("a coordinator has joined", "id", id, "address", address)
 	return true, nil
+}
+
+// askPatiently is Ask, again and again for a while: the node may be starting just now.
+func (n *Node) askPatiently(ctx context.Context, address string) (r Report, err error) {
+	until := time.Now().Add(askTimeout)
+	for {
+		if r, err = n.Ask(ctx, address); err == nil || time.Now().After(until) {
+			return r, err
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return r, err
+		case <-n.stop:
+			return r, ErrClosed
+		}
+	}
 }
 
 // asRefusal makes a node that does not answer one that is not added, unless the caller has lost patience.

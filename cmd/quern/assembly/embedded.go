@@ -67,7 +67,7 @@ func StartEmbedded(opts Options) (*Embedded, error) {
 
 func (e *Embedded) start(ctx context.Context, state string, opts Options) (err error) {
 	e.node, err = coordinator.New(coordinator.Options{
-		ID: "embedded", Listen: "127.0.0.1:0", StateDir: filepath.Join(state, "coordinator"), Volatile: opts.State == "",
+		ID: "embedded", Alone: true, Listen: "127.0.0.1:0", StateDir: filepath.Join(state, "coordinator"), Volatile: opts.State == "",
 		Plan: PlanWith(e.store, opts.Planner), Store: e.store, Log: opts.Log,
 	})
 	if err != nil {

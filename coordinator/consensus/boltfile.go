@@ -71,15 +71,15 @@ func (b *boltFile) meta() (root uint64, err error) {
 		}
 		sum := fnv.New64a()
 		sum.Write(m[:56])
-		le := binary.LittleEndian
-		if le.Uint32(m) != boltMagic || le.Uint32(m[4:]) != boltVersion || le.Uint64(m[56:]) != sum.Sum64() {
+		ne := binary.NativeEndian
+		if ne.Uint32(m) != boltMagic || ne.Uint32(m[4:]) != boltVersion || ne.Uint64(m[56:]) != sum.Sum64() {
 			return 0, damagedf("first page %d is not valid", i)
 		}
-		if b.pageSize = int64(le.Uint32(m[8:])); b.pageSize < 512 || b.pageSize > 1<<20 {
+		if b.pageSize = int64(ne.Uint32(m[8:])); b.pageSize < 512 || b.pageSize > 1<<20 {
 			return 0, damagedf("first page %d speaks of pages of %d bytes", i, b.pageSize)
 		}
-		if id := le.Uint64(m[48:]); i == 0 || id > newest {
-			newest, root, b.pages = id, le.Uint64(m[16:]), le.Uint64(m[40:])
+		if id := ne.Uint64(m[48:]); i == 0 || id > newest {
+			newest, root, b.pages = id, ne.Uint64(m[16:]), ne.Uint64(m[40:])
 		}
 	}
 	if b.pages > uint64(b.size/b.pageSize) {
@@ -98,13 +98,19 @@ func (b *boltFile) tree(id uint64, low, high []byte, depth int) error {
 	if _, err := b.f.ReadAt(page, int64(id)*b.pageSize); err != nil {
 		return damagedf("page %d cannot be read: %v", id, err)
 	}
-	le := binary.LittleEndian
-	if got := le.Uint64(page); got != id {
+	ne := binary.NativeEndian
+	if got := ne.Uint64(page); got != id {
 		return damagedf("page %d says that it is page %d", id, got)
 	}
-	if more := uint64(le.Uint32(page[12:])); more > 0 {
+	if more := uint64(ne.Uint32(page[12:])); more > 0 {
 		if more >= b.pages-id {
 			return damagedf("page %d goes on for %d pages", id, more)
+		}
+		for i := id + 1; i <= id+more; i++ {
+			if b.seen[i] {
+				return damagedf("page %d goes on over page %d", id, i)
+			}
+			b.seen[i] = true
 		}
 		page = make([]byte, int64(more+1)*b.pageSize)
 		if _, err := b.f.ReadAt(page, int64(id)*b.pageSize); err != nil && !errors.Is(err, io.EOF) {
@@ -158,7 +164,7 @@ func (b *boltFile) bucket(value []byte, depth int) error {
 	if len(value) < 16 {
 		return damagedf("a bucket of %d bytes", len(value))
 	}
-	if root := binary.LittleEndian.Uint64(value); root != 0 {
+	if root := binary.NativeEndian.Uint64(value); root != 0 {
 		return b.tree(root, nil, nil, depth+1)
 	}
 	if len(value) < 16+boltHead {
@@ -169,8 +175,8 @@ func (b *boltFile) bucket(value []byte, depth int) error {
 
 // boltItems takes a page apart. What elements point to lies one after the other, right behind them.
 func boltItems(page []byte) ([]boltItem, error) {
-	le := binary.LittleEndian
-	flags, count := le.Uint16(page[8:]), int(le.Uint16(page[10:]))
+	ne := binary.NativeEndian
+	flags, count := ne.Uint16(page[8:]), int(ne.Uint16(page[10:]))
 	if flags != boltBranch && flags != boltLeaf {
 		return nil, damagedf("flags %#x", flags)
 	}
@@ -183,14 +189,14 @@ func boltItems(page []byte) ([]boltItem, error) {
 		}
 		e := page[from : from+boltElement]
 		var item boltItem
-		position, keySize, valueSize := int(le.Uint32(e)), int(le.Uint32(e[4:])), 0
+		position, keySize, valueSize := int(ne.Uint32(e)), int(ne.Uint32(e[4:])), 0
 		if flags == boltLeaf {
-			position, keySize, valueSize = int(le.Uint32(e[4:])), int(le.Uint32(e[8:])), int(le.Uint32(e[12:]))
-			item.bucket = le.Uint32(e) == boltBucket
-			if f := le.Uint32(e); f > boltBucket {
+			position, keySize, valueSize = int(ne.Uint32(e[4:])), int(ne.Uint32(e[8:])), int(ne.Uint32(e[12:]))
+			item.bucket = ne.Uint32(e) == boltBucket
+			if f := ne.Uint32(e); f > boltBucket {
 				return nil, damagedf("element %d has flags %#x", i, f)
 			}
-		} else if item.child = le.Uint64(e[8:]); item.child == 0 {
+		} else if item.child = ne.Uint64(e[8:]); item.child == 0 {
 			return nil, damagedf("element %d has no page", i)
 		}
 		if from+position != at || at+keySize+valueSize > len(page) {

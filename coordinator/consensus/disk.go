@@ -110,6 +110,10 @@ func (n *Node) inspect(o Options, snapshots raft.SnapshotStore) error {
 	if err != nil {
 		return fmt.Errorf("list snapshots in %s: %w", dir, err)
 	}
+	if newest > 0 && !n.hasTerm() {
+		return &DamageError{ID: o.ID, Path: logPath(o), Err: fmt.Errorf(
+			"%w: it is empty, and there is a snapshot up to index %d", errDamaged, newest)}
+	}
 	first, err := n.vault.FirstIndex()
 	if err != nil {
 		return &DamageError{ID: o.ID, Path: logPath(o), Err: err}
@@ -136,6 +140,13 @@ func (n *Node) inspect(o Options, snapshots raft.SnapshotStore) error {
 		o.Log.Warn("the newest snapshot is damaged: an older one is used, and the log", "directory", dir, "newest", newest, "usable", usable)
 	}
 	return nil
+}
+
+// hasTerm reports that raft has been here: with a log that has gone, its term and its vote have, too, and it could vote
+// twice.
+func (n *Node) hasTerm() bool {
+	_, err := n.vault.Get([]byte("CurrentTerm"))
+	return err == nil
 }
 
 func logPath(o Options) string { return filepath.Join(o.Dir, "raft.db") }

@@ -271,3 +271,24 @@ func TestDamagedSnapshot(t *testing.T) {
 		t.Errorf("a directory without a usable snapshot: %v", err)
 	}
 }
+
+// Several callers who add the same node, as it does itself with --join and somebody does by hand, do not get in each
+// other's way.
+func TestAddedByManyAtOnce(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	h := newHouse(t, nil)
+	lead(ctx, t, h.begin("c1", false))
+	h.begin("c2", true)
+	leader := h.leader(ctx)
+	var callers sync.WaitGroup
+	for range 8 {
+		callers.Go(func() {
+			if voter, err := leader.AddMember(ctx, "c2", h.rooms["c2"].address, atOnce); err != nil || !voter {
+				t.Errorf("add: %v, %v", voter, err)
+			}
+		})
+	}
+	callers.Wait()
+	h.agree(ctx)
+}

@@ -67,6 +67,31 @@ func (n *Node) AddMember(ctx context.Context, id, address string, ready func(con
 	if n.stream == nil {
 		return false, refused("this coordinator was started without an address for others: it stays alone")
 	}
+	if voter, err := n.admit(ctx, id, address); voter || err != nil {
+		return voter, err
+	}
+	if caughtUp, err := n.awaitCatchUp(ctx, address); err != nil || !caughtUp {
+		return false, err
+	}
+	if err := ready(ctx, Member{ID: id, Address: address}); err != nil {
+		return false, err
+	}
+	n.changing.Lock()
+	defer n.changing.Unlock()
+	if m, known := find(n.Members(), id); !known || m.Address != address {
+		return false, refused("coordinator %s was removed or has moved meanwhile", id)
+	}
+	if err := n.wait(ctx, n.raft.AddVoter(raft.ServerID(id), raft.ServerAddress(address), 0, 0)); err != nil {
+		return false, err
+	}
+	n.log.Info("a coordinator has joined", "id", id, "address", address)
+	return true, nil
+}
+
+// admit makes a node a member if there is nothing against it, and says whether it has a vote.
+func (n *Node) admit(ctx context.Context, id, address string) (voter bool, err error) {
+	n.changing.Lock() // what speaks for a change must hold until it is made
+	defer n.changing.Unlock()
 	if !n.IsLeader() {
 		return false, ErrNotLeader
 	}
@@ -81,7 +106,7 @@ func (n *Node) AddMember(ctx context.Context, id, address string, ready func(con
 			return false, refused("%s is the address of coordinator %s", address, other.ID)
 		}
 	}
-	report, err := n.askPatiently(ctx, address)
+	report, err := n.Ask(ctx, address)
 	if err == nil {
 		err = n.acceptable(ctx, report, m, known, id, address)
 	}
@@ -98,37 +123,7 @@ func (n *Node) AddMember(ctx context.Context, id, address string, ready func(con
 	case m.Address != address:
 		err = n.wait(ctx, n.raft.AddNonvoter(raft.ServerID(id), raft.ServerAddress(address), 0, 0))
 	}
-	if err != nil {
-		return false, err
-	}
-	if caughtUp, err := n.awaitCatchUp(ctx, address); err != nil || !caughtUp {
-		return false, err
-	}
-	if err := ready(ctx, Member{ID: id, Address: address}); err != nil {
-		return false, err
-	}
-	if err := n.wait(ctx, n.raft.AddVoter(raft.ServerID(id), raft.ServerAddress(address), 0, 0)); err != nil {
-		return false, err
-	}
-	n.log.Info("a coordinator has joined", "id", id, "address", address)
-	return true, nil
-}
-
-// askPatiently is Ask, again and again for a while: the node may be starting just now.
-func (n *Node) askPatiently(ctx context.Context, address string) (r Report, err error) {
-	until := time.Now().Add(askTimeout)
-	for {
-		if r, err = n.Ask(ctx, address); err == nil || time.Now().After(until) {
-			return r, err
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return r, err
-		case <-n.stop:
-			return r, ErrClosed
-		}
-	}
+	return false, err
 }
 
 // asRefusal makes a node that does not answer one that is not added, unless the caller has lost patience.
@@ -188,6 +183,8 @@ func (n *Node) RemoveMember(ctx context.Context, id string, force bool) error {
 	if !n.IsLeader() {
 		return ErrNotLeader
 	}
+	n.changing.Lock()
+	defer n.changing.Unlock()
 	members := n.Members()
 	gone, known := find(members, id)
 	if !known {

@@ -50,6 +50,8 @@ type Node struct {
 	changed chan struct{} // closed and replaced after each applied entry
 	failure error         // why the node has stopped by itself
 
+	changing sync.Mutex // held while a change of membership is weighed and made
+
 	proposals  chan *proposal
 	leadership chan bool
 	failed     chan struct{} // closed when failure is set

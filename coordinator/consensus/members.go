@@ -60,6 +60,11 @@ func (n *Node) isOnlyVoter() bool {
 // Alone says that no other coordinator has a say.
 func (n *Node) Alone() bool { return n.isOnlyVoter() }
 
+const (
+	reachTime  = 3 * time.Second // as long as clients try when nobody answers
+	reachPause = 50 * time.Millisecond
+)
+
 // AddMember makes the node at an address a member: without a vote at first, so that the others need not wait for it, and
 // with one when it knows what they know and ready has returned. Until then the answer is false, and whoever asked asks
 // again. A member that has moved is given its new address.
@@ -67,6 +72,10 @@ func (n *Node) AddMember(ctx context.Context, id, address string, ready func(con
 	if n.stream == nil {
 		return false, refused("this coordinator was started without an address for others: it stays alone")
 	}
+	if !n.IsLeader() {
+		return false, ErrNotLeader
+	}
+	n.reach(ctx, address)
 	if voter, err := n.admit(ctx, id, address); voter || err != nil {
 		return voter, err
 	}
@@ -86,6 +95,23 @@ func (n *Node) AddMember(ctx context.Context, id, address string, ready func(con
 	}
 	n.log.Info("a coordinator has joined", "id", id, "address", address)
 	return true, nil
+}
+
+// reach waits for a while until a node answers: it may have been started a moment ago.
+func (n *Node) reach(ctx context.Context, address string) {
+	ctx, cancel := context.WithTimeout(ctx, reachTime)
+	defer cancel()
+	for ctx.Err() == nil {
+		if _, err := n.Ask(ctx, address); err == nil {
+			return
+		}
+		select {
+		case <-time.After(reachPause):
+		case <-ctx.Done():
+		case <-n.stop:
+			return
+		}
+	}
 }
 
 // admit makes a node a member if there is nothing against it, and says whether it has a vote.

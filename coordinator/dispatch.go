@@ -20,7 +20,7 @@ const (
 	// maxRound is how many attempts are granted at once: enough for the log to be written seldom, few enough for the
 	// first of them not to wait for the last.
 	maxRound = 2048
-	// slowLook is how often slow tasks are looked for, where nothing else happens.
+	// slowLook is how often slow tasks are looked for: looking goes through all that run.
 	slowLook = 200 * time.Millisecond
 )
 
@@ -202,7 +202,11 @@ func (c *Coordinator) choose(t *term) (chosen []schedule.Assignment, claimed []*
 		return nil, nil
 	}
 	c.node.Read(func(m *state.Machine) {
-		view := m.View(state.Look{Ready: maxRound + viewMargin, Active: c.options.MaxActive, Now: now})
+		look := state.Look{Ready: maxRound + viewMargin, Active: c.options.MaxActive}
+		if now.Sub(t.looked) >= slowLook {
+			look.Now, t.looked = now, now
+		}
+		view := m.View(look)
 		if len(view.Runs) == 0 {
 			return
 		}

@@ -20,6 +20,8 @@ type term struct {
 	wake  chan struct{} // has an item when a worker has begun to wait for work
 	over  chan struct{} // closed when the term has ended
 
+	looked time.Time // when slow tasks were last looked for; of the dispatch loop
+
 	mu      sync.Mutex  // taken after the machine's lock, where both are
 	book    *lease.Book // guarded by mu
 	waiters waiters     // guarded by mu

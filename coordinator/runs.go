@@ -83,7 +83,7 @@ func (c *Coordinator) explainWaiting(m *state.Machine, s *api.RunStatus) {
 		return
 	}
 	if n := m.Ahead(s.RunID); n >= c.options.MaxActive {
-		s.Reason = fmt.Sprintf("%d runs are before it, and %d are served at a time", n, c.options.MaxActive)
+		s.Reason = fmt.Sprintf("runs before it: %d, of which %d are served at a time", n, c.options.MaxActive)
 	}
 }
 

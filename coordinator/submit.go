@@ -75,6 +75,7 @@ func (c *Coordinator) attach(ctx context.Context, run, digest string) (*api.RunS
 			err = conflict(run)
 		default:
 			s, _ := m.Status(run)
+			c.explainWaiting(m, &s)
 			status = &s
 		}
 	})

@@ -122,15 +122,16 @@ func (r *run) next(stage, task int) plan.AttemptID {
 	return plan.AttemptID{TaskID: plan.TaskID{Run: r.ID, Stage: stage, Task: task}, Attempt: int(r.Stages[stage].List[task].Next)}
 }
 
-// A task is slow when three quarters of its stage are done and it has run half as long again as the median of these,
-// and for a second at least.
+// A task is slow when three quarters of its stage are done, or all others, and it has run half as long again as the
+// median of these, and for a second at least.
 const slowAtLeast = time.Second
 
 // slow lists second attempts for the slow tasks of a stage: for one in ten at most, so that a stage whose tasks are all
 // slower than the first ones is not run twice.
 func (r *run) slow(i int, now time.Time) []ReadyTask {
 	s := r.Stages[i]
-	if len(s.live) == 0 || 4*s.Done < 3*s.Tasks || s.Tasks < 2 || !r.ready(i) {
+	most := 4*s.Done >= 3*s.Tasks || s.Done == s.Tasks-1
+	if len(s.live) == 0 || s.Done == 0 || !most || !r.ready(i) {
 		return nil
 	}
 	limit := max(slowAtLeast.Milliseconds(), s.Took.median()*3/2)

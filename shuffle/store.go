@@ -24,6 +24,8 @@ type Store struct {
 	root  *os.Root
 	small *small // nil: every segment has a file
 	kept  *kept  // nil: every output is a segment
+
+	indexes indexes // of segments that have a file
 }
 
 // NewStore opens the store below a scratch folder, which is made if need be. What an earlier process left is still
@@ -101,9 +103,12 @@ func (s *Store) Open(id plan.AttemptID) (*segment.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	src, err := s.source(name, id)
+	src, file, err := s.source(name, id)
 	if err != nil {
 		return nil, fmt.Errorf("open shuffle segment: %w", err)
+	}
+	if index := s.indexes.get(name); index != nil && file {
+		return segment.WithIndex(src, index)
 	}
 	r, err := segment.NewReader(src)
 	if err != nil {
@@ -113,25 +118,29 @@ func (s *Store) Open(id plan.AttemptID) (*segment.Reader, error) {
 		err := fmt.Errorf("%w: segment %s says that it is %s", segment.ErrCorrupt, id, r.Attempt())
 		return nil, errors.Join(err, r.Close())
 	}
+	if file {
+		s.indexes.put(name, r.Index)
+	}
 	return r, nil
 }
 
-func (s *Store) source(name string, id plan.AttemptID) (segment.Source, error) {
+func (s *Store) source(name string, id plan.AttemptID) (src segment.Source, file bool, err error) {
 	if s.kept != nil {
 		if content, ok, err := s.kept.encoded(name, id, segment.Options{}); ok || err != nil {
-			return smallSource{bytes.NewReader(content), name}, err
+			return smallSource{bytes.NewReader(content), name}, false, err
 		}
 	}
 	if s.small != nil {
 		if content, ok := s.small.get(name); ok {
-			return smallSource{bytes.NewReader(content), name}, nil
+			return smallSource{bytes.NewReader(content), name}, false, nil
 		}
 	}
 	f, err := s.root.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, true, err
 	}
-	return segment.FileSource(f)
+	src, err = segment.FileSource(f)
+	return src, true, err
 }
 
 // Forget deletes all segments of a run. Readers that have one open can finish.
@@ -145,6 +154,7 @@ func (s *Store) Forget(run string) error {
 	if s.small != nil {
 		s.small.drop(run + "/")
 	}
+	s.indexes.drop(run + "/")
 	if err := s.root.RemoveAll(run); err != nil {
 		return fmt.Errorf("forget shuffle data of run %s: %w", run, err)
 	}
@@ -159,6 +169,7 @@ func (s *Store) Clean() error {
 	if s.small != nil {
 		s.small.drop("")
 	}
+	s.indexes.drop("")
 	dir, err := s.root.Open(".")
 	if err != nil {
 		return fmt.Errorf("clean shuffle store: %w", err)

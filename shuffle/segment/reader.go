@@ -13,9 +13,15 @@ import (
 
 // Reader reads a finished segment. It is safe for concurrent use until Close.
 type Reader struct {
-	f     Source
+	f Source
+	*Index
+}
+
+// Index is what a segment's header and index say. It does not change, and may outlive the reader it came from.
+type Index struct {
 	id    plan.AttemptID
 	parts []partitionIndex
+	size  int64 // of the segment
 }
 
 // Open opens a segment file.
@@ -58,67 +64,87 @@ func (f fileSource) Size() int64 { return f.size }
 
 // NewReader reads header, index and footer of a segment, whose source the reader owns from now on, error or not.
 func NewReader(f Source) (*Reader, error) {
-	r := &Reader{f: f}
-	if err := r.load(); err != nil {
+	index, err := load(f)
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open shuffle segment %s: %w", f.Name(), err), f.Close())
 	}
-	return r, nil
+	return &Reader{f: f, Index: index}, nil
 }
 
-func (r *Reader) load() error {
-	size := r.f.Size()
+// WithIndex is NewReader for a segment whose index was read before.
+func WithIndex(f Source, index *Index) (*Reader, error) {
+	if f.Size() != index.size {
+		err := fmt.Errorf("open shuffle segment %s: %w: %d bytes, not %d as it had", f.Name(), ErrCorrupt, f.Size(), index.size)
+		return nil, errors.Join(err, f.Close())
+	}
+	return &Reader{f: f, Index: index}, nil
+}
+
+func load(f Source) (*Index, error) {
+	size := f.Size()
 	head := make([]byte, min(size, fixedHeader+1<<16+4))
-	if _, err := r.f.ReadAt(head[:min(len(head), fixedHeader)], 0); err != nil {
-		return err
+	if _, err := f.ReadAt(head[:min(len(head), fixedHeader)], 0); err != nil {
+		return nil, err
 	}
 	// The header's length is in its fixed part; read the rest only if the magic is right.
 	if len(head) >= fixedHeader && string(head[:4]) == fileMagic {
 		head = head[:min(len(head), fixedHeader+int(binary.LittleEndian.Uint16(head[6:]))+4)]
-		if _, err := r.f.ReadAt(head, 0); err != nil {
-			return err
+		if _, err := f.ReadAt(head, 0); err != nil {
+			return nil, err
 		}
 	}
 	id, partitions, headSize, err := parseFileHeader(head)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.id = id
 	if size < int64(headSize+footerSize) {
-		return fmt.Errorf("%w: %d bytes", ErrCorrupt, size)
+		return nil, fmt.Errorf("%w: %d bytes", ErrCorrupt, size)
 	}
 	foot := make([]byte, footerSize)
-	if _, err := r.f.ReadAt(foot, size-int64(footerSize)); err != nil {
-		return err
+	if _, err := f.ReadAt(foot, size-int64(footerSize)); err != nil {
+		return nil, err
 	}
 	at, length, sum, err := parseFooter(foot, size)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	index := make([]byte, length)
-	if _, err := r.f.ReadAt(index, at); err != nil {
-		return err
+	if _, err := f.ReadAt(index, at); err != nil {
+		return nil, err
 	}
 	if crc32.Checksum(index, castagnoli) != sum {
-		return fmt.Errorf("%w: checksum of the index", ErrCorrupt)
+		return nil, fmt.Errorf("%w: checksum of the index", ErrCorrupt)
 	}
-	r.parts, err = parseIndex(index, partitions, int64(headSize), at)
-	return err
+	parts, err := parseIndex(index, partitions, int64(headSize), at)
+	if err != nil {
+		return nil, err
+	}
+	return &Index{id: id, parts: parts, size: size}, nil
 }
 
 // Attempt is whose output this is.
-func (r *Reader) Attempt() plan.AttemptID { return r.id }
+func (x *Index) Attempt() plan.AttemptID { return x.id }
 
 // Partitions is how many partitions there are.
-func (r *Reader) Partitions() int { return len(r.parts) }
+func (x *Index) Partitions() int { return len(x.parts) }
 
 // Infos says what is in each partition, as Commit did.
-func (r *Reader) Infos() []PartitionInfo { return infos(r.parts) }
+func (x *Index) Infos() []PartitionInfo { return infos(x.parts) }
 
 // Blocks are a partition's blocks in order. The partition must exist; the slice must not be changed.
-func (r *Reader) Blocks(partition int) []BlockRef { return r.parts[partition].blocks }
+func (x *Index) Blocks(partition int) []BlockRef { return x.parts[partition].blocks }
 
 // Rows is a partition's row count.
-func (r *Reader) Rows(partition int) int64 { return r.parts[partition].rows }
+func (x *Index) Rows(partition int) int64 { return x.parts[partition].rows }
+
+// Footprint is about how much memory the index takes, in bytes.
+func (x *Index) Footprint() int64 {
+	n := int64(64 + len(x.id.Run))
+	for i := range x.parts {
+		n += 64 + 24*int64(len(x.parts[i].blocks))
+	}
+	return n
+}
 
 // Raw reads a frame as it is stored, unverified: the receiver does that.
 func (r *Reader) Raw(ref BlockRef) *io.SectionReader {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"sync"
 
@@ -73,7 +72,8 @@ func (h *handler) stream(w io.Writer, req fetchRequest, buf []byte) error {
 			if p > from || i > 0 {
 				m.Skip = 0
 			}
-			if more, err := h.send(w, req, p, m, buf); err != nil || !more {
+			verify := req.Verify && p == from && i == 0
+			if more, err := h.send(w, req, p, m, verify, buf); err != nil || !more {
 				return err
 			}
 		}
@@ -90,41 +90,53 @@ func refuse(w http.ResponseWriter, status int, message string) {
 
 // send sends one map output, or why it cannot; in the latter case more is false. An error is about the connection, or
 // a disk that fails in the middle.
-func (h *handler) send(w io.Writer, req fetchRequest, partition int, m mapRange, buf []byte) (more bool, err error) {
+func (h *handler) send(w io.Writer, req fetchRequest, partition int, m mapRange, verify bool, buf []byte) (more bool, err error) {
 	id := plan.AttemptID{TaskID: plan.TaskID{Run: req.Run, Stage: req.Stage, Task: m.Task}, Attempt: m.Attempt}
-	seg, err := h.store.Open(id)
-	if err == nil && (partition >= seg.Partitions() || m.Skip > len(seg.Blocks(partition))) {
-		err = errors.Join(fmt.Errorf("segment %s has no partition %d with %d blocks", id, partition, m.Skip), seg.Close())
+	seg, err := h.store.openSound(id)
+	if err == nil {
+		defer func() { err = errors.Join(err, seg.Close()) }()
+		if partition >= seg.Partitions() || m.Skip > len(seg.Blocks(partition)) {
+			err = fmt.Errorf("segment %s has no partition %d with %d blocks", id, partition, m.Skip)
+		}
+	}
+	var s span
+	if err == nil {
+		if s = spanOf(seg.Blocks(partition), m); verify {
+			err = h.store.check(seg, partition, s.first, s.end)
+		}
 	}
 	if err != nil {
-		code := codeUnusable
-		if errors.Is(err, fs.ErrNotExist) {
-			code = codeMissing
-		}
-		_, err = w.Write(mark{kind: markError, code: code, task: m.Task, attempt: m.Attempt, text: err.Error()}.append(nil))
+		_, err = w.Write(mark{kind: markError, code: codeOf(err), task: m.Task, attempt: m.Attempt, text: err.Error()}.append(nil))
 		return false, err
 	}
-	defer func() { err = errors.Join(err, seg.Close()) }()
-	return true, sendBlocks(w, seg, partition, m, buf)
+	return true, sendBlocks(w, seg, partition, m, s, buf)
 }
 
-// sendBlocks sends the blocks that hold the wanted rows and that the reader does not have yet.
-func sendBlocks(w io.Writer, seg *segment.Reader, partition int, m mapRange, buf []byte) error {
-	blocks := seg.Blocks(partition)
+// span is the blocks first ≤ block < end of a partition, whose rows are row ≤ … < last.
+type span struct {
+	first, end int
+	row, last  int64
+}
+
+// spanOf is the blocks that hold the wanted rows and that the reader does not have yet.
+func spanOf(blocks []segment.BlockRef, m mapRange) (s span) {
 	rows := func(block int) int64 { return int64(blocks[block].Rows) }
-	first, row := find(len(blocks), rows, m.Row)
-	for ; first < m.Skip; first++ {
-		row += rows(first)
+	s.first, s.row = find(len(blocks), rows, m.Row)
+	for ; s.first < m.Skip; s.first++ {
+		s.row += rows(s.first)
 	}
-	end, last := first, row
-	for ; end < len(blocks) && last < m.end(); end++ {
-		last += rows(end)
+	for s.end, s.last = s.first, s.row; s.end < len(blocks) && s.last < m.end(); s.end++ {
+		s.last += rows(s.end)
 	}
-	begin := mark{kind: markBegin, task: m.Task, attempt: m.Attempt, blocks: end - first, first: first, rows: row}
+	return s
+}
+
+func sendBlocks(w io.Writer, seg *segment.Reader, partition int, m mapRange, s span, buf []byte) error {
+	begin := mark{kind: markBegin, task: m.Task, attempt: m.Attempt, blocks: s.end - s.first, first: s.first, rows: s.row}
 	if _, err := w.Write(begin.append(nil)); err != nil {
 		return err
 	}
-	for _, ref := range blocks[first:end] {
+	for _, ref := range seg.Blocks(partition)[s.first:s.end] {
 		n, err := io.CopyBuffer(w, seg.Raw(ref), buf)
 		if err == nil && n != int64(ref.Length) {
 			err = io.ErrUnexpectedEOF
@@ -133,6 +145,6 @@ func sendBlocks(w io.Writer, seg *segment.Reader, partition int, m mapRange, buf
 			return err
 		}
 	}
-	_, err := w.Write(mark{kind: markEnd, task: m.Task, attempt: m.Attempt, blocks: end, rows: last}.append(nil))
+	_, err := w.Write(mark{kind: markEnd, task: m.Task, attempt: m.Attempt, blocks: s.end, rows: s.last}.append(nil))
 	return err
 }

@@ -45,6 +45,11 @@ func (s *localSource) next(_ context.Context, at place) (block, error) {
 		b.batch = s.batches[b.sequence]
 		return b, nil
 	}
+	if at.suspect {
+		if err := s.store.check(s.seg, s.partition, b.sequence, b.sequence+1); err != nil {
+			return block{}, &lostError{reason: err.Error()}
+		}
+	}
 	var err error
 	b.frame, s.buf, err = s.seg.ReadBlock(s.partition, b.sequence, s.buf)
 	return b, err
@@ -72,7 +77,11 @@ func (s *localSource) open(at place) error {
 		return &lostError{reason: err.Error()}
 	}
 	if !ok {
-		if s.seg, err = s.store.Open(id); err != nil {
+		s.seg, err = s.store.openSound(id)
+		if lacksFiles(err) {
+			return err
+		}
+		if err != nil {
 			return &lostError{reason: err.Error()}
 		}
 		if at.partition >= s.seg.Partitions() {

@@ -109,6 +109,9 @@ func (s *remoteSource) begin(at place) error {
 	if m.task != at.task || m.attempt != at.attempt || m.kind == markEnd {
 		return fmt.Errorf("%w: %s of map output %d.%d came instead of %d.%d", segment.ErrCorrupt, m.kind, m.task, m.attempt, at.task, at.attempt)
 	}
+	if m.kind == markError && m.code == codeBusy {
+		return errors.New(m.text)
+	}
 	if m.kind == markError {
 		return &lostError{reason: m.text}
 	}

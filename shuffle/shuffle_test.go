@@ -70,7 +70,7 @@ type cluster struct {
 
 // newCluster has map task t write rows of size bytes on worker t modulo workers. wrap, if not nil, goes around each
 // worker's handler.
-func newCluster(t *testing.T, workers, maps, partitions, rows, size int, wrap func(http.Handler) http.Handler) *cluster {
+func newCluster(t testing.TB, workers, maps, partitions, rows, size int, wrap func(http.Handler) http.Handler) *cluster {
 	t.Helper()
 	c := &cluster{outputs: api.StageOutputs{Run: "run-1", Stage: 4}, want: make([][]int64, partitions)}
 	for range workers {
@@ -109,7 +109,7 @@ func newCluster(t *testing.T, workers, maps, partitions, rows, size int, wrap fu
 }
 
 // addMap runs map task m as an attempt on a worker.
-func (c *cluster) addMap(t *testing.T, m, worker, attempt, partitions, rows, size int) {
+func (c *cluster) addMap(t testing.TB, m, worker, attempt, partitions, rows, size int) {
 	t.Helper()
 	id := plan.AttemptID{TaskID: plan.TaskID{Run: "run-1", Stage: 4, Task: m}, Attempt: attempt}
 	mem := memory.NewCheckedAllocator(recycle.Poison())
@@ -356,61 +356,6 @@ func TestUnreachableWorker(t *testing.T) {
 	client := NewClient(c.client, ClientOptions{Backoff: time.Millisecond})
 	_, err = drain(t.Context(), client.Fetch(c.outputs, api.Partition(0), schema, "", nil))
 	lost(t, err, 0, 0, "refused")
-}
-
-// Damage on disk is met by one more try, then the map output is lost; no wrong row comes through.
-func TestCorruptBlockOnDisk(t *testing.T) {
-	c := newCluster(t, 1, 3, 1, 200, 50, nil)
-	path := filepath.Join(c.dirs[0], "shuffle", "run-1", "4-1-1.seg")
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data[len(data)/2] ^= 4
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	client := NewClient(c.client, ClientOptions{Backoff: time.Millisecond})
-	for _, self := range []string{"", c.outputs.Workers[0]} {
-		ids, err := drain(t.Context(), client.Fetch(c.outputs, api.Partition(0), schema, self, c.stores[0]))
-		lost(t, err, 1, 1, "corrupt")
-		if !equal(ids, c.want[0][:len(ids)]) || len(ids) < 200 {
-			t.Errorf("wrong rows, or only %d", len(ids))
-		}
-	}
-}
-
-// flipper turns a bit over in flight, once.
-type flipper struct {
-	http.ResponseWriter
-	at   int
-	done *atomic.Bool
-}
-
-func (f *flipper) Write(p []byte) (int, error) {
-	if f.at < len(p) && f.done.CompareAndSwap(false, true) {
-		p = append([]byte(nil), p...)
-		p[f.at] ^= 1
-	}
-	f.at -= len(p)
-	return f.ResponseWriter.Write(p)
-}
-
-// TestCorruptInFlight is FAULTS F32.
-func TestCorruptInFlight(t *testing.T) {
-	for _, at := range []int{3, 20, 40, 60, 500, 5000} {
-		var done atomic.Bool
-		c := newCluster(t, 1, 2, 1, 300, 50, func(h http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				h.ServeHTTP(&flipper{ResponseWriter: w, at: at, done: &done}, r)
-			})
-		})
-		client := NewClient(c.client, ClientOptions{Backoff: time.Millisecond})
-		ids, err := drain(t.Context(), client.Fetch(c.outputs, api.Partition(0), schema, "", nil))
-		if err != nil || !equal(ids, c.want[0]) || !done.Load() {
-			t.Errorf("byte %d: %d rows of %d, %v, flipped %t", at, len(ids), len(c.want[0]), err, done.Load())
-		}
-	}
 }
 
 func TestCancellation(t *testing.T) {

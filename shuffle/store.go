@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -22,6 +23,7 @@ const storeFolder = "shuffle"
 // concurrent use.
 type Store struct {
 	root  *os.Root
+	log   *slog.Logger
 	small *small // nil: every segment has a file
 	kept  *kept  // nil: every output is a segment
 
@@ -39,8 +41,14 @@ func NewStore(scratch string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open shuffle store: %w", err)
 	}
-	return &Store{root: root}, nil
+	return &Store{root: root, log: slog.New(slog.DiscardHandler)}, nil
 }
+
+// LogTo has the store tell of damage.
+func (s *Store) LogTo(log *slog.Logger) { s.log = log }
+
+// path is a segment's, for messages.
+func (s *Store) path(name string) string { return filepath.Join(s.root.Name(), name) }
 
 // KeepSmall has the store hold small segments in memory, without a file.
 func (s *Store) KeepSmall() { s.small = &small{byKey: map[string][]byte{}} }

@@ -95,14 +95,14 @@ func (s *Stream) advance(ctx context.Context) (arrow.Record, error) {
 	}
 }
 
-// read reads at the stream's place and moves it on, again if need be: damage once more, other trouble a few times with
-// pauses. io.EOF is the end of what is wanted of the map output.
+// read reads at the stream's place and moves it on, again if need be, a few times with pauses. io.EOF is the end of what is
+// wanted of the map output.
 func (s *Stream) read(ctx context.Context, loc api.TaskLocation) (arrow.Record, error) {
 	src, err := s.source(loc.Worker)
 	if err != nil {
 		return nil, s.lost(loc, err)
 	}
-	damaged := false
+	damaged := 0
 	for try := 1; ; try++ {
 		rec, err := s.readOnce(ctx, src)
 		if err == nil || err == io.EOF {
@@ -113,11 +113,18 @@ func (s *Stream) read(ctx context.Context, loc api.TaskLocation) (arrow.Record, 
 			return nil, fmt.Errorf("fetch shuffle data: %w", context.Cause(ctx))
 		}
 		var gone *lostError
-		corrupt := errors.Is(err, segment.ErrCorrupt)
-		if errors.As(err, &gone) || (corrupt && damaged) || try >= s.client.opts.Attempts {
+		if errors.As(err, &gone) {
 			return nil, s.lost(loc, err)
 		}
-		damaged = damaged || corrupt
+		if errors.Is(err, segment.ErrCorrupt) {
+			if damaged++; damaged > 1 { // the second time, the worker had checked its copy before
+				err = fmt.Errorf("network: it arrived damaged %d times, though the worker's copy is sound: %w", damaged, err)
+			}
+		}
+		if try >= s.client.opts.Attempts {
+			return nil, s.lost(loc, fmt.Errorf("%d tries: %w", try, err))
+		}
+		s.at.suspect = true
 		if err := s.client.pause(ctx, try); err != nil {
 			return nil, fmt.Errorf("fetch shuffle data: %w", err)
 		}
@@ -135,7 +142,10 @@ func (s *Stream) readOnce(ctx context.Context, src source) (arrow.Record, error)
 		rec.Retain()
 		s.counts.Bytes += vector.Size(rec)
 	} else {
-		if rec, err = s.dec.Decode(b.frame); err != nil {
+		if rec, err = s.dec.Decode(b.frame); errors.Is(err, segment.ErrCorrupt) {
+			// It arrived as it was written.
+			return nil, &lostError{reason: fmt.Sprintf("its checksum is right, but its content is not: %v", err)}
+		} else if err != nil {
 			return nil, err
 		}
 		s.counts.Bytes += int64(b.frame.FrameSize())
@@ -144,7 +154,7 @@ func (s *Stream) readOnce(ctx context.Context, src source) (arrow.Record, error)
 		}
 	}
 	first, rows := b.row, rec.NumRows()
-	s.at.block, s.at.row = b.sequence+1, first+rows
+	s.at.block, s.at.row, s.at.suspect = b.sequence+1, first+rows, false
 	return s.at.within(rec, first), nil
 }
 
@@ -198,6 +208,9 @@ func (s *Stream) lost(loc api.TaskLocation, err error) error {
 	id := plan.AttemptID{
 		TaskID:  plan.TaskID{Run: s.outputs.Run, Stage: s.outputs.Stage, Task: s.at.task},
 		Attempt: loc.Attempt,
+	}
+	if lacksFiles(err) {
+		return plan.Failf(plan.FailureStorage, "fetch partition %d of map output %s: %w", s.at.partition, id, err)
 	}
 	f := plan.Failf(plan.FailureFetch, "fetch partition %d of map output %s from %s: %w", s.at.partition, id, where, err)
 	f.LostStage, f.LostTask, f.LostAttempt = id.Stage, id.Task, id.Attempt

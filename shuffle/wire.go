@@ -23,6 +23,8 @@ type fetchRequest struct {
 	// To is the partition behind the last one that is wanted; 0: Partition alone is.
 	To   int        `json:"to,omitempty"`
 	Maps []mapRange `json:"maps"`
+	// Verify has the worker check its copy of the first map output before it sends any of it: something went wrong with it.
+	Verify bool `json:"verify,omitempty"`
 	// Start is the index in Maps where the first partition begins: the reader has what comes before.
 	Start int `json:"start,omitempty"`
 }
@@ -66,7 +68,7 @@ func (r fetchRequest) partitions() (from, to int) {
 // so that a worker of an older build understands it.
 func (r fetchRequest) from(at place) fetchRequest {
 	start := slices.IndexFunc(r.Maps, func(m mapRange) bool { return m.Task >= at.task })
-	r.Partition = at.partition
+	r.Partition, r.Verify = at.partition, at.suspect
 	if at.partition == r.To-1 {
 		r.Maps, r.To, start = r.Maps[start:], 0, 0
 	}
@@ -114,7 +116,9 @@ type markCode uint8
 // The codes: append only.
 const (
 	codeMissing  markCode = 1 // no such segment
-	codeUnusable markCode = 2 // it is damaged, or has no such partition
+	codeUnusable markCode = 2 // it has no such partition, or cannot be read
+	codeDamaged  markCode = 3 // it was damaged on the worker's disk, and is gone now
+	codeBusy     markCode = 4 // not just now
 )
 
 // mark is a control frame.

@@ -121,6 +121,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("make segment store: %w", err)
 	}
+	w.segments.LogTo(w.opts.Log)
 	w.segments.KeepSmall()
 	memory := shareMemory(w.opts.Memory, w.opts.Alone)
 	if memory.kept > 0 {

@@ -18,6 +18,8 @@ type ClientOptions struct {
 	// lost map output costs one task, not the job.
 	Attempts int
 	Backoff  time.Duration
+	// Idle is how long a worker may send nothing while a reader waits: 30 s. It is tried once more after that.
+	Idle time.Duration
 }
 
 // Client reads shuffle output. It is safe for concurrent use.
@@ -36,6 +38,9 @@ func NewClient(c *http.Client, opts ClientOptions) *Client {
 	}
 	if opts.Attempts <= 0 {
 		opts.Attempts = 5
+	}
+	if opts.Idle <= 0 {
+		opts.Idle = 30 * time.Second
 	}
 	if opts.Backoff <= 0 {
 		opts.Backoff = 50 * time.Millisecond

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/plan"
@@ -18,17 +19,22 @@ const (
 	MaxRequest = 16 << 20
 	// copyBuffer is how much is read from disk and written to the connection at a time: Go's HTTP/2 needs large writes.
 	copyBuffer = 512 << 10
+	// patience is how long a reader may take nothing, or keep its request to itself. A stream may stand still while its reader
+	// reads others first; if it does for longer it is cut off, and taken up again when its turn comes: a handler that
+	// waits for somebody who never comes back would be there for ever.
+	patience = 30 * time.Second
 )
 
 // handler serves segments. It is safe for concurrent use.
 type handler struct {
-	store   *Store
-	buffers sync.Pool // of *[]byte, copyBuffer long
+	store    *Store
+	patience time.Duration
+	buffers  sync.Pool // of *[]byte, copyBuffer long
 }
 
 // Handler serves a store's segments at FetchPath. Blocks go out as they are on disk: the reader checks them.
 func Handler(store *Store) http.Handler {
-	h := &handler{store: store}
+	h := &handler{store: store, patience: patience}
 	h.buffers.New = func() any {
 		b := make([]byte, copyBuffer)
 		return &b
@@ -42,22 +48,38 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusMethodNotAllowed, "POST here, not "+r.Method)
 		return
 	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(h.patience)) // where a server has no deadlines, that is its choice
 	var req fetchRequest
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, MaxRequest)).Decode(&req); err != nil {
 		refuse(w, http.StatusBadRequest, fmt.Sprintf("read fetch request: %v", err))
 		return
 	}
+	_ = control.SetReadDeadline(time.Time{})
 	if err := req.validate(); err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
+	defer func() { _ = control.SetWriteDeadline(time.Time{}) }() // the connection may serve others
 	buf := h.buffers.Get().(*[]byte)
 	defer h.buffers.Put(buf)
-	if err := h.stream(w, req, *buf); err != nil {
+	if err := h.stream(patientWriter{w, control, h.patience}, req, *buf); err != nil {
 		// The status is out already. Resetting the stream is how HTTP says that the rest will not come.
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// patientWriter gives up when nothing could be written for some time.
+type patientWriter struct {
+	w        io.Writer
+	control  *http.ResponseController
+	patience time.Duration
+}
+
+func (p patientWriter) Write(b []byte) (int, error) {
+	_ = p.control.SetWriteDeadline(time.Now().Add(p.patience))
+	return p.w.Write(b)
 }
 
 // stream sends what was asked for, up to the first map output that cannot be sent.

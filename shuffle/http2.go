@@ -1,6 +1,7 @@
 package shuffle
 
 import (
+	"net"
 	"net/http"
 	"time"
 
@@ -19,6 +20,9 @@ const (
 // A peer that says nothing for pingAfter, and does not answer a ping for as long, is gone.
 const pingAfter = 15 * time.Second
 
+// dialPatience is how long a connection may take: two SYNs may be lost.
+const dialPatience = 5 * time.Second
+
 // http2Config is shared by servers and clients.
 func http2Config() *http.HTTP2Config {
 	return &http.HTTP2Config{
@@ -36,6 +40,7 @@ func ConfigureServer(s *http.Server) { s.HTTP2 = http2Config() }
 // address. Close its idle connections when done.
 func NewTransport(identity *secure.Identity) *http.Transport {
 	return identity.Transport(&http.Transport{
+		DialContext:           (&net.Dialer{Timeout: dialPatience}).DialContext,
 		HTTP2:                 http2Config(),
 		ResponseHeaderTimeout: 30 * time.Second,
 		IdleConnTimeout:       90 * time.Second,

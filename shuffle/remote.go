@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
+	"time"
 
 	"github.com/quern-engine/quern/shuffle/segment"
 )
@@ -16,27 +18,36 @@ import (
 type remoteSource struct {
 	http    *http.Client
 	url     string
-	request fetchRequest // Maps: all that the worker has, in order
+	request fetchRequest  // Maps: all that the worker has, in order
+	idle    time.Duration // how long nothing may come
 
-	body   io.ReadCloser // nil when there is no stream
-	cancel context.CancelFunc
-	inMap  bool  // between a map output's begin and end marks
-	left   int   // blocks before its end mark
-	block  int   // that comes next
-	row    int64 // first of that block
+	answer *answer // nil when there is no request
+	inMap  bool    // between a map output's begin and end marks
+	left   int     // blocks before its end mark
+	block  int     // that comes next
+	row    int64   // first of that block
 	buf    []byte
 }
 
 var _ source = (*remoteSource)(nil)
 
 func (s *remoteSource) next(ctx context.Context, at place) (block, error) {
-	if s.body == nil {
-		if err := s.open(ctx, at); err != nil {
-			return block{}, err
+	if s.answer == nil {
+		s.answer, s.inMap = newAnswer(ctx, s.idle), false
+	}
+	a := s.answer // which reset may take from s
+	defer a.attend(ctx)()
+	if a.body == nil {
+		if err := s.ask(a, at); err != nil {
+			return block{}, a.explain(err)
 		}
 	}
-	stop := context.AfterFunc(ctx, s.cancel)
-	defer stop()
+	b, err := s.read(at)
+	return b, a.explain(err)
+}
+
+// read reads what comes next in the answer.
+func (s *remoteSource) read(at place) (block, error) {
 	if !s.inMap {
 		if err := s.begin(at); err != nil {
 			return block{}, err
@@ -45,7 +56,7 @@ func (s *remoteSource) next(ctx context.Context, at place) (block, error) {
 	if s.left == 0 {
 		return block{}, s.end(at)
 	}
-	frame, buf, err := segment.ReadBlock(s.body, s.buf)
+	frame, buf, err := segment.ReadBlock(s.answer, s.buf)
 	s.buf = buf
 	if err != nil {
 		return block{}, err
@@ -59,27 +70,22 @@ func (s *remoteSource) next(ctx context.Context, at place) (block, error) {
 	return b, nil
 }
 
-// open asks for everything from a place on. The request lives until reset, beyond this call's context.
-func (s *remoteSource) open(ctx context.Context, at place) error {
+// ask asks for everything from a place on.
+func (s *remoteSource) ask(a *answer, at place) error {
 	body, err := json.Marshal(s.request.from(at))
 	if err != nil {
 		return fmt.Errorf("encode fetch request: %w", err)
 	}
-	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, cancel)
-	defer stop()
-	r, err := http.NewRequestWithContext(lasting, http.MethodPost, s.url, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(a.ctx, http.MethodPost, s.url, bytes.NewReader(body))
 	if err != nil {
-		cancel()
 		return &lostError{reason: err.Error()}
 	}
 	r.Header.Set("Content-Type", "application/json")
 	resp, err := s.http.Do(r)
 	if err != nil {
-		cancel()
 		return err
 	}
-	s.body, s.cancel, s.inMap = resp.Body, cancel, false
+	a.body = resp.Body
 	if resp.StatusCode != http.StatusOK {
 		return s.refused(resp)
 	}
@@ -102,7 +108,7 @@ func (s *remoteSource) refused(resp *http.Response) error {
 // begin reads the mark before a map output's blocks, which says where they begin: at the reader's place, or before the
 // first row that it wants.
 func (s *remoteSource) begin(at place) error {
-	m, err := readMark(s.body)
+	m, err := readMark(s.answer)
 	if err != nil {
 		return err
 	}
@@ -127,7 +133,7 @@ func (s *remoteSource) begin(at place) error {
 
 // end reads the mark behind a map output's blocks: without it, they may not be all.
 func (s *remoteSource) end(at place) error {
-	m, err := readMark(s.body)
+	m, err := readMark(s.answer)
 	if err != nil {
 		return err
 	}
@@ -142,9 +148,67 @@ func (s *remoteSource) end(at place) error {
 }
 
 func (s *remoteSource) reset() {
-	if s.body != nil {
-		s.cancel()
-		_ = s.body.Close() // the request is cancelled: nothing is left to fail
-		s.body = nil
+	if s.answer != nil {
+		s.answer.close()
+		s.answer = nil
+	}
+}
+
+// errHung says that a worker has the connection open and sends nothing.
+var errHung = errors.New("nothing came")
+
+// answer is a request and what comes back. It lives until close, beyond the calls that read from it, and ends when nothing
+// comes for too long while somebody waits.
+type answer struct {
+	ctx    context.Context // of the request alone
+	cancel context.CancelFunc
+	body   io.ReadCloser // nil before the headers have come
+	idle   time.Duration
+	timer  *time.Timer // runs while somebody waits
+	hung   atomic.Bool
+}
+
+func newAnswer(ctx context.Context, idle time.Duration) *answer {
+	a := &answer{idle: idle}
+	a.ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	a.timer = time.AfterFunc(idle, func() {
+		a.hung.Store(true)
+		a.cancel()
+	})
+	return a
+}
+
+// attend is for who waits for something to come, until it calls done.
+func (a *answer) attend(ctx context.Context) (done func()) {
+	stop := context.AfterFunc(ctx, a.cancel)
+	a.timer.Reset(a.idle)
+	return func() {
+		a.timer.Stop()
+		stop()
+	}
+}
+
+// Read reads the body.
+func (a *answer) Read(p []byte) (int, error) {
+	n, err := a.body.Read(p)
+	if n > 0 {
+		a.timer.Reset(a.idle)
+	}
+	return n, err
+}
+
+// explain names the reason of an error, where that is a worker that hangs.
+func (a *answer) explain(err error) error {
+	if err != nil && a.hung.Load() {
+		return fmt.Errorf("%w for %s: %w", errHung, a.idle, err)
+	}
+	return err
+}
+
+func (a *answer) close() {
+	a.timer.Stop()
+	a.cancel()
+	if a.body != nil {
+		_ = a.body.Close() // the request is cancelled: nothing is left to fail
 	}
 }

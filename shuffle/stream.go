@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -102,7 +103,7 @@ func (s *Stream) read(ctx context.Context, loc api.TaskLocation) (arrow.Record, 
 	if err != nil {
 		return nil, s.lost(loc, err)
 	}
-	damaged := 0
+	damaged, hung := 0, 0
 	for try := 1; ; try++ {
 		rec, err := s.readOnce(ctx, src)
 		if err == nil || err == io.EOF {
@@ -121,7 +122,10 @@ func (s *Stream) read(ctx context.Context, loc api.TaskLocation) (arrow.Record, 
 				err = fmt.Errorf("network: it arrived damaged %d times, though the worker's copy is sound: %w", damaged, err)
 			}
 		}
-		if try >= s.client.opts.Attempts {
+		if timedOut(err) {
+			hung++
+		}
+		if try >= s.client.opts.Attempts || hung > 1 {
 			return nil, s.lost(loc, fmt.Errorf("%d tries: %w", try, err))
 		}
 		s.at.suspect = true
@@ -129,6 +133,12 @@ func (s *Stream) read(ctx context.Context, loc api.TaskLocation) (arrow.Record, 
 			return nil, fmt.Errorf("fetch shuffle data: %w", err)
 		}
 	}
+}
+
+// timedOut reports that waiting was in vain, which takes too long to be tried as often as other trouble.
+func timedOut(err error) bool {
+	var network net.Error
+	return errors.Is(err, errHung) || (errors.As(err, &network) && network.Timeout())
 }
 
 // readOnce reads one block and leaves of its rows those that are wanted.
@@ -181,7 +191,9 @@ func (s *Stream) source(worker int) (source, error) {
 			s.sources[worker] = &localSource{store: s.local, run: s.outputs.Run, stage: s.outputs.Stage}
 		} else {
 			req := fetchRequest{Run: s.outputs.Run, Stage: s.outputs.Stage, To: s.part.To, Maps: s.maps(worker)}
-			s.sources[worker] = &remoteSource{http: s.client.http, url: s.client.opts.Scheme + "://" + address + FetchPath, request: req}
+			s.sources[worker] = &remoteSource{
+				http: s.client.http, url: s.client.opts.Scheme + "://" + address + FetchPath, request: req, idle: s.client.opts.Idle,
+			}
 		}
 	}
 	return s.sources[worker], nil

@@ -83,8 +83,9 @@ func (w *Worker) runAttempt(ctx context.Context, a api.Assignment) {
 	report := w.execute(ctx, a)
 	report.Seconds = time.Since(start).Seconds()
 	w.logEnd(report)
+	forget := w.attempts.end(a.AttemptID) // before the report loop settles it
 	w.outbox.put(report)
-	if w.attempts.end(a.AttemptID) {
+	if forget {
 		w.forget(a.Run)
 	}
 	w.attempts.release(a)

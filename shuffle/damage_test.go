@@ -96,6 +96,7 @@ func manyFlips() int {
 // TestDamageOnDisk is FAULTS F31: of thousands of bits turned over anywhere in a segment, none reaches a reader. The map output is
 // lost, with the disk to blame, and the segment is gone.
 func TestDamageOnDisk(t *testing.T) {
+	t.Parallel()
 	flips := manyFlips()
 	for _, local := range []bool{false, true} {
 		d := newDamaged(t, 150)
@@ -128,6 +129,7 @@ func TestDamageOnDisk(t *testing.T) {
 // TestDamageInFlight is FAULTS F32: of thousands of bits turned over in answers, none reaches a reader, and what is sound
 // where it is kept arrives in the end.
 func TestDamageInFlight(t *testing.T) {
+	t.Parallel()
 	d := newDamaged(t, 150)
 	size := 3*len(d.sound) + 500
 	random := rand.New(rand.NewPCG(3, 4))

@@ -57,7 +57,7 @@ func (c *cluster) keep(t *testing.T, mem memory.Allocator, m, partitions, rows i
 	t.Helper()
 	for attempt := range 2 {
 		id := plan.AttemptID{TaskID: plan.TaskID{Run: "run-1", Stage: 4, Task: m}, Attempt: attempt}
-		w, err := NewWriter(c.stores[0], id, sink(partitions), schema, WriterOptions{Mem: mem, BlockRows: 300})
+		w, err := NewWriter(c.stores[0], id, sink(partitions), schema, WriterOptions{Mem: mem, BlockRows: 64})
 		if err != nil {
 			t.Fatal(err)
 		}

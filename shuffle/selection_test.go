@@ -140,9 +140,9 @@ func TestSelections(t *testing.T) {
 		d := &divided{breaks: b, cluster: newCluster(t, 1, 0, partitions, 0, 0, b.wrap)}
 		d.stores[0].KeepBatches(1 << 30)
 		for m := range maps {
-			d.keep(t, memory.DefaultAllocator, m, partitions, 2000)
+			d.keep(t, memory.DefaultAllocator, m, partitions, 600)
 		}
-		d.fill(t, partitions, func(id int64) int { return int(id / 2000) })
+		d.fill(t, partitions, func(id int64) int { return int(id / 600) })
 		return d
 	}
 	for _, c := range []struct {

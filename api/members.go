@@ -23,6 +23,7 @@ type MemberStatus struct {
 	EntryVersion int           `json:"entry_version,omitempty"` // newest version of log entries that it reads
 	Term         uint64        `json:"term,omitempty"`
 	Applied      uint64        `json:"applied,omitempty"`      // log index of the newest command that it has applied
+	State        string        `json:"state,omitempty"`        // hash of its state there: with the same index, all have the same
 	Lag          uint64        `json:"lag,omitempty"`          // log entries that the furthest member has applied beyond that
 	LastContact  time.Duration `json:"last_contact,omitempty"` // since it heard from the leader
 	DiskFree     uint64        `json:"disk_free,omitempty"`    // bytes where its state directory is

@@ -23,9 +23,14 @@ func (c *Coordinator) cluster(w http.ResponseWriter, r *http.Request) error {
 	if c.leading(r.Context()) == nil && c.leaderAddress() != "" {
 		return consensus.ErrNotLeader
 	}
-	own := c.node.Report()
+	own := c.node.Report(false)
+	if own.Leader == own.ID {
+		if err := c.node.Verify(r.Context()); err != nil {
+			return err
+		}
+	}
 	status := api.ClusterStatus{From: own.ID, Leader: own.Leader, Term: own.Term, EntryVersion: c.node.EntryVersion(), Members: []api.MemberStatus{}}
-	reports := c.node.AskAll(r.Context(), own.Members)
+	reports := c.reports(r.Context(), own.Members)
 	furthest := uint64(0)
 	for _, report := range reports {
 		if report != nil {
@@ -37,12 +42,36 @@ func (c *Coordinator) cluster(w http.ResponseWriter, r *http.Request) error {
 		if report := reports[i]; report != nil {
 			s.Answers, s.Build, s.EntryVersion, s.Term = true, report.Build, report.Entries, report.Term
 			s.Applied, s.Lag, s.LastContact = report.Applied, furthest-report.Applied, time.Duration(report.Contact)
+			s.State = report.State
 			s.DiskFree, s.DiskLow, s.Trouble = report.DiskFree, report.DiskLow, report.Trouble
 		}
 		status.Members = append(status.Members, s)
 	}
 	writeJSON(w, http.StatusOK, status)
 	return nil
+}
+
+// reports has all members report, and those that answer tell the hash of their state. A large one takes time to compute:
+// what was said before has to do where it takes too long.
+func (c *Coordinator) reports(ctx context.Context, members []consensus.Member) []*consensus.Report {
+	reports := c.node.AskAll(ctx, members)
+	var answering []consensus.Member
+	for i, r := range reports {
+		if r != nil {
+			answering = append(answering, members[i])
+		}
+	}
+	hashed := c.node.AskHashes(ctx, answering)
+	for i, r := range reports {
+		if r == nil {
+			continue
+		}
+		if hashed[0] != nil {
+			reports[i] = hashed[0]
+		}
+		hashed = hashed[1:]
+	}
+	return reports
 }
 
 func (c *Coordinator) addMember(w http.ResponseWriter, r *http.Request, _ *term) error {

@@ -66,7 +66,7 @@ func printCluster(w io.Writer, s *api.ClusterStatus) error {
 	}
 	fmt.Fprintf(w, "%s, term %d, log entries of version %d\n", leader, s.Term, s.EntryVersion)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ID\tADDRESS\tROLE\tAPPLIED\tBEHIND\tHEARD LEADER\tDISK FREE\tBUILD\tNOTE")
+	fmt.Fprintln(table, "ID\tADDRESS\tROLE\tAPPLIED\tBEHIND\tSTATE\tHEARD LEADER\tDISK FREE\tBUILD\tNOTE")
 	for _, m := range s.Members {
 		fmt.Fprintln(table, strings.Join(memberLine(s, m), "\t"))
 	}
@@ -83,20 +83,37 @@ func memberLine(s *api.ClusterStatus, m api.MemberStatus) []string {
 	}
 	line := []string{m.ID, m.Address, role}
 	if !m.Answers {
-		return append(line, "-", "-", "-", "-", "-", "does not answer")
+		return append(line, "-", "-", "-", "-", "-", "-", "does not answer")
 	}
 	heard := "-"
 	if m.LastContact > 0 {
 		heard = m.LastContact.Round(time.Millisecond).String() + " ago"
 	}
+	state := "-"
+	if m.State != "" {
+		state = m.State[:min(12, len(m.State))]
+	}
 	var notes []string
+	if diverges(s, m) {
+		notes = append(notes, "ITS STATE IS NOT THE LEADER'S")
+	}
 	if m.DiskLow {
 		notes = append(notes, "disk_low")
 	}
 	if m.Trouble != "" {
 		notes = append(notes, m.Trouble)
 	}
-	return append(line, fmt.Sprint(m.Applied), fmt.Sprint(m.Lag), heard, humanize.IBytes(m.DiskFree), m.Build, strings.Join(notes, "; "))
+	return append(line, fmt.Sprint(m.Applied), fmt.Sprint(m.Lag), state, heard, humanize.IBytes(m.DiskFree), m.Build, strings.Join(notes, "; "))
+}
+
+// diverges says that a member knows something else than the leader at the same place of the log, which must never be.
+func diverges(s *api.ClusterStatus, m api.MemberStatus) bool {
+	for _, l := range s.Members {
+		if l.ID == s.Leader {
+			return l.Applied == m.Applied && l.State != "" && m.State != "" && l.State != m.State
+		}
+	}
+	return false
 }
 
 // changeCommand is a verb that changes membership, and says in a line what it has done.

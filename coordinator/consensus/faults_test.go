@@ -292,3 +292,19 @@ func TestAddedByManyAtOnce(t *testing.T) {
 	callers.Wait()
 	h.agree(ctx)
 }
+
+// Those who have grown together know the same, and say so.
+func TestMembersTellTheHashOfTheirState(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	h := grown(ctx, t, nil)
+	leader := h.leader(ctx)
+	propose(ctx, t, leader, "r1")
+	h.agree(ctx)
+	want := hash(t, leader)
+	for i, r := range leader.AskHashes(ctx, leader.Members()) {
+		if r == nil || r.State != want || r.Applied != leader.applyIndex() {
+			t.Errorf("member %d reports %+v", i, r)
+		}
+	}
+}

@@ -252,14 +252,23 @@ func (n *Node) mayLose(ctx context.Context, members []Member, gone Member, force
 
 // AskAll has members report, at the same time. There is nil for those that do not.
 func (n *Node) AskAll(ctx context.Context, members []Member) []*Report {
+	return n.askAll(ctx, members, false)
+}
+
+// AskHashes is AskAll with the hashes of their states.
+func (n *Node) AskHashes(ctx context.Context, members []Member) []*Report {
+	return n.askAll(ctx, members, true)
+}
+
+func (n *Node) askAll(ctx context.Context, members []Member, hashed bool) []*Report {
 	reports := make([]*Report, len(members))
 	var asking sync.WaitGroup
 	for i, m := range members {
 		asking.Go(func() {
 			if m.ID == n.id {
-				own := n.Report()
+				own := n.Report(hashed)
 				reports[i] = &own
-			} else if r, err := n.Ask(ctx, m.Address); err == nil && r.ID == m.ID {
+			} else if r, err := n.ask(ctx, m.Address, hashed); err == nil && r.ID == m.ID {
 				reports[i] = &r
 			}
 		})

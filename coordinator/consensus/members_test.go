@@ -164,7 +164,7 @@ func TestOneGrowsToThree(t *testing.T) {
 	}
 	for _, id := range []string{"c2", "c3"} {
 		n := h.begin(id, true)
-		if n.Report().Last != 0 || len(n.Members()) != 0 {
+		if n.Report(false).Last != 0 || len(n.Members()) != 0 {
 			t.Errorf("%s knows something before it has joined", id)
 		}
 		h.add(ctx, id)

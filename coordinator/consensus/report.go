@@ -22,6 +22,7 @@ type Report struct {
 	Term    uint64 `json:"term"`
 	Leader  string `json:"leader,omitempty"`  // id
 	Applied uint64 `json:"applied"`           // log index of the newest command that it has applied
+	State   string `json:"state,omitempty"`   // hash of the state machine at that index, if it was asked for
 	Last    uint64 `json:"last"`              // log index of its newest entry; 0: it has none
 	Contact int64  `json:"contact,omitempty"` // since the leader's last word, in ns
 	// Members are those that it knows, itself included, unless it was removed or has not been made one.
@@ -31,13 +32,15 @@ type Report struct {
 	Trouble  string   `json:"trouble,omitempty"` // what is wrong with its disk, in words
 }
 
-// Report tells how this node is.
-func (n *Node) Report() Report {
+// Report tells how this node is, with the hash of its state if that is asked for: it takes as long as a snapshot.
+func (n *Node) Report(hashed bool) Report {
 	leader, _ := n.Leader()
 	r := Report{
 		ID: n.id, Build: n.build, Entries: n.reads, Term: n.Term(), Leader: leader, Last: n.raft.LastIndex(), Members: n.Members(),
 	}
-	r.Applied = n.applyIndex()
+	if r.Applied = n.applyIndex(); hashed {
+		r.Applied, r.State = n.hash()
+	}
 	if last := n.raft.LastContact(); !last.IsZero() && !n.IsLeader() {
 		r.Contact = int64(time.Since(last))
 	}
@@ -53,6 +56,17 @@ func (n *Node) applyIndex() (index uint64) {
 	return index
 }
 
+// hash is that of the machine at an index. Others go on meanwhile.
+func (n *Node) hash() (index uint64, hash string) {
+	var still *state.Machine
+	n.Read(func(m *state.Machine) { still = m.Copy() })
+	hash, err := still.Hash()
+	if err != nil {
+		n.log.Warn("the state has no hash", "error", err)
+	}
+	return still.Index(), hash
+}
+
 // DiskLow reports that the state directory is running out of space, or has.
 func (n *Node) DiskLow() bool {
 	_, low := space(n.dir)
@@ -62,10 +76,12 @@ func (n *Node) DiskLow() bool {
 const (
 	reportType = "application/vnd.quern.coordinator+json"
 	askTimeout = 2 * time.Second
+	// hashTimeout is longer: a million tasks take a while to encode.
+	hashTimeout = 10 * time.Second
 )
 
-func (s *stream) serveReport(w http.ResponseWriter) {
-	data, err := json.Marshal(s.report())
+func (s *stream) serveReport(w http.ResponseWriter, r *http.Request) {
+	data, err := json.Marshal(s.report(r.FormValue("hash") == "true"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -75,11 +91,19 @@ func (s *stream) serveReport(w http.ResponseWriter) {
 }
 
 // Ask has the node at an address report. It goes the way of raft's connections, and so knows whether they would work.
-func (n *Node) Ask(ctx context.Context, address string) (r Report, err error) {
+func (n *Node) Ask(ctx context.Context, address string) (Report, error) {
+	return n.ask(ctx, address, false)
+}
+
+func (n *Node) ask(ctx context.Context, address string, hashed bool) (r Report, err error) {
 	if address == n.address {
-		return n.Report(), nil
+		return n.Report(hashed), nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	path, timeout := Path, askTimeout
+	if hashed {
+		path, timeout = Path+"?hash=true", hashTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	conn, err := n.stream.dial(ctx, address)
 	if err != nil {
@@ -87,7 +111,7 @@ func (n *Node) Ask(ctx context.Context, address string) (r Report, err error) {
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nAccept: %s\r\n\r\n", Path, address, reportType); err != nil {
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nAccept: %s\r\n\r\n", path, address, reportType); err != nil {
 		return r, fmt.Errorf("ask coordinator %s: %w", address, err)
 	}
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)

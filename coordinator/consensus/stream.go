@@ -29,7 +29,7 @@ type stream struct {
 	address  string
 	version  int
 	dial     func(ctx context.Context, address string) (net.Conn, error)
-	report   func() Report
+	report   func(hashed bool) Report
 	incoming chan net.Conn
 	closed   chan struct{}
 	once     sync.Once
@@ -42,7 +42,7 @@ type stream struct {
 
 var _ raft.StreamLayer = (*stream)(nil)
 
-func newStream(address string, version int, dial func(ctx context.Context, address string) (net.Conn, error), report func() Report) *stream {
+func newStream(address string, version int, dial func(ctx context.Context, address string) (net.Conn, error), report func(hashed bool) Report) *stream {
 	return &stream{
 		address: address, version: version, dial: dial, report: report, incoming: make(chan net.Conn), closed: make(chan struct{}),
 		conns: map[*trackedConn]struct{}{}, versions: map[string]int{},
@@ -52,7 +52,7 @@ func newStream(address string, version int, dial func(ctx context.Context, addre
 // ServeHTTP answers an upgrade and hands the connection to Accept, or says how this node is.
 func (s *stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Accept") == reportType {
-		s.serveReport(w)
+		s.serveReport(w, r)
 		return
 	}
 	if r.Header.Get("Upgrade") != protocol {

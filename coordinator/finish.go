@@ -9,6 +9,7 @@ import (
 
 	"github.com/quern-engine/quern/coordinator/consensus"
 	"github.com/quern-engine/quern/coordinator/state"
+	"github.com/quern-engine/quern/internal/failpoint"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 )
@@ -65,7 +66,9 @@ func (c *Coordinator) finishStep(ctx context.Context, d state.Due) {
 		var err error
 		switch d.Phase {
 		case state.PhaseCommit:
-			_, err = c.propose(ctx, state.Command{Commit: &state.JobCommit{RunID: d.Run, At: c.now()}})
+			if _, err = c.propose(ctx, state.Command{Commit: &state.JobCommit{RunID: d.Run, At: c.now()}}); err == nil {
+				err = failpoint.Hit("coordinator/job-committed")
+			}
 		case state.PhasePublish:
 			err = c.publish(ctx, d.Run)
 		case state.PhaseClean:
@@ -117,8 +120,13 @@ func (c *Coordinator) publish(ctx context.Context, run string) error {
 		_, err = c.propose(ctx, state.Command{Fail: &state.FailRun{RunID: run, Failure: failure, At: c.now()}})
 		return err
 	}
-	_, err = c.propose(ctx, state.Command{Published: &state.RunPublished{RunID: run, At: c.now()}})
-	return err
+	if err := failpoint.Hit("coordinator/before-published"); err != nil {
+		return err
+	}
+	if _, err = c.propose(ctx, state.Command{Published: &state.RunPublished{RunID: run, At: c.now()}}); err != nil {
+		return err
+	}
+	return failpoint.Hit("coordinator/published")
 }
 
 func (c *Coordinator) loadJob(ctx context.Context, digest string) (*plan.Job, error) {
@@ -138,7 +146,13 @@ func (c *Coordinator) writeVersion(ctx context.Context, run string, job *plan.Jo
 		if err := c.put(ctx, storage.Join(o.VersionURL, manifestName), data); err != nil {
 			return err
 		}
+		if err := failpoint.Hit("coordinator/manifest-written"); err != nil {
+			return err
+		}
 		c.sweep(ctx, run, o)
+		if err := failpoint.Hit("coordinator/before-success"); err != nil {
+			return err
+		}
 		if err := c.put(ctx, storage.Join(o.VersionURL, successName), nil); err != nil {
 			return err
 		}
@@ -149,6 +163,9 @@ func (c *Coordinator) writeVersion(ctx context.Context, run string, job *plan.Jo
 // point has the pointers of a run's outputs name it.
 func (c *Coordinator) point(ctx context.Context, run string, made state.Committed) error {
 	for _, o := range made.Outputs {
+		if err := failpoint.Hit("coordinator/before-latest"); err != nil {
+			return err
+		}
 		if err := c.put(ctx, storage.Join(o.URL, latestName), []byte(run+"\n")); err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/coordinator/state"
+	"github.com/quern-engine/quern/internal/failpoint"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 )
@@ -42,6 +43,9 @@ func (c *Coordinator) submit(w http.ResponseWriter, r *http.Request, _ *term) er
 	}
 	results, err := c.propose(r.Context(), state.Command{Submit: command})
 	if err != nil {
+		return err
+	}
+	if err := failpoint.Hit("coordinator/run-recorded"); err != nil {
 		return err
 	}
 	switch results[0].Outcome {

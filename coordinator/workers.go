@@ -8,6 +8,7 @@ import (
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/coordinator/state"
+	"github.com/quern-engine/quern/internal/failpoint"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 )
@@ -123,6 +124,9 @@ func (c *Coordinator) report(w http.ResponseWriter, r *http.Request, t *term) er
 				c.discard(request.Reports[i])
 			}
 		}
+	}
+	if err := failpoint.Hit("coordinator/reports-recorded"); err != nil {
+		return err
 	}
 	writeJSON(w, http.StatusOK, reply)
 	return nil

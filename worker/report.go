@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/internal/failpoint"
 	"github.com/quern-engine/quern/plan"
 )
 
@@ -101,8 +102,14 @@ func (w *Worker) send(ctx context.Context, reports []api.Report) error {
 	return w.line.ask(ctx, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
+		if err := failpoint.Hit("worker/before-report"); err != nil {
+			return err
+		}
 		reply, err := w.client.Report(ctx, api.ReportRequest{WorkerID: w.opts.ID, Reports: reports})
 		if err != nil {
+			return err
+		}
+		if err := failpoint.Hit("worker/after-report"); err != nil {
 			return err
 		}
 		for i, r := range reports {

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/quern-engine/quern/coordinator/state"
+	"github.com/quern-engine/quern/internal/failpoint"
 )
 
 // fsm is the node as raft sees it.
@@ -109,6 +110,9 @@ func (s snapshot) Persist(sink raft.SnapshotSink) error {
 	}
 	if _, err := sink.Write(data); err != nil {
 		return fmt.Errorf("write snapshot: %w", errors.Join(err, sink.Cancel()))
+	}
+	if err := failpoint.Hit("consensus/snapshot-written"); err != nil {
+		return errors.Join(err, sink.Cancel())
 	}
 	return sink.Close()
 }

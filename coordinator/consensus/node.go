@@ -16,6 +16,7 @@ import (
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 
 	"github.com/quern-engine/quern/coordinator/state"
+	"github.com/quern-engine/quern/internal/failpoint"
 )
 
 // Errors of a node.
@@ -227,6 +228,9 @@ func configure(o Options, logger *logger) *raft.Config {
 	c.SnapshotInterval = 30 * time.Second
 	c.TrailingLogs = 4096
 	c.ShutdownOnRemove = false // see attend
+	if failpoint.Hit("consensus/snapshot-often") != nil { // so that a test need not write thousands of entries
+		c.SnapshotThreshold, c.SnapshotInterval, c.TrailingLogs = 8, 100*time.Millisecond, 8
+	}
 	if o.alone() {
 		// Nobody to hear from: the shortest that raft allows.
 		c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = 5*time.Millisecond, 5*time.Millisecond, 5*time.Millisecond

@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/internal/failpoint"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 	"github.com/quern-engine/quern/storage/parquetio"
@@ -93,6 +94,9 @@ func (s *fileSink) Commit(ctx context.Context) (Written, error) {
 		return Written{}, fmt.Errorf("commit shard %s: %w", s.name, err)
 	}
 	s.closed = true
+	if err := failpoint.Hit("task/file-written"); err != nil {
+		return Written{}, err
+	}
 	sum := hex.EncodeToString(s.digest.hash.Sum(nil))
 	file := &api.FileInfo{Name: s.name, Rows: s.rows, Bytes: s.digest.bytes, SHA256: sum}
 	return Written{File: file, Bytes: file.Bytes}, nil

@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/internal/failpoint"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/shuffle"
 	"github.com/quern-engine/quern/storage"
@@ -183,7 +184,9 @@ func drive(ctx context.Context, root operator.Operator, sink Sink, counts *api.C
 			return err
 		}
 		rows := batch.NumRows()
-		err = sink.Write(ctx, batch)
+		if err = failpoint.Hit("task/batch"); err == nil {
+			err = sink.Write(ctx, batch)
+		}
 		batch.Release()
 		if err != nil {
 			return err

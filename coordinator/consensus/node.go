@@ -227,7 +227,7 @@ func configure(o Options, logger *logger) *raft.Config {
 	c.SnapshotThreshold = 8192
 	c.SnapshotInterval = 30 * time.Second
 	c.TrailingLogs = 4096
-	c.ShutdownOnRemove = false // see attend
+	c.ShutdownOnRemove = false                            // see attend
 	if failpoint.Hit("consensus/snapshot-often") != nil { // so that a test need not write thousands of entries
 		c.SnapshotThreshold, c.SnapshotInterval, c.TrailingLogs = 8, 100*time.Millisecond, 8
 	}

@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 # everywhere lets all builds share one cache.
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build run test check fmt vet lint race e2e soak skew simulate bench bench-tpch bench-memory bench-cluster verify fuzz cover generate tidy-tree clean
+.PHONY: help build run test check fmt vet lint race e2e soak faults skew simulate bench bench-tpch bench-memory bench-cluster verify fuzz cover generate tidy-tree clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'

@@ -65,6 +65,7 @@ type process struct {
 	out  *lockedBuffer // standard output
 	log  *lockedBuffer // standard error
 	done chan struct{} // closed when the process has ended and its status is known
+	seen bool          // its end was taken note of
 }
 
 // lockedBuffer collects a process's output while the test may read it.
@@ -91,8 +92,15 @@ func start(t *testing.T, name string, args ...string) *process { return startIn(
 // startIn is start in a folder.
 func startIn(t *testing.T, dir, name string, args ...string) *process {
 	t.Helper()
-	p := &process{name: name, cmd: exec.Command(binary(t), args...), out: &lockedBuffer{}, log: &lockedBuffer{}, done: make(chan struct{})}
-	p.cmd.Dir = dir
+	cmd := exec.Command(binary(t), args...)
+	cmd.Dir = dir
+	return launch(t, name, cmd)
+}
+
+// launch is start for any command.
+func launch(t *testing.T, name string, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{name: name, cmd: cmd, out: &lockedBuffer{}, log: &lockedBuffer{}, done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	// What inherits the pipes must not keep Wait from returning.
@@ -152,37 +160,71 @@ type cluster struct {
 	scratch      string // folder that the workers share
 	workers      []*process
 	started      int // workers, ever
+	// command makes the process of a name; nil is the binary as it is. credentials are nil where there is no TLS.
+	command     func(name string, args ...string) *exec.Cmd
+	all         []*process // coordinators and workers, ever
+	credentials *credentials
 }
 
 // startCoordinators starts n coordinators and waits for a leader.
 func startCoordinators(t *testing.T, n int) *cluster {
 	t.Helper()
-	c := &cluster{coordinators: map[string]*process{}, addresses: freeAddresses(t, n), state: t.TempDir(), scratch: t.TempDir()}
+	c := newCluster(t, freeAddresses(t, n))
+	c.begin(t)
+	return c
+}
+
+// newCluster has coordinators at some addresses, and starts none.
+func newCluster(t *testing.T, addresses []string) *cluster {
+	c := &cluster{coordinators: map[string]*process{}, addresses: addresses, state: t.TempDir(), scratch: t.TempDir()}
 	var peers []string
 	for i, a := range c.addresses {
 		peers = append(peers, fmt.Sprintf("c%d=%s", i+1, a))
 	}
 	c.peers = strings.Join(peers, ",")
+	return c
+}
+
+// begin starts all coordinators and waits for a leader.
+func (c *cluster) begin(t *testing.T) {
+	t.Helper()
 	for _, a := range c.addresses {
 		c.startCoordinator(t, a)
 	}
 	c.waitLeader(t)
-	return c
+}
+
+// launch starts a process of the cluster.
+func (c *cluster) launch(t *testing.T, name string, args ...string) *process {
+	t.Helper()
+	cmd := exec.Command(binary(t), args...)
+	if c.command != nil {
+		cmd = c.command(name, args...)
+	}
+	p := launch(t, name, cmd)
+	c.all = append(c.all, p)
+	return p
 }
 
 // startCoordinator starts the coordinator of an address, on the state that it has left there if it ran before.
 func (c *cluster) startCoordinator(t *testing.T, address string) *process {
 	t.Helper()
-	id := fmt.Sprintf("c%d", slices.Index(c.addresses, address)+1)
-	p := start(t, id, "coordinator", "--verbose", "--id", id, "--listen", address, "--state", filepath.Join(c.state, id), "--peers", c.peers)
+	id := c.id(address)
+	args := []string{"coordinator", "--verbose", "--id", id, "--listen", address, "--state", filepath.Join(c.state, id), "--peers", c.peers}
+	p := c.launch(t, id, c.credentials.coordinator(args)...)
 	c.coordinators[address] = p
 	return p
+}
+
+// id is the name of a coordinator.
+func (c *cluster) id(address string) string {
+	return fmt.Sprintf("c%d", slices.Index(c.addresses, address)+1)
 }
 
 func (c *cluster) urls() string {
 	var urls []string
 	for _, a := range c.addresses {
-		urls = append(urls, "http://"+a)
+		urls = append(urls, c.credentials.scheme()+"://"+a)
 	}
 	return strings.Join(urls, ",")
 }
@@ -192,9 +234,15 @@ func (c *cluster) startWorkers(t *testing.T, n int) {
 	for range n {
 		c.started++
 		name := fmt.Sprintf("w%d", c.started)
-		c.workers = append(c.workers, start(t, name, "worker", "--verbose", "--coordinator", c.urls(), "--listen", "127.0.0.1:0",
-			"--scratch", c.scratch, "--slots", "1", "--memory", "1GiB"))
+		c.workers = append(c.workers, c.startWorker(t, name, "127.0.0.1:0"))
 	}
+}
+
+// startWorker starts one worker, with more flags if need be.
+func (c *cluster) startWorker(t *testing.T, name, listen string, more ...string) *process {
+	t.Helper()
+	args := []string{"worker", "--verbose", "--coordinator", c.urls(), "--listen", listen, "--scratch", c.scratch, "--slots", "1", "--memory", "1GiB"}
+	return c.launch(t, name, c.credentials.worker(append(args, more...))...)
 }
 
 // waitLeader returns the address of the coordinator that answers as leader.
@@ -216,11 +264,11 @@ func (c *cluster) waitLeader(t *testing.T) string {
 func (c *cluster) get(address, path string, into any) int {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.credentials.scheme()+"://"+address+path, nil)
 	if err != nil {
 		return 0
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := c.credentials.do(req)
 	if err != nil {
 		return 0
 	}

@@ -1,19 +1,23 @@
 package shuffle
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/shuffle/segment"
 )
 
-// Damage is met in three steps. A reader to whom something damaged came asks for it again, and has the worker that it came
-// from check its own copy. If that is bad the disk is to blame, and the segment is removed: nobody reads it again, and its map
-// task runs again. If it is sound the network, or a memory on the way, is to blame, and the reader tries a few more times.
-// Nothing that does not pass its checksums is ever handed out.
+// Whoever reads a segment checks what it reads, and so does the reader to whom a worker sends it. What a worker finds damaged is
+// the disk's fault: the segment is removed, nobody reads it again, and its map task runs again. What was sound when it left
+// and arrives damaged is the network's, or a memory's on the way: the reader tries a few more times. Nothing that does not
+// pass its checksums is ever handed out.
 
 // damagedError says that a segment is bad where it is kept.
 type damagedError struct{ cause error }
@@ -24,29 +28,61 @@ func (e *damagedError) Error() string {
 
 func (e *damagedError) Unwrap() error { return e.cause }
 
+// damages are the segments that were removed: whoever asks for one later is told what became of it. The zero value is ready. It
+// is safe for concurrent use.
+type damages struct {
+	mu     sync.Mutex
+	byName map[string]*damagedError // guarded by mu
+}
+
+func (d *damages) put(name string, e *damagedError) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.byName == nil {
+		d.byName = map[string]*damagedError{}
+	}
+	d.byName[name] = e
+}
+
+// get is what became of a segment; nil if nothing did.
+func (d *damages) get(name string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if e := d.byName[name]; e != nil {
+		return e
+	}
+	return nil
+}
+
+// drop forgets the segments whose names begin with prefix.
+func (d *damages) drop(prefix string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	maps.DeleteFunc(d.byName, func(name string, _ *damagedError) bool { return strings.HasPrefix(name, prefix) })
+}
+
 // openSound is Open, and removes a segment whose index is damaged.
 func (s *Store) openSound(id plan.AttemptID) (*segment.Reader, error) {
 	r, err := s.Open(id)
 	if errors.Is(err, segment.ErrCorrupt) {
 		r, err = s.Open(id) // what was read may have been damaged on its way from the disk
 	}
-	if errors.Is(err, segment.ErrCorrupt) {
+	switch {
+	case errors.Is(err, segment.ErrCorrupt):
 		err = s.quarantine(id, err)
+	case errors.Is(err, fs.ErrNotExist):
+		if name, e := segmentName(id); e == nil {
+			err = cmp.Or(s.damages.get(name), err)
+		}
 	}
 	return r, err
 }
 
-// check reads some blocks of a partition, and removes a segment that has a bad one.
-func (s *Store) check(seg *segment.Reader, partition, from, to int) error {
-	var buf []byte
-	for block := from; block < to; block++ {
-		var err error
-		if _, buf, err = seg.ReadBlock(partition, block, buf); err != nil {
-			_, buf, err = seg.ReadBlock(partition, block, buf)
-		}
-		if err != nil {
-			return s.quarantine(seg.Attempt(), err)
-		}
+// check reads a block that was read damaged once more, and removes the segment if it is damaged indeed and not only on its way
+// from the disk.
+func (s *Store) check(seg *segment.Reader, partition, block int) error {
+	if _, _, err := seg.ReadBlock(partition, block, nil); err != nil {
+		return s.quarantine(seg.Attempt(), err)
 	}
 	return nil
 }
@@ -57,13 +93,15 @@ func (s *Store) quarantine(id plan.AttemptID, cause error) error {
 	if err != nil {
 		return err
 	}
+	damage := &damagedError{cause}
+	s.damages.put(name, damage)
 	s.indexes.drop(name)
 	s.log.Error("a shuffle segment is damaged on disk: it is removed, and its task will run again; if this happens more than once, check the disk",
 		"attempt", id.String(), "path", s.path(name), "error", cause)
 	if err := s.remove(name); err != nil {
 		s.log.Error("a damaged shuffle segment cannot be removed", "path", s.path(name), "error", err)
 	}
-	return &damagedError{cause}
+	return damage
 }
 
 // lacksFiles reports that the process, or the machine, has no file descriptors left: nothing is wrong with what it was to read.

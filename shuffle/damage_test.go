@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow/go/v15/arrow/memory"
+
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/plan"
 )
@@ -120,7 +122,7 @@ func TestDamageOnDisk(t *testing.T) {
 		if n := strings.Count(d.log.String(), "damaged on disk"); n != flips || !strings.Contains(d.log.String(), d.path) {
 			t.Errorf("%d of %d told of: %.300s", n, flips, d.log.String())
 		}
-		if _, err := d.read(t, self); plan.AsFailure(err).Kind != plan.FailureFetch || !strings.Contains(err.Error(), "no such file") {
+		if _, err := d.read(t, self); plan.AsFailure(err).Kind != plan.FailureFetch || !strings.Contains(err.Error(), "disk: ") {
 			t.Errorf("after the segment was removed: %v", err)
 		}
 	}
@@ -156,11 +158,38 @@ func TestDamageInEveryAnswer(t *testing.T) {
 	d.flips.at.Store(200)
 	d.flips.left.Store(1 << 30)
 	ids, err := d.read(t, "")
-	lost(t, err, 0, 0, "network: it arrived damaged 5 times, though the worker's copy is sound")
+	lost(t, err, 0, 0, "network: it arrived damaged 5 times, though it was sound when it left the worker")
 	if len(ids) != 0 || d.flips.times.Load() != 5 {
 		t.Errorf("%d rows after %d answers", len(ids), d.flips.times.Load())
 	}
 	if _, err := os.Stat(d.path); err != nil {
 		t.Errorf("a sound segment was removed: %v", err)
+	}
+}
+
+// TestUnfinishedSegment: what is being written is not there for anybody, and whoever asks for it does it no harm.
+func TestUnfinishedSegment(t *testing.T) {
+	c := newCluster(t, 1, 0, 1, 0, 0, nil)
+	c.outputs.Tasks = []api.TaskLocation{{Rows: 100}}
+	w, err := NewWriter(c.stores[0], plan.AttemptID{TaskID: plan.TaskID{Run: "run-1", Stage: 4}}, sink(1), schema, WriterOptions{BlockRows: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec := batch(memory.DefaultAllocator, 0, 100, 10)
+	defer rec.Release()
+	if err := w.Write(t.Context(), rec); err != nil {
+		t.Fatal(err)
+	}
+	client := NewClient(c.client, ClientOptions{})
+	for _, self := range []string{"", c.outputs.Workers[0]} {
+		_, err = drain(t.Context(), client.Fetch(c.outputs, api.Partition(0), schema, self, c.stores[0]))
+		lost(t, err, 0, 0, "no such file")
+	}
+	if _, err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	ids, err := drain(t.Context(), client.Fetch(c.outputs, api.Partition(0), schema, "", nil))
+	if err != nil || len(ids) != 100 {
+		t.Errorf("%d rows, %v", len(ids), err)
 	}
 }

@@ -32,7 +32,7 @@ type handler struct {
 	buffers  sync.Pool // of *[]byte, copyBuffer long
 }
 
-// Handler serves a store's segments at FetchPath. Blocks go out as they are on disk: the reader checks them.
+// Handler serves a store's segments at FetchPath.
 func Handler(store *Store) http.Handler {
 	h := &handler{store: store, patience: patience}
 	h.buffers.New = func() any {
@@ -94,8 +94,7 @@ func (h *handler) stream(w io.Writer, req fetchRequest, buf []byte) error {
 			if p > from || i > 0 {
 				m.Skip = 0
 			}
-			verify := req.Verify && p == from && i == 0
-			if more, err := h.send(w, req, p, m, verify, buf); err != nil || !more {
+			if more, err := h.send(w, req, p, m, buf); err != nil || !more {
 				return err
 			}
 		}
@@ -112,7 +111,7 @@ func refuse(w http.ResponseWriter, status int, message string) {
 
 // send sends one map output, or why it cannot; in the latter case more is false. An error is about the connection, or
 // a disk that fails in the middle.
-func (h *handler) send(w io.Writer, req fetchRequest, partition int, m mapRange, verify bool, buf []byte) (more bool, err error) {
+func (h *handler) send(w io.Writer, req fetchRequest, partition int, m mapRange, buf []byte) (more bool, err error) {
 	id := plan.AttemptID{TaskID: plan.TaskID{Run: req.Run, Stage: req.Stage, Task: m.Task}, Attempt: m.Attempt}
 	seg, err := h.store.openSound(id)
 	if err == nil {
@@ -121,17 +120,11 @@ func (h *handler) send(w io.Writer, req fetchRequest, partition int, m mapRange,
 			err = fmt.Errorf("segment %s has no partition %d with %d blocks", id, partition, m.Skip)
 		}
 	}
-	var s span
-	if err == nil {
-		if s = spanOf(seg.Blocks(partition), m); verify {
-			err = h.store.check(seg, partition, s.first, s.end)
-		}
-	}
 	if err != nil {
 		_, err = w.Write(mark{kind: markError, code: codeOf(err), task: m.Task, attempt: m.Attempt, text: err.Error()}.append(nil))
 		return false, err
 	}
-	return true, sendBlocks(w, seg, partition, m, s, buf)
+	return true, h.sendBlocks(w, seg, partition, m, buf)
 }
 
 // span is the blocks first ≤ block < end of a partition, whose rows are row ≤ … < last.
@@ -153,15 +146,18 @@ func spanOf(blocks []segment.BlockRef, m mapRange) (s span) {
 	return s
 }
 
-func sendBlocks(w io.Writer, seg *segment.Reader, partition int, m mapRange, s span, buf []byte) error {
+// sendBlocks sends blocks as they are on disk, checked on their way: a damaged one never arrives whole, and the reader, who asks
+// again, is told why.
+func (h *handler) sendBlocks(w io.Writer, seg *segment.Reader, partition int, m mapRange, buf []byte) error {
+	s := spanOf(seg.Blocks(partition), m)
 	begin := mark{kind: markBegin, task: m.Task, attempt: m.Attempt, blocks: s.end - s.first, first: s.first, rows: s.row}
 	if _, err := w.Write(begin.append(nil)); err != nil {
 		return err
 	}
-	for _, ref := range seg.Blocks(partition)[s.first:s.end] {
-		n, err := io.CopyBuffer(w, seg.Raw(ref), buf)
-		if err == nil && n != int64(ref.Length) {
-			err = io.ErrUnexpectedEOF
+	for block := s.first; block < s.end; block++ {
+		err := seg.Copy(w, partition, block, buf)
+		if errors.Is(err, segment.ErrCorrupt) {
+			err = errors.Join(err, h.store.check(seg, partition, block))
 		}
 		if err != nil {
 			return err

@@ -45,13 +45,12 @@ func (s *localSource) next(_ context.Context, at place) (block, error) {
 		b.batch = s.batches[b.sequence]
 		return b, nil
 	}
-	if at.suspect {
-		if err := s.store.check(s.seg, s.partition, b.sequence, b.sequence+1); err != nil {
+	var err error
+	if b.frame, s.buf, err = s.seg.ReadBlock(s.partition, b.sequence, s.buf); err != nil {
+		if err := s.store.check(s.seg, s.partition, b.sequence); err != nil {
 			return block{}, &lostError{reason: err.Error()}
 		}
 	}
-	var err error
-	b.frame, s.buf, err = s.seg.ReadBlock(s.partition, b.sequence, s.buf)
 	return b, err
 }
 

@@ -61,6 +61,9 @@ func (s *small) drop(prefix string) bool {
 	return found
 }
 
+// unfinished ends the name of a segment's file until it is finished: until then there is nothing to be read.
+const unfinished = ".part"
+
 // lateFile is a segment being written: in memory at first, in a file from the moment that it is too large for that.
 type lateFile struct {
 	store *Store
@@ -88,10 +91,14 @@ func (f *lateFile) open() (err error) {
 	if f.file != nil {
 		return nil
 	}
-	if err := f.store.root.Mkdir(path.Dir(f.name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	root := f.store.root
+	if err := root.Mkdir(path.Dir(f.name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("create shuffle segment: %w", err)
 	}
-	if f.file, err = f.store.root.OpenFile(f.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+	if _, err := root.Lstat(f.name); err == nil {
+		return fmt.Errorf("create shuffle segment %s: %w", f.store.path(f.name), fs.ErrExist)
+	}
+	if f.file, err = root.OpenFile(f.name+unfinished, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
 		return fmt.Errorf("create shuffle segment: %w", err)
 	}
 	_, err = f.file.Write(f.early)
@@ -107,7 +114,10 @@ func (f *lateFile) Close() error {
 	if err := f.open(); err != nil {
 		return err
 	}
-	return f.file.Close()
+	if err := f.file.Close(); err != nil {
+		return err
+	}
+	return f.store.root.Rename(f.name+unfinished, f.name)
 }
 
 // Name is the segment's, for messages.

@@ -30,8 +30,6 @@ type place struct {
 	from, to      int64 // rows of the map output's partition that are wanted; to is exclusive
 	block         int   // that comes next; 0 with row 0 if none came yet
 	row           int64 // first of that block
-	// suspect says that reading here has failed before: the source is to check that its copy is sound.
-	suspect bool
 }
 
 // fresh says that nothing of the map output came yet.

@@ -28,6 +28,7 @@ type Store struct {
 	kept  *kept  // nil: every output is a segment
 
 	indexes indexes // of segments that have a file
+	damages damages
 }
 
 // NewStore opens the store below a scratch folder, which is made if need be. What an earlier process left is still
@@ -91,7 +92,7 @@ func (s *Store) Create(id plan.AttemptID, partitions int, opts segment.Options) 
 			return nil, err
 		}
 	}
-	return segment.NewWriter(f, func() error { return s.remove(name) }, id, partitions, opts)
+	return segment.NewWriter(f, func() error { return errors.Join(s.remove(name+unfinished), s.remove(name)) }, id, partitions, opts)
 }
 
 // remove deletes a segment; one that Forget has taken already is no error.
@@ -163,6 +164,7 @@ func (s *Store) Forget(run string) error {
 		s.small.drop(run + "/")
 	}
 	s.indexes.drop(run + "/")
+	s.damages.drop(run + "/")
 	if err := s.root.RemoveAll(run); err != nil {
 		return fmt.Errorf("forget shuffle data of run %s: %w", run, err)
 	}
@@ -178,6 +180,7 @@ func (s *Store) Clean() error {
 		s.small.drop("")
 	}
 	s.indexes.drop("")
+	s.damages.drop("")
 	dir, err := s.root.Open(".")
 	if err != nil {
 		return fmt.Errorf("clean shuffle store: %w", err)

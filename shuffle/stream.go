@@ -118,9 +118,8 @@ func (s *Stream) read(ctx context.Context, loc api.TaskLocation) (arrow.Record, 
 			return nil, s.lost(loc, err)
 		}
 		if errors.Is(err, segment.ErrCorrupt) {
-			if damaged++; damaged > 1 { // the second time, the worker had checked its copy before
-				err = fmt.Errorf("network: it arrived damaged %d times, though the worker's copy is sound: %w", damaged, err)
-			}
+			damaged++
+			err = fmt.Errorf("network: it arrived damaged %d times, though it was sound when it left the worker: %w", damaged, err)
 		}
 		if timedOut(err) {
 			hung++
@@ -128,7 +127,6 @@ func (s *Stream) read(ctx context.Context, loc api.TaskLocation) (arrow.Record, 
 		if try >= s.client.opts.Attempts || hung > 1 {
 			return nil, s.lost(loc, fmt.Errorf("%d tries: %w", try, err))
 		}
-		s.at.suspect = true
 		if err := s.client.pause(ctx, try); err != nil {
 			return nil, fmt.Errorf("fetch shuffle data: %w", err)
 		}
@@ -164,7 +162,7 @@ func (s *Stream) readOnce(ctx context.Context, src source) (arrow.Record, error)
 		}
 	}
 	first, rows := b.row, rec.NumRows()
-	s.at.block, s.at.row, s.at.suspect = b.sequence+1, first+rows, false
+	s.at.block, s.at.row = b.sequence+1, first+rows
 	return s.at.within(rec, first), nil
 }
 

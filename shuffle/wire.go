@@ -23,8 +23,6 @@ type fetchRequest struct {
 	// To is the partition behind the last one that is wanted; 0: Partition alone is.
 	To   int        `json:"to,omitempty"`
 	Maps []mapRange `json:"maps"`
-	// Verify has the worker check its copy of the first map output before it sends any of it: something went wrong with it.
-	Verify bool `json:"verify,omitempty"`
 	// Start is the index in Maps where the first partition begins: the reader has what comes before.
 	Start int `json:"start,omitempty"`
 }
@@ -68,7 +66,7 @@ func (r fetchRequest) partitions() (from, to int) {
 // so that a worker of an older build understands it.
 func (r fetchRequest) from(at place) fetchRequest {
 	start := slices.IndexFunc(r.Maps, func(m mapRange) bool { return m.Task >= at.task })
-	r.Partition, r.Verify = at.partition, at.suspect
+	r.Partition = at.partition
 	if at.partition == r.To-1 {
 		r.Maps, r.To, start = r.Maps[start:], 0, 0
 	}

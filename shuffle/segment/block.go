@@ -109,9 +109,13 @@ func ParseBlock(frame []byte) (Block, error) {
 	}
 	payload := frame[HeaderSize : HeaderSize+h.Payload]
 	if crc32.Checksum(payload, castagnoli) != binary.LittleEndian.Uint32(frame[HeaderSize+h.Payload:]) {
-		return Block{}, fmt.Errorf("%w: checksum of block %d of partition %d", ErrCorrupt, h.Sequence, h.Partition)
+		return Block{}, checksumError(h)
 	}
 	return Block{Header: h, payload: payload}, nil
+}
+
+func checksumError(h Header) error {
+	return fmt.Errorf("%w: checksum of block %d of partition %d", ErrCorrupt, h.Sequence, h.Partition)
 }
 
 // ReadBlock reads the next frame of a stream into buf, which grows as needed and is returned for the next call. The

@@ -146,26 +146,86 @@ func (x *Index) Footprint() int64 {
 	return n
 }
 
-// Raw reads a frame as it is stored, unverified: the receiver does that.
-func (r *Reader) Raw(ref BlockRef) *io.SectionReader {
-	return io.NewSectionReader(r.f, ref.Offset, int64(ref.Length))
-}
-
-// ReadBlock reads and verifies one block of a partition, using buf as [ReadBlock] does.
-func (r *Reader) ReadBlock(partition, sequence int, buf []byte) (Block, []byte, error) {
+// ReadBlock reads and verifies one block of a partition, using buf as [ReadBlock] does. Its errors are about the segment, and
+// match ErrCorrupt.
+func (r *Reader) ReadBlock(partition, sequence int, buf []byte) (b Block, _ []byte, err error) {
 	ref := r.parts[partition].blocks[sequence]
 	buf = grow(buf, ref.Length)
-	if _, err := r.f.ReadAt(buf, ref.Offset); err != nil {
-		return Block{}, buf, fmt.Errorf("read shuffle segment: %w", err)
+	if err = r.readAt(buf, ref.Offset); err == nil {
+		b, err = ParseBlock(buf)
 	}
-	b, err := ParseBlock(buf)
-	if err == nil && (b.Partition != partition || b.Sequence != sequence || b.Rows != ref.Rows) {
-		err = fmt.Errorf("%w: the index points to another block", ErrCorrupt)
+	if err == nil {
+		err = ref.check(b.Header, partition, sequence)
 	}
 	if err != nil {
-		return Block{}, buf, fmt.Errorf("read shuffle segment %s: %w", r.f.Name(), err)
+		return Block{}, buf, r.damaged(err)
 	}
 	return b, buf, nil
+}
+
+// Copy writes a block's frame to w as it is stored, as much at a time as buf, of at least a kilobyte, holds. It verifies the
+// frame on the way: of a damaged one the last part is withheld, so that it never leaves whole. An error that matches ErrCorrupt
+// is about the segment, any other one is w's.
+func (r *Reader) Copy(w io.Writer, partition, sequence int, buf []byte) error {
+	ref := r.parts[partition].blocks[sequence]
+	h, sum := Header{}, uint32(0)
+	for at := 0; at < ref.Length; {
+		part := buf[:min(len(buf), ref.Length-at)]
+		if rest := ref.Length - at - len(part); rest > 0 && rest < TrailerSize {
+			part = part[:len(part)-TrailerSize] // the trailer comes in one piece
+		}
+		err := r.readAt(part, ref.Offset+int64(at))
+		payload := part
+		if err == nil && at == 0 {
+			if h, err = ParseHeader(part); err == nil {
+				err = ref.check(h, partition, sequence)
+			}
+			payload = part[HeaderSize:]
+		}
+		if at += len(part); err == nil {
+			sum, err = h.follow(sum, payload, at == ref.Length)
+		}
+		if err != nil {
+			return r.damaged(err)
+		}
+		if _, err := w.Write(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readAt fills b. What the disk does not give is as good as damaged.
+func (r *Reader) readAt(b []byte, at int64) error {
+	if _, err := r.f.ReadAt(b, at); err != nil {
+		return fmt.Errorf("%w: %d bytes at %d: %w", ErrCorrupt, len(b), at, err)
+	}
+	return nil
+}
+
+func (r *Reader) damaged(err error) error {
+	return fmt.Errorf("read shuffle segment %s: %w", r.f.Name(), err)
+}
+
+// check compares a block's header with what the index says of the block.
+func (ref BlockRef) check(h Header, partition, sequence int) error {
+	if h.Partition != partition || h.Sequence != sequence || h.Rows != ref.Rows || h.FrameSize() != ref.Length {
+		return fmt.Errorf("%w: the index points to another block", ErrCorrupt)
+	}
+	return nil
+}
+
+// follow takes the next part of the block's payload into a checksum, and compares it with the trailer, which the last part has
+// behind it.
+func (h Header) follow(sum uint32, part []byte, last bool) (uint32, error) {
+	if !last {
+		return crc32.Update(sum, castagnoli, part), nil
+	}
+	end := len(part) - TrailerSize
+	if sum = crc32.Update(sum, castagnoli, part[:end]); sum != binary.LittleEndian.Uint32(part[end:]) {
+		return sum, checksumError(h)
+	}
+	return sum, nil
 }
 
 // Close closes the file.

@@ -154,6 +154,8 @@ func (c *Coordinator) explain(err error) *api.Error {
 		return api.Errorf(api.CodeUnavailable, "there is no leader at the moment; try again")
 	case errors.Is(err, consensus.ErrUnknownOutcome), errors.Is(err, consensus.ErrClosed):
 		return api.Errorf(api.CodeUnavailable, "leadership has just changed; try again")
+	case errors.Is(err, consensus.ErrNoSpace):
+		return api.Errorf(api.CodeUnavailable, "%s", err)
 	case errors.As(err, &mistake):
 		return api.Errorf(api.CodeInvalid, "%s", err)
 	case errors.As(err, &failure):

@@ -66,6 +66,7 @@ func onFaultyDisks(ctx context.Context, t *testing.T) (*house, map[string]*fault
 	h := grown(ctx, t, func(o *Options) {
 		id := o.ID
 		o.StoreTimeout = 500 * time.Millisecond
+		calm(o)
 		o.wrap = func(b backend) backend {
 			disks[id] = &faulty{backend: b}
 			return disks[id]
@@ -74,6 +75,9 @@ func onFaultyDisks(ctx context.Context, t *testing.T) (*house, map[string]*fault
 	h.agree(ctx)
 	return h, disks
 }
+
+// calm keeps the leader in place on a busy machine.
+func calm(o *Options) { o.Election = 600 * time.Millisecond }
 
 // An fsync that fails is not tried again: the node stops, and the others go on.
 func TestFailedSyncStopsTheNode(t *testing.T) {
@@ -193,6 +197,7 @@ func TestEntriesAreOfTheOldestVersion(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
 	newer := func(o *Options) {
+		calm(o)
 		if o.ID != "c3" {
 			o.EntryVersion = 2
 		}
@@ -277,7 +282,7 @@ func TestDamagedSnapshot(t *testing.T) {
 func TestAddedByManyAtOnce(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
-	h := newHouse(t, nil)
+	h := newHouse(t, calm)
 	lead(ctx, t, h.begin("c1", false))
 	h.begin("c2", true)
 	leader := h.leader(ctx)
@@ -297,7 +302,7 @@ func TestAddedByManyAtOnce(t *testing.T) {
 func TestMembersTellTheHashOfTheirState(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
-	h := grown(ctx, t, nil)
+	h := grown(ctx, t, calm)
 	leader := h.leader(ctx)
 	propose(ctx, t, leader, "r1")
 	h.agree(ctx)

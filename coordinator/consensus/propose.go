@@ -104,6 +104,11 @@ func (s *stream) versionOf(address string) int {
 }
 
 func (n *Node) apply(e state.Entry) ([]state.Result, error) {
+	// A leader that ran into the end of its disk would lose its leadership, and if it is alone nobody could even be told
+	// how things are.
+	if _, _, none := space(n.dir); none && n.IsLeader() {
+		return nil, fmt.Errorf("coordinator %s: %w in %s", n.id, ErrNoSpace, n.dir)
+	}
 	data, err := e.Encode()
 	if err != nil {
 		return nil, err

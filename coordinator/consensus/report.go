@@ -44,7 +44,7 @@ func (n *Node) Report(hashed bool) Report {
 	if last := n.raft.LastContact(); !last.IsZero() && !n.IsLeader() {
 		r.Contact = int64(time.Since(last))
 	}
-	r.DiskFree, r.DiskLow = space(n.dir)
+	r.DiskFree, r.DiskLow, _ = space(n.dir)
 	if trouble := n.vault.trouble.Load(); trouble != nil {
 		r.Trouble = *trouble
 	}
@@ -69,7 +69,7 @@ func (n *Node) hash() (index uint64, hash string) {
 
 // DiskLow reports that the state directory is running out of space, or has.
 func (n *Node) DiskLow() bool {
-	_, low := space(n.dir)
+	_, low, _ := space(n.dir)
 	return low || n.vault.full.Load()
 }
 

@@ -51,7 +51,7 @@ func newCoordinatorCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.advertise, "advertise", "", "host:port where other coordinators reach it (default: as in --peers, or as --listen)")
 	cmd.Flags().StringVar(&f.state, "state", "", "folder for the log and plans")
 	cmd.Flags().StringVar(&f.peers, "peers", "", "coordinators that begin a cluster together, this one included: id=host:port,… (default: this one alone)")
-	cmd.Flags().StringSliceVar(&f.join, "join", nil, "coordinators of a cluster that this one is to be added to, comma separated: http://host:port")
+	cmd.Flags().StringSliceVar(&f.join, "join", nil, "coordinators of a cluster that this one is to be added to, comma separated: http://host:port, or https:// with TLS")
 	f.credentials.register(cmd, true)
 	f.limits.register(cmd)
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log what the coordinator does")

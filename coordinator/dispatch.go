@@ -27,7 +27,7 @@ const (
 // lease waits for work for a worker.
 func (c *Coordinator) lease(w http.ResponseWriter, r *http.Request, t *term) error {
 	var request api.LeaseRequest
-	if err := readJSON(w, r, &request); err != nil {
+	if err := readJSON(r, &request); err != nil {
 		return err
 	}
 	if err := c.check(r.Context(), request.WorkerID); err != nil {

@@ -212,7 +212,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Write(append(data, '\n')) // an error means that the caller has gone
 }
 
-func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
+func readJSON(r *http.Request, v any) error {
 	if err := json.NewDecoder(r.Body).Decode(v); err != nil { // the guard bounds the body
 		return api.Errorf(api.CodeInvalid, "the request is not valid JSON: %v", err)
 	}

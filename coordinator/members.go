@@ -76,7 +76,7 @@ func (c *Coordinator) reports(ctx context.Context, members []consensus.Member) [
 
 func (c *Coordinator) addMember(w http.ResponseWriter, r *http.Request, _ *term) error {
 	var request api.AddMemberRequest
-	if err := readJSON(w, r, &request); err != nil {
+	if err := readJSON(r, &request); err != nil {
 		return err
 	}
 	if err := plan.ValidateID("coordinator id", request.ID); err != nil {
@@ -123,7 +123,7 @@ func (c *Coordinator) removeMember(w http.ResponseWriter, r *http.Request, _ *te
 
 func (c *Coordinator) transfer(w http.ResponseWriter, r *http.Request, _ *term) error {
 	var request api.TransferRequest
-	if err := readJSON(w, r, &request); err != nil {
+	if err := readJSON(r, &request); err != nil {
 		return err
 	}
 	if err := c.node.Transfer(r.Context(), request.To); err != nil {

@@ -19,7 +19,7 @@ import (
 // coordinators before the log says that the run exists.
 func (c *Coordinator) submit(w http.ResponseWriter, r *http.Request, _ *term) error {
 	var request api.SubmitRequest
-	if err := readJSON(w, r, &request); err != nil {
+	if err := readJSON(r, &request); err != nil {
 		return err
 	}
 	digest, err := checkRequest(request)

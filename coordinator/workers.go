@@ -46,7 +46,7 @@ func (c *Coordinator) worker(ctx context.Context, id string) (w state.Worker, er
 
 func (c *Coordinator) register(w http.ResponseWriter, r *http.Request, t *term) error {
 	var request api.RegisterRequest
-	if err := readJSON(w, r, &request); err != nil {
+	if err := readJSON(r, &request); err != nil {
 		return err
 	}
 	if err := plan.ValidateID("worker id", request.WorkerID); err != nil {
@@ -73,7 +73,7 @@ func (c *Coordinator) register(w http.ResponseWriter, r *http.Request, t *term) 
 // a worker that stops in good order is no sign of a task that brings workers down.
 func (c *Coordinator) leave(w http.ResponseWriter, r *http.Request, t *term) error {
 	var request api.LeaveRequest
-	if err := readJSON(w, r, &request); err != nil {
+	if err := readJSON(r, &request); err != nil {
 		return err
 	}
 	known, err := c.worker(r.Context(), request.WorkerID)
@@ -96,7 +96,7 @@ func (c *Coordinator) leave(w http.ResponseWriter, r *http.Request, t *term) err
 // report records how attempts ended. The answer comes when that is durable.
 func (c *Coordinator) report(w http.ResponseWriter, r *http.Request, t *term) error {
 	var request api.ReportRequest
-	if err := readJSON(w, r, &request); err != nil {
+	if err := readJSON(r, &request); err != nil {
 		return err
 	}
 	if err := c.check(r.Context(), request.WorkerID); err != nil {
@@ -158,7 +158,7 @@ func (c *Coordinator) discard(report api.Report) {
 // heartbeat renews a lease, and tells a worker what to stop and what to forget.
 func (c *Coordinator) heartbeat(w http.ResponseWriter, r *http.Request, t *term) error {
 	var request api.HeartbeatRequest
-	if err := readJSON(w, r, &request); err != nil {
+	if err := readJSON(r, &request); err != nil {
 		return err
 	}
 	known, err := c.worker(r.Context(), request.WorkerID)

@@ -98,9 +98,14 @@ func (c *Coordinator) addMember(w http.ResponseWriter, r *http.Request, _ *term)
 // supply gives a new member the plans and plugins that runs need, before it counts as one of those that have them.
 func (c *Coordinator) supply(ctx context.Context, m consensus.Member) error {
 	for _, digest := range c.neededBlobs() {
-		if !c.blobs.has(digest) {
-			continue // somebody else's to give: see tend
+		f, err := c.blobs.open(ctx, digest) // from another, if need be
+		if answer := (*api.Error)(nil); errors.As(err, &answer) && answer.Code == api.CodeNotFound {
+			continue // nobody has it, so nothing is gained by keeping the new one out
 		}
+		if err != nil {
+			return err
+		}
+		f.Close()
 		if err := c.blobs.copy(ctx, m.Address, digest); err != nil {
 			return fmt.Errorf("copy plans to coordinator %s: %w", m.ID, err)
 		}

@@ -98,7 +98,7 @@ func (c *Client) add(endpoint string) error {
 	case scheme == "https" && c.options.Identity == nil:
 		return api.Errorf(api.CodeInvalid, "%s: there are no TLS credentials", endpoint)
 	case scheme != c.options.Identity.Scheme():
-		return api.Errorf(api.CodeInvalid, "%s: with TLS credentials, endpoints are https://host:port", endpoint)
+		return api.Errorf(api.CodeInvalid, "%s: with the credentials given, endpoints are %s://host:port", endpoint, c.options.Identity.Scheme())
 	}
 	return c.mayShow(address)
 }

@@ -8,8 +8,8 @@
 //
 // Rules that everything else leans on:
 //
-//  1. A commit counts once. An attempt's report is accepted if the run is live and the attempt is the one that its
-//     task is running now; a lost, replaced or repeated attempt changes nothing.
+//  1. A commit counts once. An attempt's report is accepted if the run is live and the attempt is one that its
+//     task is running now (a slow task may run two); a lost, replaced or repeated attempt changes nothing.
 //  2. Every command may arrive twice. Whoever proposes one may lose leadership before the answer and has to try again.
 //  3. A stage is ready when each of its input stages is complete. It stops being ready when one of them loses output.
 //  4. A task that runs again must make the same rows (its checksums agree), or the run fails: rows of two different

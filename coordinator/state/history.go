@@ -1,0 +1,84 @@
+package state
+
+import (
+	"slices"
+	"time"
+
+	"github.com/quern-engine/quern/api"
+)
+
+// Request is the digest of the request that made a run.
+func (m *Machine) Request(id string) (string, bool) {
+	r := m.runs[id]
+	if r == nil {
+		return "", false
+	}
+	return r.Request, true
+}
+
+// Blobs lists the digests that runs which have not ended need: plans and plugins.
+func (m *Machine) Blobs() []string {
+	var list []string
+	for _, r := range m.doc.Runs {
+		if !r.State.Terminal() {
+			list = append(append(list, r.Plan), r.Blobs...)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// Expired lists the runs that ended before a time.
+func (m *Machine) Expired(before time.Time) []string {
+	var list []string
+	for _, r := range m.doc.Runs {
+		if r.State.Terminal() && r.Finished.Before(before) && len(r.Stopping) == 0 && !r.Litter {
+			list = append(list, r.ID)
+		}
+	}
+	return list
+}
+
+func (a *applier) purge(c *PurgeRuns) {
+	a.reject()
+	for _, id := range c.RunIDs {
+		r := a.runs[id]
+		if r == nil {
+			continue
+		}
+		if !r.State.Terminal() || len(r.Stopping) > 0 || r.Litter {
+			continue
+		}
+		a.result.Outcome = Applied
+		a.forgetRun(r)
+	}
+	a.doc.Runs = slices.DeleteFunc(a.doc.Runs, func(r *run) bool { return a.runs[r.ID] == nil })
+}
+
+// forgetRun takes a run off the indexes.
+func (a *applier) forgetRun(r *run) {
+	delete(a.runs, r.ID)
+	for _, w := range r.Workers {
+		if known := a.workers[w.ID]; known != nil {
+			delete(known.runs, r.ID)
+		}
+	}
+}
+
+// attachable is the newest run that has a plan and goes on or has published its outputs, if there is one.
+func (m *Machine) attachable(digest string) *run {
+	for _, r := range slices.Backward(m.doc.Runs) {
+		if r.Plan == digest && (r.live() || (len(r.Outputs) > 0 && r.Ending == "" && r.State != api.RunFailed && r.State != api.RunCancelled)) {
+			return r
+		}
+	}
+	return nil
+}
+
+// Published is the run that a submit with a plan would be attached to, if that run has published its outputs.
+func (m *Machine) Published(plan string) []Output {
+	if r := m.attachable(plan); r != nil && r.State == api.RunSucceeded {
+		return slices.Clone(r.Outputs)
+	}
+	return nil
+}

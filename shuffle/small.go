@@ -93,13 +93,13 @@ func (f *lateFile) open() (err error) {
 	}
 	root := f.store.root
 	if err := root.Mkdir(path.Dir(f.name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("create shuffle segment: %w", err)
+		return fmt.Errorf("create shuffle segment %s: %w", f.store.path(f.name), err)
 	}
 	if _, err := root.Lstat(f.name); err == nil {
 		return fmt.Errorf("create shuffle segment %s: %w", f.store.path(f.name), fs.ErrExist)
 	}
 	if f.file, err = root.OpenFile(f.name+unfinished, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
-		return fmt.Errorf("create shuffle segment: %w", err)
+		return fmt.Errorf("create shuffle segment %s: %w", f.store.path(f.name), err)
 	}
 	_, err = f.file.Write(f.early)
 	f.early = nil

@@ -114,7 +114,7 @@ func (s *Store) Open(id plan.AttemptID) (*segment.Reader, error) {
 	}
 	src, file, err := s.source(name, id)
 	if err != nil {
-		return nil, fmt.Errorf("open shuffle segment: %w", err)
+		return nil, fmt.Errorf("open shuffle segment %s: %w", s.path(name), err)
 	}
 	if index := s.indexes.get(name); index != nil && file {
 		return segment.WithIndex(src, index)

@@ -2,6 +2,7 @@ package parquetio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -159,12 +160,7 @@ func (w *Writer) Close() error {
 		return w.err
 	}
 	w.closed = true
-	defer func() {
-		w.release(0)
-		for _, c := range w.columns {
-			c.forget()
-		}
-	}()
+	defer w.forget()
 	if w.err == nil && w.pending > 0 {
 		w.err = w.flushRun()
 	}
@@ -177,4 +173,20 @@ func (w *Writer) Close() error {
 		}
 	}
 	return w.err
+}
+
+// Discard gives up the file and lets go of the batches whose rows were pending. It does nothing after Close.
+func (w *Writer) Discard() {
+	if !w.closed {
+		w.closed = true
+		w.err = errors.New("write Parquet: the file was given up")
+		w.forget()
+	}
+}
+
+func (w *Writer) forget() {
+	w.release(0)
+	for _, c := range w.columns {
+		c.forget()
+	}
 }

@@ -105,6 +105,7 @@ func (s *fileSink) Commit(ctx context.Context) (Written, error) {
 func (s *fileSink) Discard() error {
 	if !s.closed {
 		s.closed = true
+		s.parquet.Discard()
 		s.file.Discard()
 	}
 	return nil

@@ -76,6 +76,7 @@ func failure(ctx context.Context, env Env, t Task, err error) *plan.Failure {
 	if ctx.Err() != nil && f.Kind != plan.FailureCancelled {
 		f = plan.Failf(plan.FailureCancelled, "cancelled: %w", errors.Join(context.Cause(ctx), err))
 	}
+	f = env.remedied(f)
 	f.Stage, f.Task, f.Attempt, f.Worker = t.Stage, t.Task, t.Attempt, env.Worker
 	return f
 }

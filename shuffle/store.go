@@ -95,15 +95,18 @@ func (s *Store) Create(id plan.AttemptID, partitions int, opts segment.Options) 
 	return segment.NewWriter(f, func() error { return errors.Join(s.remove(name+unfinished), s.remove(name)) }, id, partitions, opts)
 }
 
-// remove deletes a segment; one that Forget has taken already is no error.
+// remove deletes a segment, finished or not; one that Forget has taken already is no error.
 func (s *Store) remove(name string) error {
 	if s.small != nil && s.small.drop(name) {
 		return nil
 	}
-	if err := s.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	var errs []error
+	for _, name := range []string{name, name + unfinished} {
+		if err := s.root.Remove(name); !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Open opens the finished segment of an attempt. The error of a missing one matches fs.ErrNotExist.

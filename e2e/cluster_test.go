@@ -119,6 +119,9 @@ func testCluster(t *testing.T, job string, want []string) {
 		if took := time.Since(begin); took > 5*time.Second {
 			t.Errorf("the run ended %v after the worker said that it stops: somebody waited for its lease", took)
 		}
+		if s, _ := c.status("leave"); slices.ContainsFunc(s.Stages, func(s api.StageStatus) bool { return s.Failures > 0 }) {
+			t.Errorf("it left before it had drained: %+v", s.Stages)
+		}
 		c.workers = c.workers[1:]
 		if locks, _ := filepath.Glob(filepath.Join(c.scratch, "*.lock")); len(locks) != 1 {
 			t.Errorf("one worker lives, but the scratch folder has %v", locks)

@@ -135,7 +135,7 @@ var faults = []fault{
 		return nil
 	}},
 	{name: "coordinator terminated", side: coordinators, inject: func(s *soak, r *rand.Rand, _ string, _ *process) func() {
-		s.terminate(s.coordinators[s.addresses[r.IntN(len(s.addresses))]])
+		s.terminate(s.coordinators[s.addresses[r.IntN(len(s.addresses))]], coordinatorEnds)
 		return nil
 	}},
 	{name: "all coordinators killed", side: coordinators, inject: func(s *soak, _ *rand.Rand, _ string, _ *process) func() {
@@ -167,7 +167,7 @@ var faults = []fault{
 		return s.pause(s.someWorker(r), 3*time.Second)
 	}},
 	{name: "worker terminated", side: workers, inject: func(s *soak, r *rand.Rand, _ string, _ *process) func() {
-		s.terminate(s.someWorker(r))
+		s.terminate(s.someWorker(r), workerEnds)
 		s.startWorkers(s.T, 1)
 		return nil
 	}},
@@ -209,14 +209,20 @@ func (s *soak) follower(r *rand.Rand) *process {
 	return s.coordinators[others[r.IntN(len(others))]]
 }
 
+// How long a process may take to end in good order: a worker may have to wait for a run that needs it.
+const (
+	coordinatorEnds = 3 * time.Second
+	workerEnds      = 27 * time.Second // --drain-timeout and a little
+)
+
 // terminate asks a process to end, which it must do soon and in good order.
-func (s *soak) terminate(p *process) {
+func (s *soak) terminate(p *process, soon time.Duration) {
 	begin := time.Now()
 	p.signal(syscall.SIGTERM)
-	if status := p.wait(s.T, 10*time.Second); status != 0 {
+	if status := p.wait(s.T, soon+10*time.Second); status != 0 {
 		s.Errorf("%s ended with status %d after SIGTERM:\n%s", p.name, status, p.log)
 	}
-	if took := time.Since(begin); took > 3*time.Second {
+	if took := time.Since(begin); took > soon {
 		s.Errorf("%s took %v to end after SIGTERM", p.name, took)
 	}
 }
@@ -336,7 +342,7 @@ func (s *soak) heal() {
 		return !p.alive()
 	})
 	for len(s.workers) > 2 {
-		s.terminate(s.workers[0])
+		s.terminate(s.workers[0], workerEnds)
 		s.workers = s.workers[1:]
 	}
 	s.startWorkers(s.T, 2-len(s.workers))

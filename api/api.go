@@ -150,15 +150,6 @@ type RunStatus struct {
 	ResultSchema plan.Schema   `json:"result_schema,omitzero"`
 }
 
-// DebugState is how far a coordinator has applied the log, and what it got: equal indexes have equal hashes, or the
-// coordinators have diverged.
-type DebugState struct {
-	ID    string `json:"id"`
-	Term  uint64 `json:"term"`
-	Index uint64 `json:"index"`
-	Hash  string `json:"hash"`
-}
-
 // StageStatus is a stage's progress.
 type StageStatus struct {
 	ID       int    `json:"id"`

@@ -50,7 +50,6 @@ func (c *Coordinator) routes() []secure.Route {
 		{Pattern: "POST /v1/cluster/members", For: users, Handler: c.leaderOnly(c.addMember)},
 		{Pattern: "DELETE /v1/cluster/members/{id}", For: users, Handler: c.leaderOnly(c.removeMember)},
 		{Pattern: "POST /v1/cluster/transfer", For: users, Handler: c.leaderOnly(c.transfer)},
-		{Pattern: "GET /v1/debug/state", For: users, Handler: c.handle(c.debugState)},
 		{Pattern: "GET /v1/workers", For: users, Handler: c.leaderOnly(c.workers)},
 
 		{Pattern: "POST /v1/workers/register", For: workers, Handler: c.leaderOnly(c.register)},

@@ -37,8 +37,8 @@ type rig struct {
 	*testing.T
 	*cluster
 	*ledger
-	arms    string   // folder with a file per process: what its failpoints do
-	before  []string // words before the command of the next processes, such as a tracer's
+	arms    string                     // folder with a file per process: what its failpoints do
+	before  func(name string) []string // words before a command, such as those that put it into a namespace
 	runs    int
 	checked int // runs whose answer was right
 }
@@ -57,8 +57,10 @@ func rigAt(t *testing.T, l *ledger, addresses []string) *rig {
 	}
 	r := &rig{T: t, cluster: newCluster(t, addresses), ledger: l, arms: t.TempDir()}
 	r.command = func(name string, args ...string) *exec.Cmd {
-		words := append(slices.Clone(r.before), breakable)
-		words = append(words, args...)
+		words := append([]string{breakable}, args...)
+		if r.before != nil {
+			words = append(r.before(name), words...)
+		}
 		cmd := exec.Command(words[0], words[1:]...)
 		cmd.Env = append(os.Environ(), "QUERN_FAILPOINTS=@"+filepath.Join(r.arms, name))
 		return cmd
@@ -221,29 +223,24 @@ func (r *rig) committedOnce(run string) {
 // quiet then, or the log would go on.
 func (r *rig) agree() {
 	r.Helper()
-	var states []api.DebugState
+	var cluster api.ClusterStatus
 	same := poll(deadline, func() bool {
-		states = nil
-		for _, a := range r.addresses {
-			var s api.DebugState
-			if r.get(a, "/v1/debug/state", &s) != http.StatusOK {
-				return false
-			}
-			states = append(states, s)
+		if r.get(r.waitLeader(r.T), "/v1/cluster", &cluster) != http.StatusOK || len(cluster.Members) != len(r.addresses) {
+			return false
 		}
-		for _, s := range states {
-			if s.Index != states[0].Index {
+		for _, m := range cluster.Members {
+			if m.State == "" || m.Applied != cluster.Members[0].Applied {
 				return false
 			}
 		}
 		return true
 	})
 	if !same {
-		r.Fatalf("the coordinators do not come to the same log: %+v", states)
+		r.Fatalf("the coordinators do not come to the same log: %+v", cluster)
 	}
-	for _, s := range states {
-		if s.Hash != states[0].Hash {
-			r.Errorf("coordinators have diverged: %+v", states)
+	for _, m := range cluster.Members {
+		if m.State != cluster.Members[0].State {
+			r.Errorf("coordinators have diverged: %+v", cluster)
 		}
 	}
 }

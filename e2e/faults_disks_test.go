@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -92,38 +94,60 @@ func poorWorker(t *testing.T, options string, before []string) {
 	t.Logf("%s %v: the run ended right; %d attempts failed", options, before, failures)
 }
 
+// damage flips a bit of each large file below a folder, such as the segments of workers, and returns how many those were.
+func damage(dir string, where int64) (flipped int) {
+	for _, path := range segments(dir) {
+		if flipBitOf(path, where) == nil {
+			flipped++
+		}
+	}
+	return flipped
+}
+
+// segments lists the files of map outputs below a folder.
+func segments(dir string) (list []string) {
+	filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() || !strings.Contains(path, ".seg") {
+			return nil // an error is that it has gone meanwhile
+		}
+		if info, err := e.Info(); err == nil && info.Size() > 1000 {
+			list = append(list, path)
+		}
+		return nil
+	})
+	return list
+}
+
+func flipBitOf(path string, where int64) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	var b [1]byte
+	at := (info.Size()/2 + where&0xffff) % info.Size()
+	if _, err := f.ReadAt(b[:], at); err != nil {
+		return err
+	}
+	b[0] ^= 0x10
+	_, err = f.WriteAt(b[:], at)
+	return err
+}
+
 // Bytes of map outputs that change on disk, between writing and reading.
 func TestF31(t *testing.T) {
 	long(t)
 	r := ready(t, newLedger(t, longLedger), 1, 2)
 	s := r.submit()
-	r.stopInMidRun(t, s.run)
-	flipped := 0
-	err := filepath.WalkDir(r.scratch, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || !e.Type().IsRegular() {
-			return err
-		}
-		info, err := e.Info()
-		if err != nil || info.Size() < 1000 {
-			return err
-		}
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		var b [1]byte
-		if _, err := f.ReadAt(b[:], info.Size()/2); err != nil {
-			return err
-		}
-		b[0] ^= 0x10
-		flipped++
-		_, err = f.WriteAt(b[:], info.Size()/2)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
+	eventually(t, "map outputs that are files", func() bool { return len(segments(r.scratch)) >= 2 || !s.alive() })
+	for _, w := range r.workers {
+		w.signal(syscall.SIGSTOP)
 	}
+	flipped := damage(r.scratch, 0)
 	r.goOn()
 	r.succeeds(s)
 	t.Logf("a bit in each of %d files; the run ended right", flipped)

@@ -178,7 +178,7 @@ func TestF12(t *testing.T) {
 	t.Logf("it ended with status %d; another leader after %v", status, took)
 }
 
-// A worker killed in the middle of a task, and one after its map output was committed.
+// A worker killed in the middle of a task.
 func TestF20(t *testing.T) {
 	long(t)
 	r := ready(t, newLedger(t, longLedger), 3, 2)
@@ -195,8 +195,9 @@ func TestF20(t *testing.T) {
 	t.Logf("%s died in its third batch; %d attempts failed", dead.name, failures)
 }
 
-// A worker killed after its map output was committed and before anybody has fetched it.
+// Workers killed after their map outputs were committed, and their folders gone.
 func TestF21(t *testing.T) {
+	long(t)
 	r := ready(t, newLedger(t, shortLedger), 1, 2)
 	s := r.submit()
 	r.stopInMidRun(t, s.run)

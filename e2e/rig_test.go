@@ -195,6 +195,9 @@ func (r *rig) committedOnce(run string) {
 	lost := false
 	for _, p := range r.all {
 		for line := range strings.Lines(p.log.String()) {
+			if !strings.Contains(line, run) {
+				continue
+			}
 			m := eventPattern.FindStringSubmatch(line)
 			if m == nil || m[2] != run {
 				continue

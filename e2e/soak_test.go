@@ -20,7 +20,7 @@ import (
 // roundLimit bounds a run with one fault: a lease that has to run out, an election, and the work twice over.
 const roundLimit = 60 * time.Second
 
-// TestSoak breaks a cluster once or twice per run, at random moments, and looks at what is left. It runs as many rounds as
+// TestSoak breaks a cluster once or twice per run, at random moments while other runs go on, and looks at what is left. It runs as many rounds as
 // QUERN_SOAK says. Round i draws from seed+i, so QUERN_SOAK=1 QUERN_SOAK_SEED=<seed of a round> repeats its draws; the
 // processes' own timing cannot be repeated. QUERN_SOAK_FAULT keeps to one fault.
 func TestSoak(t *testing.T) {
@@ -47,17 +47,22 @@ func TestSoak(t *testing.T) {
 
 // soak is a cluster with the answer that it must always give.
 type soak struct {
-	*testing.T
-	*cluster
+	*rig
 	job   string
 	want  []string
 	quiet time.Duration // how long a run takes when nothing breaks
 	begun time.Time
 	seen  map[string]int // how often each fault met each end
+	kinds map[string]int // how often each fault was injected
 }
 
+// load is how many ledgers are kept at the same time as the run that is looked at most.
+const load = 2
+
 func newSoak(t *testing.T) *soak {
-	s := &soak{T: t, cluster: startCoordinators(t, 3), job: flightJobWithPlugin(t), begun: time.Now(), seen: map[string]int{}}
+	r := newRig(t, newLedger(t, shortLedger), 3)
+	r.begin(t)
+	s := &soak{rig: r, job: flightJobWithPlugin(t), begun: time.Now(), seen: map[string]int{}, kinds: map[string]int{}}
 	s.want = digests(t, quern(t, t.TempDir(), "run", s.job, "-p", "ds=2001-01-10", "-q", "-o", "json").Outputs["examples"])
 	s.startWorkers(t, 2)
 	for range 2 { // the first also starts the plugins
@@ -121,6 +126,10 @@ var faults = []fault{
 	{name: "leader stopped for 5 s", side: coordinators, inject: func(s *soak, _ *rand.Rand, _ string, _ *process) func() {
 		return s.pause(s.coordinators[s.waitLeader(s.T)], 5*time.Second)
 	}},
+	{name: "leader killed at a step of a commit", side: coordinators, inject: func(s *soak, r *rand.Rand, _ string, _ *process) func() {
+		s.arm(s.id(s.waitLeader(s.T)), fmt.Sprintf("%s=%d*kill", leaderSteps[r.IntN(len(leaderSteps))], 1+r.IntN(3)))
+		return s.disarm
+	}},
 	{name: "follower killed", side: coordinators, inject: func(s *soak, r *rand.Rand, _ string, _ *process) func() {
 		s.follower(r).kill()
 		return nil
@@ -151,6 +160,14 @@ var faults = []fault{
 	{name: "worker killed", side: workers, inject: func(s *soak, r *rand.Rand, _ string, _ *process) func() {
 		s.someWorker(r).kill()
 		s.startWorkers(s.T, 1)
+		return nil
+	}},
+	{name: "worker killed at a step of a task", side: workers, inject: func(s *soak, r *rand.Rand, _ string, _ *process) func() {
+		s.arm(s.someWorker(r).name, fmt.Sprintf("%s=%d*kill", workerSteps[r.IntN(len(workerSteps))], 1+r.IntN(6)))
+		return s.disarm
+	}},
+	{name: "segments damaged", side: workers, inject: func(s *soak, r *rand.Rand, _ string, _ *process) func() {
+		damage(s.scratch, r.Int64())
 		return nil
 	}},
 	{name: "all workers killed", side: workers, inject: func(s *soak, _ *rand.Rand, _ string, _ *process) func() {
@@ -242,6 +259,10 @@ func (s *soak) round(seed uint64, only string) {
 	submit := []string{"submit", s.job, "-p", "ds=2001-01-10", "-q", "-o", "json", "--wait", "--run-id", run, "--coordinator", s.urls()}
 	begin := time.Now()
 	submitter := startIn(s.T, dir, "submit", submit...)
+	var beside []submission
+	for range load {
+		beside = append(beside, s.submit())
+	}
 	moment := fmt.Sprintf("after %v", after.Round(time.Millisecond))
 	if tasks < 11 {
 		moment = fmt.Sprintf("with %d of 11 tasks done", tasks)
@@ -250,10 +271,12 @@ func (s *soak) round(seed uint64, only string) {
 		<-time.After(after)
 	}
 	mends := []func(){f.inject(s, r, run, submitter)}
+	s.kinds[f.name]++
 	if second, pause := faults[r.IntN(len(faults))], time.Duration(r.IntN(1000))*time.Millisecond; r.IntN(3) == 0 && only == "" && second.side != f.side {
 		select {
 		case <-time.After(pause):
 			mends = append(mends, second.inject(s, r, run, submitter))
+			s.kinds[second.name]++
 			f.name, f.cancels = f.name+" and "+second.name, f.cancels || second.cancels
 		case <-submitter.done: // there is nothing left to break
 		}
@@ -264,6 +287,9 @@ func (s *soak) round(seed uint64, only string) {
 	status := s.outlast(submitter)
 	took := time.Since(begin)
 	s.check(f, run, dir, submitter, status)
+	for _, other := range beside {
+		s.succeeds(other)
+	}
 	for _, mend := range mends {
 		if mend != nil {
 			mend()
@@ -271,6 +297,7 @@ func (s *soak) round(seed uint64, only string) {
 	}
 	s.heal()
 	s.nothingLeft(dir, run)
+	s.agree()
 	s.seen[fmt.Sprintf("%s: status %d", f.name, status)]++
 	s.Logf("seed %d: %s %s: status %d, %v", seed, f.name, moment, status, took.Round(time.Millisecond))
 	if s.Failed() {
@@ -490,5 +517,13 @@ func (s *soak) report() {
 		}
 		lines = append(lines, fmt.Sprintf("%s: %s, %s threads, %d files", p.name, memory, threads, len(names(dir+"/fd"))))
 	}
+	faults, kinds := 0, []string{}
+	for kind, n := range s.kinds {
+		faults += n
+		kinds = append(kinds, fmt.Sprintf("%s %d", kind, n))
+	}
+	slices.Sort(kinds)
 	s.Logf("%d rounds in %v\n%s", s.seen[""], time.Since(s.begun).Round(time.Second), strings.Join(lines, "\n"))
+	s.Logf("%d rounds, %d faults (%s), %d runs of which %d ledgers of %d rows, 0 violations", s.seen[""], faults, strings.Join(kinds, ", "),
+		s.seen[""]*(1+load), s.checked, ledgerFiles*shortLedger)
 }

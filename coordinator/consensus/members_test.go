@@ -159,8 +159,14 @@ func TestOneGrowsToThree(t *testing.T) {
 	for i := range 50 {
 		propose(ctx, t, c1, fmt.Sprintf("before-%d", i))
 	}
-	if err := c1.wait(ctx, c1.raft.Snapshot()); err != nil {
+	// The log goes with a snapshot, so the others begin with that.
+	tuning := c1.raft.ReloadableConfig()
+	tuning.TrailingLogs = 1
+	if err := errors.Join(c1.raft.ReloadConfig(tuning), c1.wait(ctx, c1.raft.Snapshot())); err != nil {
 		t.Fatal(err)
+	}
+	if first, err := c1.vault.FirstIndex(); first < 40 || err != nil {
+		t.Fatalf("the log begins at %d (%v)", first, err)
 	}
 	for _, id := range []string{"c2", "c3"} {
 		n := h.begin(id, true)

@@ -104,15 +104,19 @@ func (n *Node) open(o Options) error {
 	if err != nil {
 		return err
 	}
-	transport := n.transport(o, logger)
-	config := configure(o, logger)
 	existing, err := raft.HasExistingState(n.vault, n.vault, snapshots)
 	if err != nil {
 		return fmt.Errorf("read state in %s: %w", o.Dir, err)
 	}
-	if !existing && !o.Join {
-		// Every node begins with the same membership, so it does not matter which of them is first.
-		if err := raft.BootstrapCluster(config, n.vault, n.vault, snapshots, transport, raft.Configuration{Servers: o.servers()}); err != nil {
+	learns, err := n.isNovice(o, existing)
+	if err != nil {
+		return err
+	}
+	transport := n.transport(o, learns, logger)
+	config := configure(o, logger)
+	first := raft.Configuration{Servers: o.servers()}
+	if !existing && !learns {
+		if err := raft.BootstrapCluster(config, n.vault, n.vault, snapshots, transport, first); err != nil {
 			return fmt.Errorf("begin cluster: %w", err)
 		}
 	}
@@ -122,7 +126,13 @@ func (n *Node) open(o Options) error {
 	if err := n.checkMembers(o, owner); err != nil {
 		return err
 	}
-	if n.isOnlyVoter() {
+	if v, ok := transport.(*novice); ok {
+		n.loops.Go(v.relay)
+		if !o.Join {
+			// Every node begins with the same membership, so it does not matter which of them is first.
+			n.loops.Go(func() { v.begin(o, first) })
+		}
+	} else if n.isOnlyVoter() {
 		n.standAtOnce(transport, config)
 	}
 	return nil
@@ -187,7 +197,7 @@ func (n *Node) standAtOnce(transport raft.Transport, config *raft.Config) {
 }
 
 // transport connects to the peers, or to nobody.
-func (n *Node) transport(o Options, logger *logger) raft.Transport {
+func (n *Node) transport(o Options, learns bool, logger *logger) raft.Transport {
 	if o.alone() {
 		// A fixed address, because the real one may be another at each start.
 		_, t := raft.NewInmemTransport(raft.ServerAddress(o.ID))
@@ -202,6 +212,11 @@ func (n *Node) transport(o Options, logger *logger) raft.Transport {
 		err := t.Close()
 		t.CloseStreams()
 		return err
+	}
+	if learns {
+		v := &novice{NetworkTransport: t, node: n, rpcs: make(chan raft.RPC)}
+		v.quiet.Store(true)
+		return v
 	}
 	return t
 }

@@ -1,0 +1,152 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// network lets tests cut what nodes say to each other, one way.
+type network struct {
+	mu    sync.Mutex
+	cut   map[[2]string]bool       // by the id of who dials, and the address dialled
+	conns map[[2]string][]net.Conn // open or closed
+}
+
+func newNetwork() *network {
+	return &network{cut: map[[2]string]bool{}, conns: map[[2]string][]net.Conn{}}
+}
+
+var errCut = errors.New("the network is cut")
+
+// tune has a node dial through the network.
+func (w *network) tune(o *Options) {
+	id := o.ID
+	o.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err != nil {
+			return nil, err
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		way := [2]string{id, address}
+		if w.cut[way] {
+			return nil, errors.Join(errCut, conn.Close())
+		}
+		w.conns[way] = append(w.conns[way], conn)
+		return conn, nil
+	}
+}
+
+func (w *network) set(cut bool, from *Node, to string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	way := [2]string{from.id, to}
+	w.cut[way] = cut
+	for _, c := range w.conns[way] {
+		c.Close()
+	}
+	w.conns[way] = nil
+}
+
+// A follower that no longer hears the leader, while it can reach everybody, does not drive the term up: it asks whether
+// it would be elected, and the others have a leader.
+func TestOneWayCutDoesNotDriveTheTermUp(t *testing.T) {
+	ctx := testContext(t)
+	w := newNetwork()
+	h := grown(ctx, t, w.tune)
+	h.agree(ctx)
+	leader, deaf := h.leader(ctx), h.rooms["c3"].Node
+	if deaf == leader {
+		deaf = h.rooms["c2"].Node
+	}
+	term := leader.Term()
+	w.set(true, leader, deaf.address)
+	poll(ctx, t, "the follower to miss its leader", func() bool { l, _ := deaf.Leader(); return l == "" })
+	// It tries for several elections.
+	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+		propose(ctx, t, leader, "r")
+	}
+	w.set(false, leader, deaf.address)
+	h.agree(ctx)
+	if got := h.leader(ctx); got != leader || got.Term() != term {
+		t.Errorf("after the cut %s leads in term %d, before it was %s in term %d", got.id, got.Term(), leader.id, term)
+	}
+}
+
+// A leader that nobody hears any more does not answer as one.
+func TestACutLeaderDoesNotAnswer(t *testing.T) {
+	ctx := testContext(t)
+	w := newNetwork()
+	h := grown(ctx, t, w.tune)
+	old := h.leader(ctx)
+	for id, n := range h.rooms {
+		if id != old.id {
+			w.set(true, old, n.address)
+			w.set(true, n.Node, old.address)
+		}
+	}
+	if err := old.Verify(ctx); err == nil {
+		t.Error("a leader without followers verifies that it leads")
+	}
+	poll(ctx, t, "another leader", func() bool {
+		for _, n := range h.rooms {
+			if n.Node != old && n.IsLeader() {
+				return n.Verify(ctx) == nil
+			}
+		}
+		return false
+	})
+}
+
+// Builds of two versions get along: what is written, all can read. One that cannot, stops.
+func TestTwoVersions(t *testing.T) {
+	ctx := testContext(t)
+	versions := map[string]int{"c1": 2, "c2": 2, "c3": 1}
+	h := newHouse(t, func(o *Options) { o.EntryVersion = versions[o.ID] })
+	listeners, peers := map[string]net.Listener{}, map[string]string{}
+	for id := range versions {
+		listeners[id] = listen(t)
+		peers[id] = listeners[id].Addr().String()
+	}
+	start := func(id string) {
+		o := h.options(id, listeners[id])
+		o.Peers = peers
+		h.serve(o, listeners[id])
+	}
+	for id := range versions {
+		start(id)
+	}
+	again := func(id string, version int) {
+		h.stop(id)
+		var err error
+		if listeners[id], err = net.Listen("tcp", peers[id]); err != nil {
+			t.Fatal(err)
+		}
+		versions[id] = version
+		start(id)
+	}
+	if leader := h.leader(ctx); leader.EntryVersion() != 1 {
+		t.Errorf("entries of version %d are written, and c3 reads version 1", leader.EntryVersion())
+	}
+	propose(ctx, t, h.leader(ctx), "r1")
+	h.agree(ctx)
+	again("c3", 2)
+	poll(ctx, t, "entries of the new version", func() bool { return h.leader(ctx).EntryVersion() == 2 })
+	propose(ctx, t, h.leader(ctx), "r2")
+	h.agree(ctx)
+	again("c2", 1)
+	select {
+	case <-h.rooms["c2"].Failed():
+	case <-ctx.Done():
+		t.Fatal("an old build goes on")
+	}
+	if err := h.rooms["c2"].Failure(); !strings.Contains(err.Error(), "upgrade this coordinator") {
+		t.Errorf("an old build stops: %v", err)
+	}
+	propose(ctx, t, h.leader(ctx), "r3")
+}

@@ -1,0 +1,136 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// keyNovice is where a state directory that was empty not long ago says so.
+var keyNovice = []byte("QuernNovice")
+
+// novice is a node on a state directory that began empty, while it may have been a voter before: its disk was replaced,
+// perhaps, and what it had promised is forgotten. Were it to vote like that, somebody could lead who does not know what
+// was decided. So it does not, until it has all that a leader calls committed.
+//
+// Nobody can tell such a node from one that starts for the first time. It is the first time for all, and the cluster
+// begins, if a majority of the peers says that it knows nothing either.
+type novice struct {
+	*raft.NetworkTransport
+	node  *Node
+	rpcs  chan raft.RPC
+	quiet atomic.Bool // does not vote
+}
+
+// Consumer is what raft reads requests of peers from.
+func (v *novice) Consumer() <-chan raft.RPC { return v.rpcs }
+
+var errNovice = errors.New("this coordinator does not vote: its state directory was empty, and it does not know yet what was decided")
+
+// relay hands requests on, all but those about votes.
+func (v *novice) relay() {
+	for {
+		select {
+		case rpc := <-v.NetworkTransport.Consumer():
+			if v.quiet.Load() && v.refuses(rpc) {
+				continue
+			}
+			select {
+			case v.rpcs <- rpc:
+			case <-v.node.down:
+				rpc.Respond(nil, raft.ErrRaftShutdown)
+			}
+		case <-v.node.down:
+			return
+		}
+	}
+}
+
+func (v *novice) refuses(rpc raft.RPC) bool {
+	switch r := rpc.Command.(type) {
+	case *raft.RequestVoteRequest:
+		rpc.Respond(&raft.RequestVoteResponse{RPCHeader: r.RPCHeader, Term: r.Term}, errNovice)
+	case *raft.RequestPreVoteRequest:
+		rpc.Respond(&raft.RequestPreVoteResponse{RPCHeader: r.RPCHeader, Term: r.Term}, errNovice)
+	case *raft.TimeoutNowRequest:
+		rpc.Respond(&raft.TimeoutNowResponse{RPCHeader: r.RPCHeader}, errNovice)
+	case *raft.AppendEntriesRequest:
+		if r.LeaderCommitIndex > 0 && v.node.raft.LastIndex() >= r.LeaderCommitIndex {
+			v.graduate()
+		}
+		return false
+	default:
+		return false
+	}
+	return true
+}
+
+// graduate makes the node one like the others.
+func (v *novice) graduate() {
+	if err := v.node.vault.Set(keyNovice, []byte{0}); err != nil {
+		return // it stays as it is, and tries again
+	}
+	v.quiet.Store(false)
+	v.node.log.Debug("knows what was decided, and votes from now on")
+}
+
+// isNovice reads, or for an empty directory writes, whether it is one's.
+func (n *Node) isNovice(o Options, existing bool) (bool, error) {
+	if existing {
+		value, err := n.vault.Get(keyNovice)
+		if err != nil && err.Error() != "not found" {
+			return false, &DamageError{ID: o.ID, Path: logPath(o), Err: err}
+		}
+		return err == nil && slices.Equal(value, []byte{1}), nil
+	}
+	if !o.Join && len(o.Peers) < 2 {
+		return false, nil
+	}
+	if err := n.vault.Set(keyNovice, []byte{1}); err != nil {
+		return false, fmt.Errorf("write to %s: %w", o.Dir, err)
+	}
+	return true, nil
+}
+
+// begin starts the cluster with its peers, or finds out that it has begun without this node.
+func (v *novice) begin(o Options, config raft.Configuration) {
+	var peers []Member
+	for id, address := range o.Peers {
+		peers = append(peers, Member{ID: id, Address: address})
+	}
+	told := false
+	for v.quiet.Load() {
+		ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+		reports := v.node.AskAll(ctx, peers)
+		cancel()
+		answers, begun := 0, false
+		for _, r := range reports {
+			if r != nil {
+				answers++
+				begun = begun || r.Last > 1 || r.Term > 1
+			}
+		}
+		switch {
+		case begun && !told:
+			told = true
+			v.node.log.Warn("the state directory is empty, and the cluster is not: no vote until it has caught up; " +
+				"if it was removed, or never belonged to it, start it with --join")
+		case !begun && answers > len(peers)/2:
+			if v.node.raft.BootstrapCluster(config).Error() == nil {
+				v.graduate()
+			}
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-v.node.stop:
+			return
+		case <-v.node.failed:
+			return
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package consensus
+
+import (
+	"context"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// askVote asks a node for its vote in a term that has long passed: it says no, or that it does not vote.
+func askVote(t *testing.T, address string) error {
+	t.Helper()
+	dial := func(ctx context.Context, address string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", address)
+	}
+	s := newStream("nowhere", oldestEntries, dial, nil)
+	transport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: s, MaxPool: 1, Timeout: 5 * time.Second})
+	defer s.wait()
+	defer transport.CloseStreams()
+	defer transport.Close()
+	response := raft.RequestVoteResponse{}
+	request := raft.RequestVoteRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte("x"), Addr: []byte("x")}}
+	err := transport.RequestVote("x", raft.ServerAddress(address), &request, &response)
+	if err == nil && response.Granted {
+		t.Error("a vote was given")
+	}
+	return err
+}
+
+// A voter that has lost its disk has no vote until it knows again what was decided.
+func TestALostDiskDoesNotVote(t *testing.T) {
+	ctx := testContext(t)
+	h := newHouse(t, nil)
+	listeners, peers := map[string]net.Listener{}, map[string]string{}
+	for _, id := range []string{"c1", "c2", "c3"} {
+		listeners[id] = listen(t)
+		peers[id] = listeners[id].Addr().String()
+	}
+	start := func(id string, l net.Listener) {
+		o := h.options(id, l)
+		o.Peers = peers
+		h.serve(o, l)
+	}
+	for id, l := range listeners {
+		start(id, l)
+	}
+	propose(ctx, t, h.leader(ctx), "r1")
+	h.agree(ctx)
+	for id := range peers {
+		poll(ctx, t, id+" to vote", func() bool { return askVote(t, peers[id]) == nil })
+	}
+	for id := range peers {
+		h.stop(id)
+	}
+	if err := os.RemoveAll(h.options("c2", listeners["c2"]).Dir); err != nil {
+		t.Fatal(err)
+	}
+	again := func(id string) {
+		l, err := net.Listen("tcp", peers[id])
+		if err != nil {
+			t.Fatal(err)
+		}
+		start(id, l)
+	}
+	again("c2")
+	again("c3")
+	for range 2 { // a restart does not change it
+		if err := askVote(t, peers["c2"]); err == nil || !strings.Contains(err.Error(), errNovice.Error()) {
+			t.Errorf("a coordinator that has forgotten everything votes: %v", err)
+		}
+		h.stop("c2")
+		again("c2")
+	}
+	again("c1")
+	propose(ctx, t, h.leader(ctx), "r2")
+	h.agree(ctx)
+	poll(ctx, t, "c2 to vote again", func() bool { return askVote(t, peers["c2"]) == nil })
+}

@@ -105,9 +105,7 @@ func (v *novice) begin(o Options, config raft.Configuration) {
 	}
 	told := false
 	for v.quiet.Load() {
-		ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
-		reports := v.node.AskAll(ctx, peers)
-		cancel()
+		reports := v.node.AskAll(context.Background(), peers)
 		answers, begun := 0, false
 		for _, r := range reports {
 			if r != nil {
@@ -121,7 +119,7 @@ func (v *novice) begin(o Options, config raft.Configuration) {
 			v.node.log.Warn("the state directory is empty, and the cluster is not: no vote until it has caught up; " +
 				"if it was removed, or never belonged to it, start it with --join")
 		case !begun && answers > len(peers)/2:
-			if v.node.raft.BootstrapCluster(config).Error() == nil {
+			if v.node.wait(context.Background(), v.node.raft.BootstrapCluster(config)) == nil {
 				v.graduate()
 			}
 		}

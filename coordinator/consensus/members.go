@@ -62,7 +62,7 @@ func (n *Node) Alone() bool { return n.isOnlyVoter() }
 
 const (
 	reachTime  = 3 * time.Second // as long as clients try when nobody answers
-	reachPause = 50 * time.Millisecond
+	reachPause = 20 * time.Millisecond
 )
 
 // AddMember makes the node at an address a member: without a vote at first, so that the others need not wait for it, and
@@ -77,6 +77,7 @@ func (n *Node) AddMember(ctx context.Context, id, address string, ready func(con
 	}
 	n.reach(ctx, address)
 	if voter, err := n.admit(ctx, id, address); voter || err != nil {
+		n.inform(ctx)
 		return voter, err
 	}
 	if caughtUp, err := n.awaitCatchUp(ctx, address); err != nil || !caughtUp {
@@ -94,7 +95,27 @@ func (n *Node) AddMember(ctx context.Context, id, address string, ready func(con
 		return false, err
 	}
 	n.log.Info("a coordinator has joined", "id", id, "address", address)
+	n.inform(ctx)
 	return true, nil
+}
+
+// inform waits until all who answer know who the members are. A new voter is not elected by those who do not know yet that
+// it is one: should the leader die before, nobody would lead.
+func (n *Node) inform(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, reachTime)
+	defer cancel()
+	for last := n.raft.CommitIndex(); ctx.Err() == nil; {
+		behind := func(r *Report) bool { return r != nil && r.Last < last }
+		if !slices.ContainsFunc(n.AskAll(ctx, n.Members()), behind) {
+			return
+		}
+		select {
+		case <-time.After(reachPause):
+		case <-ctx.Done():
+		case <-n.stop:
+			return
+		}
+	}
 }
 
 // reach waits for a while until a node answers: it may have been started a moment ago.
@@ -187,7 +208,7 @@ func (n *Node) awaitCatchUp(ctx context.Context, address string) (bool, error) {
 	const slowest = 250 * time.Millisecond
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, slowest) {
 		applied, committed := n.applyIndex(), n.raft.CommitIndex()
-		if r, err := n.Ask(ctx, address); err == nil && r.Applied >= applied && r.Last >= committed {
+		if r, err := n.Ask(ctx, address); err == nil && r.Applied >= applied && r.Last >= committed && !r.Learns {
 			return true, nil
 		}
 		if !n.IsLeader() {

@@ -45,6 +45,7 @@ type Node struct {
 	bolt    *raftboltdb.BoltStore
 	vault   *vault
 	stream  *stream      // nil without an address
+	novice  *novice      // nil if it was none when it was opened
 	closer  func() error // of the transport
 	log     *slog.Logger
 
@@ -126,11 +127,11 @@ func (n *Node) open(o Options) error {
 	if err := n.checkMembers(o, owner); err != nil {
 		return err
 	}
-	if v, ok := transport.(*novice); ok {
-		n.loops.Go(v.relay)
+	if n.novice != nil {
+		n.loops.Go(n.novice.relay)
 		if !o.Join {
 			// Every node begins with the same membership, so it does not matter which of them is first.
-			n.loops.Go(func() { v.begin(o, first) })
+			n.loops.Go(func() { n.novice.begin(o, first) })
 		}
 	} else if n.isOnlyVoter() {
 		n.standAtOnce(transport, config)
@@ -214,9 +215,9 @@ func (n *Node) transport(o Options, learns bool, logger *logger) raft.Transport 
 		return err
 	}
 	if learns {
-		v := &novice{NetworkTransport: t, node: n, rpcs: make(chan raft.RPC)}
-		v.quiet.Store(true)
-		return v
+		n.novice = &novice{NetworkTransport: t, node: n, rpcs: make(chan raft.RPC)}
+		n.novice.quiet.Store(true)
+		return n.novice
 	}
 	return t
 }

@@ -33,6 +33,7 @@ func askVote(t *testing.T, address string) error {
 
 // A voter that has lost its disk has no vote until it knows again what was decided.
 func TestALostDiskDoesNotVote(t *testing.T) {
+	t.Parallel()
 	ctx := testContext(t)
 	h := newHouse(t, nil)
 	listeners, peers := map[string]net.Listener{}, map[string]string{}

@@ -25,6 +25,7 @@ type Report struct {
 	State   string `json:"state,omitempty"`   // hash of the state machine at that index, if it was asked for
 	Last    uint64 `json:"last"`              // log index of its newest entry; 0: it has none
 	Contact int64  `json:"contact,omitempty"` // since the leader's last word, in ns
+	Learns  bool   `json:"learns,omitempty"`  // it does not vote yet: see novice
 	// Members are those that it knows, itself included, unless it was removed or has not been made one.
 	Members  []Member `json:"members"`
 	DiskFree uint64   `json:"disk_free"` // bytes of the state directory's file system
@@ -38,6 +39,7 @@ func (n *Node) Report(hashed bool) Report {
 	r := Report{
 		ID: n.id, Build: n.build, Entries: n.reads, Term: n.Term(), Leader: leader, Last: n.raft.LastIndex(), Members: n.Members(),
 	}
+	r.Learns = n.novice != nil && n.novice.quiet.Load()
 	if r.Applied = n.applyIndex(); hashed {
 		r.Applied, r.State = n.hash()
 	}

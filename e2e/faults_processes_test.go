@@ -253,6 +253,7 @@ func TestF30(t *testing.T) {
 // A task that brings down every worker that it meets.
 func TestF48(t *testing.T) {
 	long(t)
+	t.Skip("it kills whatever task comes first, so no one task meets three workers: the failpoint has to know tasks")
 	r := ready(t, newLedger(t, shortLedger), 3, 0)
 	for _, name := range []string{"w1", "w2", "w3", "w4", "w5"} {
 		r.arm(name, "task/batch=kill")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/quern-engine/quern/api"
@@ -233,4 +234,15 @@ func (c *Coordinator) Failure() error {
 		return err
 	}
 	return nil
+}
+
+// Recover makes a coordinator that has lost the others for good the only one of its cluster. It must not run; its next
+// start says where it is reached. abandoned must name the others.
+func Recover(id, stateDir string, abandoned []string) error {
+	err := consensus.Recover(consensus.Options{ID: id, Dir: filepath.Join(stateDir, "raft"), Address: id}, abandoned)
+	var refusal consensus.RefusedError
+	if errors.As(err, &refusal) {
+		return api.Errorf(api.CodeConflict, "%s", refusal)
+	}
+	return err
 }

@@ -116,3 +116,22 @@ func TestMembersAreChecked(t *testing.T) {
 		t.Errorf("remove the only one: %v", err)
 	}
 }
+
+func TestJoiningWithCredentials(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	keys := newCredentials(t)
+	c := newCluster(t, 1, keys.secured)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.tune = func(o *Options) {
+		keys.secured(o)
+		o.Peers, o.Join = nil, []string{"https://" + c.peers["c1"]}
+	}
+	c.peers["c2"] = l.Addr().String()
+	c.start("c2", l)
+	eventually(t, "c2 to vote", func() bool { return ctx.Err() == nil && !c.nodes["c1"].node.Alone() })
+	eventually(t, "c2 to know the leader", func() bool { return c.nodes["c2"].leaderAddress() == c.peers["c1"] })
+}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/api/client"
+	"github.com/quern-engine/quern/coordinator"
 	"github.com/quern-engine/quern/plan"
 )
 
@@ -23,7 +24,7 @@ func newClusterCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newClusterStatusCommand(), newClusterAddCommand(), newClusterRemoveCommand(), newClusterTransferCommand())
+	cmd.AddCommand(newClusterStatusCommand(), newClusterAddCommand(), newClusterRemoveCommand(), newClusterTransferCommand(), newClusterRecoverCommand())
 	for _, c := range cmd.Commands() {
 		c.Args = asUsageError(c.Args)
 	}
@@ -176,4 +177,36 @@ func newClusterTransferCommand() *cobra.Command {
 			leader, err := c.Transfer(cmd.Context(), to)
 			return leader + " leads", err
 		})
+}
+
+func newClusterRecoverCommand() *cobra.Command {
+	var (
+		id, state string
+		abandon   []string
+	)
+	cmd := &cobra.Command{
+		Use:   "recover",
+		Short: "Make a coordinator the only one, if the others are gone for good",
+		Long: "Make a coordinator that is stopped the only member of its cluster, because so many of the others are gone for good that\n" +
+			"nothing can be decided any more. What they have decided without it is lost. Start it afterwards, and add new ones.",
+		Example: "  quern cluster recover --id c1 --state /var/lib/quern/c1 --abandon c2,c3",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := plan.ValidateID("--id", id); err != nil {
+				return usageError{err}
+			}
+			if state == "" {
+				return usageError{fmt.Errorf("--state is needed: the folder that keeps the log")}
+			}
+			if err := coordinator.Recover(id, state, abandon); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is the only member; it can be started\n", id)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&id, "id", "c1", "name of the coordinator")
+	cmd.Flags().StringVar(&state, "state", "", "its folder for the log and plans")
+	cmd.Flags().StringSliceVar(&abandon, "abandon", nil, "the other coordinators, comma separated: they must never start again on what they have")
+	return cmd
 }

@@ -78,12 +78,7 @@ func Open(o Options) (*Node, error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("create state directory: %w", err)
 	}
-	n := &Node{
-		id: o.ID, address: o.Address, dir: o.Dir, build: o.Build, reads: o.EntryVersion,
-		log: o.Log, machine: state.New(), changed: make(chan struct{}),
-		proposals: make(chan *proposal), leadership: make(chan bool, 1),
-		failed: make(chan struct{}), stop: make(chan struct{}), down: make(chan struct{}),
-	}
+	n := newNode(o)
 	if err := n.open(o); err != nil {
 		return nil, errors.Join(err, n.release())
 	}
@@ -93,6 +88,15 @@ func Open(o Options) (*Node, error) {
 		n.loops.Go(func() { n.attend(2 * o.Election) })
 	}
 	return n, nil
+}
+
+func newNode(o Options) *Node {
+	return &Node{
+		id: o.ID, address: o.Address, dir: o.Dir, build: o.Build, reads: o.EntryVersion,
+		log: o.Log, machine: state.New(), changed: make(chan struct{}),
+		proposals: make(chan *proposal), leadership: make(chan bool, 1),
+		failed: make(chan struct{}), stop: make(chan struct{}), down: make(chan struct{}),
+	}
 }
 
 func (n *Node) open(o Options) error {

@@ -146,8 +146,12 @@ func (n *Node) Members() []Member {
 	if future.Error() != nil {
 		return nil // it never fails: it is what this node keeps at hand
 	}
+	return membersOf(future.Configuration())
+}
+
+func membersOf(c raft.Configuration) []Member {
 	var members []Member
-	for _, s := range future.Configuration().Servers {
+	for _, s := range c.Servers {
 		members = append(members, Member{ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter})
 	}
 	return inOrder(members)

@@ -2,6 +2,10 @@ package api
 
 import "time"
 
+// CoordinatorsHeader is on answers of a coordinator that is not alone: host:port of all that vote, comma separated. A
+// caller that was told of one knows the others before that one goes.
+const CoordinatorsHeader = "Quern-Coordinators"
+
 // ClusterStatus is what GET /v1/cluster answers: the leader, or if there is none the coordinator that was asked.
 type ClusterStatus struct {
 	From   string `json:"from"`             // id of the coordinator that says so

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/quern-engine/quern/api"
@@ -80,6 +81,9 @@ func (c *Coordinator) counted(f http.HandlerFunc) http.Handler {
 
 func (c *Coordinator) handle(f func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return c.counted(func(w http.ResponseWriter, r *http.Request) {
+		if others := c.peerAddresses(); len(others) > 0 {
+			w.Header().Set(api.CoordinatorsHeader, strings.Join(append(others, c.address), ","))
+		}
 		if err := f(w, r); err != nil {
 			writeError(w, c.explain(err))
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/api/client"
 	"github.com/quern-engine/quern/plan"
 )
 
@@ -134,4 +135,24 @@ func TestJoiningWithCredentials(t *testing.T) {
 	c.start("c2", l)
 	eventually(t, "c2 to vote", func() bool { return ctx.Err() == nil && !c.nodes["c1"].node.Alone() })
 	eventually(t, "c2 to know the leader", func() bool { return c.nodes["c2"].leaderAddress() == c.peers["c1"] })
+}
+
+// A caller that was told of one coordinator only finds the others when that one is gone.
+func TestCallersLearnOfMembers(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, nil)
+	one := client.New([]string{c.peers["c1"]}, client.Options{Patience: deadline, Unreachable: deadline})
+	defer one.Close()
+	for _, id := range []string{"c2", "c3"} {
+		c.join(id)
+		if err := one.AddMember(ctx, id, c.peers[id]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	submit(ctx, t, one, queryRequest("q", "select 1"))
+	c.kill("c1")
+	if s, err := one.Status(ctx, "q", 0, 0); err != nil || s.RunID != "q" {
+		t.Errorf("status without the coordinator that was named: %+v, %v", s, err)
+	}
 }

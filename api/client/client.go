@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -68,12 +69,13 @@ type Client struct {
 	options   Options
 	http      *http.Client
 
-	mu     sync.Mutex
-	leader string // host:port that is tried first; guarded by mu
+	mu      sync.Mutex
+	leader  string   // host:port that is tried first; guarded by mu
+	learned []string // other coordinators that one has named; guarded by mu
 }
 
 // New makes a client for the coordinators at the endpoints, given as URLs or as host:port. Not all need be named:
-// whoever leads is asked for by name. What is wrong with the endpoints, [Client.Check] and every call tell.
+// coordinators tell of each other. What is wrong with the endpoints, [Client.Check] and every call tell.
 func New(endpoints []string, options Options) *Client {
 	options.ensureDefaults()
 	c := &Client{options: options, http: &http.Client{Transport: options.Transport, CheckRedirect: refuseRedirect}}
@@ -143,7 +145,7 @@ func (c *Client) do(ctx context.Context, r request) (io.ReadCloser, error) {
 		return nil, c.mistake
 	}
 	var firstFailure time.Time
-	reached := false
+	var told error // what a coordinator last said
 	for try := 0; ; try++ {
 		address := c.target(try, r.any)
 		body, err := c.once(ctx, address, r)
@@ -155,7 +157,7 @@ func (c *Client) do(ctx context.Context, r request) (io.ReadCloser, error) {
 		}
 		var answer *api.Error
 		if errors.As(err, &answer) {
-			reached = true
+			told = err
 			if answer.Code == api.CodeBusy && c.awaits(ctx, answer, &firstFailure) {
 				continue
 			}
@@ -164,7 +166,7 @@ func (c *Client) do(ctx context.Context, r request) (io.ReadCloser, error) {
 			}
 			if answer.Code == api.CodeNotLeader && answer.Leader != "" && answer.Leader != address {
 				c.prefer(answer.Leader)
-				if try < len(c.endpoints)+1 {
+				if try < c.known()+1 {
 					continue // a hint that is new is followed at once
 				}
 			} else {
@@ -176,10 +178,10 @@ func (c *Client) do(ctx context.Context, r request) (io.ReadCloser, error) {
 		if firstFailure.IsZero() {
 			firstFailure = time.Now()
 		}
-		if err := c.outOfPatience(time.Since(firstFailure), reached, err); err != nil {
+		if err := c.outOfPatience(time.Since(firstFailure), told, err); err != nil {
 			return nil, err
 		}
-		if err := pause(ctx, try/max(1, len(c.endpoints))); err != nil {
+		if err := pause(ctx, try/c.known()); err != nil {
 			return nil, err
 		}
 	}
@@ -203,12 +205,13 @@ func (c *Client) awaits(ctx context.Context, busy *api.Error, firstFailure *time
 	}
 }
 
-func (c *Client) outOfPatience(waited time.Duration, reached bool, err error) error {
-	if !reached && waited >= c.options.Unreachable {
+// outOfPatience tells why nothing came of a request: what was said, if anybody said anything, or why nobody could.
+func (c *Client) outOfPatience(waited time.Duration, told, err error) error {
+	if told == nil && waited >= c.options.Unreachable {
 		return fmt.Errorf("%w at %s: %w", ErrUnreachable, strings.Join(c.endpoints, ", "), err)
 	}
 	if waited >= c.options.Patience {
-		return fmt.Errorf("no coordinator took the request within %v: %w", c.options.Patience, err)
+		return fmt.Errorf("no coordinator took the request within %v: %w", c.options.Patience, cmp.Or(told, err))
 	}
 	return nil
 }
@@ -234,7 +237,11 @@ func (c *Client) target(try int, anyone bool) string {
 	if c.leader != "" && (try == 0 || !anyone) {
 		return c.leader
 	}
-	return c.endpoints[try%len(c.endpoints)]
+	i := try % (len(c.endpoints) + len(c.learned))
+	if i < len(c.endpoints) {
+		return c.endpoints[i]
+	}
+	return c.learned[i-len(c.endpoints)]
 }
 
 func (c *Client) prefer(address string) {
@@ -265,6 +272,7 @@ func (c *Client) once(ctx context.Context, address string, r request) (io.ReadCl
 		cancel()
 		return nil, err
 	}
+	c.learn(response.Header.Get(api.CoordinatorsHeader))
 	if r.stream {
 		stop(limit) // the headers came in time; the body may take what it takes
 	}

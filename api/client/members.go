@@ -2,8 +2,11 @@ package client
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/quern-engine/quern/api"
@@ -11,6 +14,32 @@ import (
 
 // joinTime is how long a coordinator may take over one request to add a member.
 const joinTime = 20 * time.Second
+
+// maxLearned bounds how many coordinators are remembered that nobody named at the beginning.
+const maxLearned = 16
+
+// learn remembers the coordinators of a header, instead of those of the last one.
+func (c *Client) learn(header string) {
+	if header == "" {
+		return
+	}
+	var learned []string
+	for address := range strings.SplitSeq(header, ",") {
+		if _, _, err := net.SplitHostPort(address); err == nil && !slices.Contains(c.endpoints, address) && len(learned) < maxLearned {
+			learned = append(learned, address)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.learned = learned
+}
+
+// known is how many coordinators there are to try.
+func (c *Client) known() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.endpoints) + len(c.learned)
+}
 
 // Cluster is how the coordinators are.
 func (c *Client) Cluster(ctx context.Context) (*api.ClusterStatus, error) {

@@ -25,6 +25,9 @@ func (c *Coordinator) cluster(w http.ResponseWriter, r *http.Request) error {
 		return consensus.ErrNotLeader
 	}
 	own := c.node.Report(false)
+	if len(own.Members) == 0 {
+		return api.Errorf(api.CodeUnavailable, "coordinator %s is no member of a cluster yet: it waits for a majority of its peers, or to be added", own.ID)
+	}
 	if own.Leader == own.ID {
 		if err := c.node.Verify(r.Context()); err != nil {
 			return err

@@ -49,7 +49,7 @@ func (n *Node) openDisk(o Options, logger *logger) (raft.SnapshotStore, error) {
 		return nil, err
 	}
 	n.bolt = bolt
-	n.vault = newVault(o.wrap(bolt), o.StoreTimeout, o.Log, n.fail)
+	n.vault = newVault(o.wrap(bolt), o.StoreTimeout, o.Log, n.fail, n.hasApplied)
 	snapshots, err := raft.NewFileSnapshotStoreWithLogger(o.Dir, 2, logger)
 	if err != nil {
 		return nil, fmt.Errorf("open snapshots in %s: %w", o.Dir, err)

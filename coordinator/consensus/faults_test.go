@@ -313,3 +313,22 @@ func TestMembersTellTheHashOfTheirState(t *testing.T) {
 		}
 	}
 }
+
+// What was applied is never taken back, whatever a leader says: it would be one of another cluster.
+func TestAppliedEntriesAreNotTakenBack(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	n := open(t, Options{ID: "c1", Dir: t.TempDir(), Volatile: true})
+	lead(ctx, t, n)
+	propose(ctx, t, n, "r1")
+	applied := n.applyIndex()
+	var foreign sync.WaitGroup
+	foreign.Go(func() { // it ends there
+		t.Errorf("entry %d was deleted: %v", applied, n.vault.DeleteRange(applied, applied))
+	})
+	foreign.Wait()
+	if err := n.Failure(); err == nil || !strings.Contains(err.Error(), "another log") {
+		t.Errorf("the node goes on: %v", err)
+	}
+	closeNode(t, n)
+}

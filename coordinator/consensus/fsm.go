@@ -44,6 +44,14 @@ func (n *Node) applied(index uint64, data []byte) outcome {
 	return out
 }
 
+// hasApplied reports that this node has applied the entry of its log at an index. What the log has from before a snapshot
+// that was sent to it may be otherwise than what led there.
+func (n *Node) hasApplied(index uint64) bool {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.restored < index && index <= n.machine.Index()
+}
+
 // fail stops the node for good.
 func (n *Node) fail(err error) {
 	n.mu.Lock()
@@ -90,7 +98,7 @@ func (n *Node) restore(r io.ReadCloser) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.machine = m
+	n.machine, n.restored = m, m.Index()
 	close(n.changed)
 	n.changed = make(chan struct{})
 	return nil

@@ -44,10 +44,11 @@ type Node struct {
 	closer  func() error // of the transport
 	log     *slog.Logger
 
-	mu      sync.RWMutex
-	machine *state.Machine
-	changed chan struct{} // closed and replaced after each applied entry
-	failure error         // why the node has stopped by itself
+	mu       sync.RWMutex
+	machine  *state.Machine
+	restored uint64        // index of the snapshot that the machine began with
+	changed  chan struct{} // closed and replaced after each applied entry
+	failure  error         // why the node has stopped by itself
 
 	changing sync.Mutex // held while a change of membership is weighed and made
 

@@ -26,7 +26,9 @@ type vault struct {
 	store *timeoutStore
 	log   *slog.Logger
 	fail  func(error) // stops the node
-	live  atomic.Bool // raft runs: errors stop the node. Before, they are for the caller
+	// applied says of an index that the log's entry there was applied: raft never takes such a one back.
+	applied func(uint64) bool
+	live    atomic.Bool // raft runs: errors stop the node. Before, they are for the caller
 
 	cut     atomic.Bool            // the end of the log was cut off, and nothing has been stored there yet
 	full    atomic.Bool            // the last write found no space
@@ -35,8 +37,8 @@ type vault struct {
 
 var _ backend = (*vault)(nil)
 
-func newVault(b backend, timeout time.Duration, log *slog.Logger, fail func(error)) *vault {
-	v := &vault{log: log, fail: fail}
+func newVault(b backend, timeout time.Duration, log *slog.Logger, fail func(error), applied func(uint64) bool) *vault {
+	v := &vault{log: log, fail: fail, applied: applied}
 	v.store = newTimeoutStore(b, timeout, v.slow, v.late)
 	return v
 }
@@ -131,6 +133,11 @@ func (v *vault) DeleteRange(low, high uint64) error {
 	}
 	if high < last {
 		return v.settle(v.store.DeleteRange(low, high))
+	}
+	if v.live.Load() && v.applied(low) {
+		v.fail(fmt.Errorf("the leader has another log entry %d than this coordinator has applied: it belongs to another cluster, "+
+			"or to coordinators that have lost their disks and begun anew; this one must not go on with it", low))
+		runtime.Goexit()
 	}
 	undo := func() error { return errors.New("the end of the log was cut off after the disk had hung") }
 	err = v.settle(v.store.deleteRange(low, high, undo))

@@ -52,13 +52,12 @@ func voters(members []Member) (list []Member) {
 	return list
 }
 
-func (n *Node) isOnlyVoter() bool {
+// Alone says that no other coordinator has a say.
+func (n *Node) Alone() bool {
 	v := voters(n.Members())
 	return len(v) == 1 && v[0].ID == n.id
 }
 
-// Alone says that no other coordinator has a say.
-func (n *Node) Alone() bool { return n.isOnlyVoter() }
 
 const (
 	reachTime  = 3 * time.Second // as long as clients try when nobody answers
@@ -305,7 +304,7 @@ func (n *Node) Transfer(ctx context.Context, id string) error {
 		return ErrNotLeader
 	case id == n.id:
 		return nil
-	case id == "" && n.isOnlyVoter():
+	case id == "" && n.Alone():
 		return refused("coordinator %s is the only one that votes", n.id)
 	case id == "":
 		return n.wait(ctx, n.raft.LeadershipTransfer())

@@ -84,7 +84,7 @@ func (n *Node) open(o Options) error {
 			// Every node begins with the same membership, so it does not matter which of them is first.
 			n.loops.Go(func() { n.novice.begin(o, first) })
 		}
-	} else if n.isOnlyVoter() {
+	} else if n.Alone() {
 		n.standAtOnce(transport, config)
 	}
 	return nil

@@ -58,7 +58,6 @@ func (n *Node) Alone() bool {
 	return len(v) == 1 && v[0].ID == n.id
 }
 
-
 const (
 	reachTime  = 3 * time.Second // as long as clients try when nobody answers
 	reachPause = 20 * time.Millisecond

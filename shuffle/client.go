@@ -18,7 +18,8 @@ type ClientOptions struct {
 	// lost map output costs one task, not the job.
 	Attempts int
 	Backoff  time.Duration
-	// Idle is how long a worker may send nothing while a reader waits: 30 s. It is tried once more after that.
+	// Idle is how long a worker may send nothing while a reader waits: 10 s, as long as a lease. It is tried once more after
+	// that. Longer, and a reader whose source stands still would hold the slot that the source's work waits for.
 	Idle time.Duration
 }
 
@@ -40,7 +41,7 @@ func NewClient(c *http.Client, opts ClientOptions) *Client {
 		opts.Attempts = 5
 	}
 	if opts.Idle <= 0 {
-		opts.Idle = 30 * time.Second
+		opts.Idle = 10 * time.Second
 	}
 	if opts.Backoff <= 0 {
 		opts.Backoff = 50 * time.Millisecond

@@ -49,6 +49,7 @@ func (a *applier) lose(r *run, stage, i int) {
 	c := s.List[i].Commit
 	id := plan.AttemptID{TaskID: plan.TaskID{Run: r.ID, Stage: stage, Task: i}, Attempt: int(c.Attempt)}
 	s.lose(i)
+	s.List[i].Worker = c.Worker // who lost it, or cannot be reached, had best not make it again
 	a.event(Event{Kind: EventOutputLost, Run: r.ID, Task: &id, Worker: r.worker(c.Worker)})
 }
 

@@ -182,8 +182,8 @@ func (a *applier) failed(r *run, id plan.AttemptID, f *plan.Failure, worker stri
 		a.end(r, api.RunFailed, f)
 		return
 	case plan.FailureFetch:
-		if t.State == taskPending {
-			t.Worker = 0 // the reader's worker is not to blame
+		if t.State == taskPending && t.Fetches == 0 {
+			t.Worker = 0 // the reader's worker is not to blame; if it cannot fetch again, it may be
 		}
 		a.fetchFailed(r, id, f)
 		return

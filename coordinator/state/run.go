@@ -257,7 +257,6 @@ func (s *stage) finish(i int) {
 // lose takes back a committed output.
 func (s *stage) lose(i int) {
 	s.pend(i)
-	s.List[i].Worker = 0
 	s.Done--
 	s.Locations++
 }

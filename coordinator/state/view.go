@@ -11,7 +11,7 @@ import (
 // View is what the scheduler looks at. It shares nothing with the machine.
 type View struct {
 	Runs    []RunView // live runs with something to grant, in the order in which they are served
-	Workers int       // how many are known
+	Workers int       // how many take work
 }
 
 // RunView is a run's share of a view.
@@ -49,7 +49,12 @@ type Look struct {
 
 // View shows what can be granted.
 func (m *Machine) View(look Look) View {
-	v := View{Workers: len(m.doc.Workers)}
+	v := View{}
+	for _, w := range m.doc.Workers {
+		if !w.Draining {
+			v.Workers++
+		}
+	}
 	for _, r := range m.line(look.Active) {
 		if rv := r.view(look); len(rv.Ready)+len(rv.Slow) > 0 {
 			v.Runs = append(v.Runs, rv)

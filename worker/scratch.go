@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // lockSuffix ends the name of a lock file: worker w keeps its data in the folder w and holds the lock w.lock beside it.
@@ -58,10 +59,14 @@ func (s *scratch) release() error {
 
 var errLocked = errors.New("another process uses it")
 
-// takeLock creates the lock file and locks it. A sweeper may remove the file between the two steps, so it looks again
-// and starts over when the name no longer leads to the file it holds.
+// lockTime is how long a lock that somebody else holds is asked for again. A sweeper holds it for as long as it takes to
+// remove a folder; so does a process that is being started, until its copies of descriptors close.
+const lockTime = 2 * time.Second
+
+// takeLock creates the lock file and locks it. A sweeper may lock or remove the file between the two steps, so it looks
+// again and starts over when the name no longer leads to the file it holds.
 func takeLock(path string) (*os.File, error) {
-	for range 100 {
+	for end := time.Now().Add(lockTime); ; time.Sleep(5 * time.Millisecond) {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
 			return nil, fmt.Errorf("lock scratch folder: %w", err)
@@ -71,11 +76,11 @@ func takeLock(path string) (*os.File, error) {
 			return f, nil
 		}
 		closing := f.Close()
-		if !errors.Is(err, fs.ErrNotExist) || closing != nil {
+		again := (errors.Is(err, fs.ErrNotExist) || errors.Is(err, errLocked)) && time.Now().Before(end)
+		if !again || closing != nil {
 			return nil, errors.Join(fmt.Errorf("lock scratch folder %s: %w", strings.TrimSuffix(path, lockSuffix), err), closing)
 		}
 	}
-	return nil, fmt.Errorf("lock scratch folder: %s keeps being removed", path)
 }
 
 // lockFile takes the lock of an open file, or fails with errLocked when somebody has it, or with fs.ErrNotExist when

@@ -2,9 +2,12 @@ package worker
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sync/errgroup"
 )
 
 func TestScratchIsEmptyAtStartAndGoneAtEnd(t *testing.T) {
@@ -68,6 +71,30 @@ func TestScratchOfKilledWorkerIsSwept(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantEntries(t, root, "notes.txt")
+}
+
+// Workers that start at the same moment sweep while others lock.
+func TestScratchOfManyAtOnce(t *testing.T) {
+	root := t.TempDir()
+	var starting errgroup.Group
+	for i := range 8 {
+		starting.Go(func() error {
+			for range 100 {
+				s, err := openScratch(root, fmt.Sprintf("w%d", i))
+				if err != nil {
+					return err
+				}
+				if err := s.close(); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := starting.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	wantEntries(t, root)
 }
 
 func wantEntries(t *testing.T, dir string, want ...string) {

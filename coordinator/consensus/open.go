@@ -159,6 +159,10 @@ func (n *Node) transport(o Options, learns bool, logger *logger) raft.Transport 
 	n.stream = newStream(o.Address, o.EntryVersion, o.Dial, n.Report)
 	t := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: n.stream, MaxPool: 3, Timeout: 10 * time.Second, Logger: logger,
+		// Not pipelined. Where a follower answers with a later term, raft's pipeline stops reading answers without closing
+		// itself: the sender then waits for a place in it for ever, and shutting raft down for the sender. Little is lost, as
+		// propose has one batch of entries under way at a time.
+		MaxRPCsInFlight: 1,
 	})
 	n.closer = func() error {
 		err := t.Close()

@@ -98,7 +98,7 @@ func chapters() []chapter {
 		{"Strings: measuring and cutting", stringFunctions()}, {"Strings: making", append(textFunctions(), formatStringFunction())},
 		{"Strings: comparing and disguising", append(stringExtraFunctions(), likenessFunctions()...)}, {"Strings: coding", codingFunctions()},
 		{"Regular expressions", append(regexpFunctions(), sentencesFunction())}, {"URLs", urlFunctions()}, {"Bitmaps", bitmapFunctions()},
-		{"Patterns", patternFunctions()}, {"Digests", digestFunctions()}, {"Ciphers", cipherFunctions()}, {"Hashes", hashFunctions()},
+		{"Patterns", patternFunctions()}, {"Digests", digestFunctions()}, {"Ciphers", cipherFunctions()}, {"Hashes", append(hashFunctions(), stableHashFunctions()...)},
 		{"Dates", dateFunctions()}, {"Timestamps", timestampFunctions()}, {"Clocks and zones", clockFunctions()}, {"Places", placeFunctions()},
 		{"Intervals", append(intervalFunctions(), extractFunctions()...)},
 		{"Arrays, maps and structs: making", constructFunctions()}, {"Arrays, maps and structs: reading", accessFunctions()},

@@ -4,7 +4,6 @@ import (
 	"math"
 	"math/big"
 
-	"github.com/quern-engine/quern/compute"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/sql"
 )
@@ -104,11 +103,7 @@ func (a *analyser) sampled(ref *sql.Sample, in relation, rate *big.Rat, seed int
 	for _, c := range identity {
 		args = append(args, c.Ref())
 	}
-	f := "xxhash64"
-	if _, ok := compute.Lookup("sample_hash"); ok {
-		f, args = "sample_hash", args[1:]
-	}
-	h, err := a.call(ref.Span, f, args...)
+	h, err := a.call(ref.Span, "xxhash64", args...)
 	if err != nil {
 		return in, err
 	}

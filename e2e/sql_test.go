@@ -195,6 +195,11 @@ func (w *world) run(ctx context.Context, statement string) (types string, lines 
 			q.Tables = append(q.Tables, api.Table{Name: name, Path: path})
 		}
 	}
+	return w.query(ctx, q)
+}
+
+// query is run for a query with its tables.
+func (w *world) query(ctx context.Context, q *api.Query) (types string, lines []string, err error) {
 	id := fmt.Sprintf("q%d", w.runs.Add(1))
 	if _, err := w.cluster.Client.Submit(ctx, api.SubmitRequest{RunID: id, Query: q}); err != nil {
 		return "", nil, err

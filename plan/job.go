@@ -139,6 +139,8 @@ const (
 	// HashShard is the canonical hash for what users see: which shard of an output a row lands in. Purpose "part",
 	// empty salt, bucket by multiplication. It never changes.
 	HashShard HashFunction = "shard-v1"
+	// PlaceValue is no hash: the only key column, a bigint, is the partition's number.
+	PlaceValue HashFunction = "value-v1"
 )
 
 // Split is a part of a file: its row groups from RowGroupStart up to RowGroupEnd.

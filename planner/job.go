@@ -15,6 +15,8 @@ import (
 	"github.com/quern-engine/quern/planner/jobfile"
 	"github.com/quern-engine/quern/planner/logical"
 	"github.com/quern-engine/quern/planner/sql"
+	"github.com/quern-engine/quern/planner/stage"
+	"github.com/quern-engine/quern/planner/step"
 )
 
 // FunctionRef is a plugin function that a job file names.
@@ -44,6 +46,7 @@ type jobLoader struct {
 	*planning
 	file   *jobfile.File
 	params jobfile.Params
+	steps  map[string]*step.Step // operators, by the lower-case name of their step
 }
 
 // loadJob analyses every step of a job file, and makes a target of each output. Texts come first: a typing error
@@ -58,7 +61,7 @@ func (p *planning) loadJob(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l := &jobLoader{planning: p, file: file, params: params}
+	l := &jobLoader{planning: p, file: file, params: params, steps: map[string]*step.Step{}}
 	p.name = file.Name.Text
 	if err := l.checkFunctions(); err != nil {
 		return err
@@ -110,14 +113,19 @@ func (l *jobLoader) loadParams() {
 	}
 }
 
-func (l *jobLoader) parseSteps() ([]*sql.Query, error) {
-	var trees []*sql.Query
+// parseSteps reads the text of each step; trees has nil for operators.
+func (l *jobLoader) parseSteps() (trees []*sql.Query, err error) {
+	trees = make([]*sql.Query, len(l.file.Steps))
 	for i := range l.file.Steps {
-		tree, err := sql.Parse(l.file.Steps[i].SQL)
+		s := &l.file.Steps[i]
+		if s.SQL != nil {
+			trees[i], err = sql.Parse(s.SQL)
+		} else {
+			l.steps[strings.ToLower(s.Name.Text)], err = step.Parse(l.file, s, l.params)
+		}
 		if err != nil {
 			return nil, err
 		}
-		trees = append(trees, tree)
 	}
 	return trees, nil
 }
@@ -160,34 +168,38 @@ func (l *jobLoader) sourceError(s jobfile.Source, err error) error {
 
 func (l *jobLoader) analyseSteps(trees []*sql.Query) error {
 	for i := range l.file.Steps {
-		step := &l.file.Steps[i]
-		node, err := logical.Analyse(step.SQL, trees[i], l.environment())
+		s := &l.file.Steps[i]
+		var node logical.Node
+		var err error
+		if s.SQL != nil {
+			node, err = logical.Analyse(s.SQL, trees[i], l.environment())
+		} else {
+			node, err = l.steps[strings.ToLower(s.Name.Text)].Plan(l.environment())
+		}
 		if err != nil {
 			return err
 		}
-		l.relations = append(l.relations, logical.Relation{Name: step.Name.Text, Plan: node})
+		l.relations = append(l.relations, logical.Relation{Name: s.Name.Text, Plan: node})
 	}
 	return nil
 }
 
 func (l *jobLoader) loadOutput(o *jobfile.Output) error {
-	r, ok := l.environment().Relation(o.From.Text)
-	if !ok {
-		return l.file.Errorf(o.From.Span, "no step or source %q", o.From.Text)
-	}
-	node := r.Plan
-	if node == nil {
-		node = logical.ScanTable(r.Name, r.Table, l.ids)
-	} else {
-		node = logical.Refresh(node, l.ids)
+	node, placement, err := l.outputRows(o)
+	if err != nil {
+		return err
 	}
 	cols := node.Columns()
+	if placement.Visible > 0 {
+		cols = cols[:placement.Visible]
+	}
 	if problem, hint := outputProblem(cols); problem != "" {
 		return l.file.Errorf(o.From.Span, "output %s: %s", o.Name.Text, problem).WithHint("%s", hint)
 	}
-	shardBy, err := l.shardColumns(o, cols)
-	if err != nil {
-		return err
+	if !placement.Placed {
+		if placement.ShardBy, err = l.shardColumns(o, cols); err != nil {
+			return err
+		}
 	}
 	base, err := l.outputURL(o)
 	if err != nil {
@@ -197,8 +209,33 @@ func (l *jobLoader) loadOutput(o *jobfile.Output) error {
 	if err := l.checkOutput(o, out, cols); err != nil {
 		return err
 	}
-	l.targets = append(l.targets, target{name: "output " + o.Name.Text, analysed: node, shardBy: shardBy, output: out})
+	l.targets = append(l.targets, target{name: "output " + o.Name.Text, analysed: node, placement: placement, output: out})
 	return nil
+}
+
+// outputRows is the plan of an output's rows. A step that puts rows in an order says how they are divided among shards.
+func (l *jobLoader) outputRows(o *jobfile.Output) (logical.Node, stage.Output, error) {
+	if s := l.steps[strings.ToLower(o.From.Text)]; s != nil {
+		a, ok, err := s.Arrange(l.environment(), o.Shards)
+		if err != nil {
+			return nil, stage.Output{}, err
+		}
+		if ok && len(o.ShardBy) > 0 {
+			return nil, stage.Output{}, l.file.Errorf(o.ShardBy[0].Span, "output %s: the step %s decides about shards", o.Name.Text, o.From.Text).
+				WithHint("leave shard_by out")
+		}
+		if ok {
+			return a.Node, stage.Output{ShardBy: []int{a.Shard}, Placed: true, Order: a.Order, Visible: a.Visible}, nil
+		}
+	}
+	r, ok := l.environment().Relation(o.From.Text)
+	switch {
+	case !ok:
+		return nil, stage.Output{}, l.file.Errorf(o.From.Span, "no step or source %q", o.From.Text)
+	case r.Plan == nil:
+		return logical.ScanTable(r.Name, r.Table, l.ids), stage.Output{}, nil
+	}
+	return logical.Refresh(r.Plan, l.ids), stage.Output{}, nil
 }
 
 // checkOutput asks whether the output's format takes the columns and the options.

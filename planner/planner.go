@@ -73,8 +73,8 @@ type target struct {
 	optimised logical.Node
 	fired     []string
 	output    *plan.Output // nil for a query's result
-	shardBy   []int
-	last      int // the stage that its rows come out of
+	placement stage.Output // how the rows are divided among an output's shards
+	last      int          // the stage that its rows come out of
 }
 
 func planRequest(ctx context.Context, req Request, cat Catalog) (*planning, error) {
@@ -156,7 +156,9 @@ func (p *planning) cut(context.Context) error {
 	for i, t := range p.targets {
 		targets[i].Plan = t.optimised
 		if t.output != nil {
-			targets[i].Output = &stage.Output{Name: t.output.Name, Shards: t.output.Shards, ShardBy: t.shardBy}
+			placement := t.placement
+			placement.Name, placement.Shards = t.output.Name, t.output.Shards
+			targets[i].Output = &placement
 		}
 	}
 	stages, last, err := stage.Cut(targets, p.req.Options.Stage)

@@ -126,7 +126,9 @@ func (c *cluster) addMap(t testing.TB, m, worker, attempt, partitions, rows, siz
 		if err := w.Write(t.Context(), rec); err != nil {
 			t.Fatal(err)
 		}
-		split.Split(rec)
+		if err := split.Split(rec); err != nil {
+			t.Fatal(err)
+		}
 		for p := range partitions {
 			for _, row := range split.Rows(p) {
 				c.want[p] = append(c.want[p], rec.Column(0).(*array.Int64).Value(int(row)))

@@ -93,7 +93,9 @@ func (w *Writer) Write(ctx context.Context, rec arrow.Record) error {
 		rec.Retain()
 		return w.add(0, rec)
 	}
-	w.split.Split(rec)
+	if err := w.split.Split(rec); err != nil {
+		return err
+	}
 	for p := range w.pending {
 		if rows := w.split.Rows(p); len(rows) > 0 {
 			if err := w.add(p, vector.TakeRecord(w.opts.Mem, rec, rows)); err != nil {

@@ -81,10 +81,13 @@ type Function struct {
 	SHA256 Value // hex digest that the executable must have; no text when it is not pinned
 }
 
-// Step is a query that later steps and outputs can read by its name.
+// Step is a query, or an operator with its options, whose rows later steps and outputs can read by its name. This
+// package knows no operators: any field that it does not know itself is taken for one.
 type Step struct {
-	Name Value
-	SQL  *source.Text
+	Name     Value
+	SQL      *source.Text // nil of an operator
+	Operator Value        // no text of a query
+	Options  *Tree        // of an operator
 }
 
 // Output is a dataset that the job writes.

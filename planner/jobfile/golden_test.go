@@ -69,6 +69,10 @@ func describeFile(body string, given map[string]string) string {
 		fmt.Fprintf(&b, "function %s = %q %s %s\n", fn.Name.Text, fn.Plugin.Text, fn.Export.Text, fn.SHA256.Text)
 	}
 	for _, s := range f.Steps {
+		if s.SQL == nil {
+			fmt.Fprintf(&b, "step %s %s %s\n", s.Name.Text, s.Operator.Text, describeTree(f, s.Options))
+			continue
+		}
 		end := len(strings.TrimRight(s.SQL.Body, " \n"))
 		start := strings.LastIndexAny(s.SQL.Body[:end], " \n") + 1
 		fmt.Fprintf(&b, "step %s %q\n%s\n", s.Name.Text, s.SQL.Body, s.SQL.Errorf(source.Span{Start: start, End: end}, "", "last word"))
@@ -86,6 +90,29 @@ func describeFile(body string, given map[string]string) string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// describeTree shows a tree on one line: texts in quotes, and behind each the column where the file has it.
+func describeTree(f *File, t *Tree) string {
+	place := func(v Value) int { return v.Span.Start - strings.LastIndex(f.Text.Body[:v.Span.Start], "\n") }
+	var parts []string
+	switch t.Form {
+	case List:
+		for _, item := range t.Items {
+			parts = append(parts, describeTree(f, item))
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case Mapping:
+		for _, e := range t.Entries {
+			parts = append(parts, fmt.Sprintf("%s@%d: %s", e.Key.Text, place(e.Key), describeTree(f, e.Value)))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	}
+	sql := ""
+	if t.SQL == nil && t.Form != Nothing {
+		sql = " not SQL"
+	}
+	return fmt.Sprintf("%s@%d%s", t, place(t.Value), sql)
 }
 
 func describeOptions(options []Option) string {

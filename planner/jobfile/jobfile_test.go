@@ -38,6 +38,9 @@ func checkPlaces(t *testing.T, f *File) {
 	t.Helper()
 	lines := strings.Split(f.Text.Body, "\n")
 	for _, s := range f.Steps {
+		if s.SQL == nil {
+			continue
+		}
 		for i, line := range strings.Split(s.SQL.Body, "\n") {
 			if strings.TrimSpace(line) == "" {
 				continue

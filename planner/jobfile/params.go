@@ -125,6 +125,22 @@ func (p Params) Expand(f *File, path Value) (string, error) {
 	return text, nil
 }
 
+// Text replaces each ${name} in a text of the file that is not a path by the parameter's value.
+func (p Params) Text(f *File, v Value) (string, error) {
+	text, err := f.expand(v, func(name string) (string, string) {
+		for _, r := range p.list {
+			if r.param.Name == name {
+				return r.param.Value, ""
+			}
+		}
+		return "", "there is no parameter " + quoted([]string{name})
+	})
+	if err != nil {
+		return "", err
+	}
+	return text, nil
+}
+
 // refusePathValue says why a value cannot be part of a path, "" when it can. Only characters that mean nothing in
 // paths, patterns and URLs are allowed.
 func refusePathValue(p plan.Param) string {

@@ -243,14 +243,32 @@ func (r *reader) function(p pair) Function {
 	return f
 }
 
+// step reads "{name: …, sql: …}" or "{name: …, OPERATOR: {…}}".
 func (r *reader) step(n *yaml.Node) Step {
 	var s Step
-	fields := r.fields(n, "a step", "name", "sql")
-	if name := r.required(fields, "name", n, "the step"); name != nil {
-		s.Name = r.name(r.str(name, "the step's name"), "the step")
+	for _, p := range r.pairs(n, "a step") {
+		switch {
+		case p.key.Value == "name":
+			s.Name = r.name(r.str(p.value, "the step's name"), "the step")
+		case s.SQL != nil || s.Options != nil:
+			first := "sql"
+			if s.Options != nil {
+				first = s.Operator.Text
+			}
+			r.fail(r.span(p.key), "a step has either sql or one operator, and this one has %s and %s", first, p.key.Value).
+				WithHint("make it two steps: the second reads the first by its name")
+		case p.key.Value == "sql":
+			s.SQL = r.sql(p.value)
+		default:
+			s.Operator = Value{Text: p.key.Value, Span: r.span(p.key)}
+			s.Options = r.tree(p.value)
+		}
 	}
-	if sql := r.required(fields, "sql", n, "the step"); sql != nil {
-		s.SQL = r.sql(sql)
+	if s.Name.Text == "" {
+		r.fail(r.span(n), `the step has no "name"`)
+	}
+	if s.SQL == nil && s.Options == nil {
+		r.fail(r.span(n), `the step has neither "sql" nor an operator`)
 	}
 	return s
 }

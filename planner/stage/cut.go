@@ -23,6 +23,12 @@ type Output struct {
 	Name    string
 	Shards  int
 	ShardBy []int // places in the plan's columns; none means all columns
+	// Placed: ShardBy is one column, a bigint, that has the number of a row's shard.
+	Placed bool
+	// Order sorts the rows of a shard by columns of the plan; none keeps the order in which they come.
+	Order []plan.SortKey
+	// Visible is how many of the plan's columns, the first, are written; all if zero.
+	Visible int
 }
 
 // Options adjust how stages are cut. The zero value is good.
@@ -82,9 +88,19 @@ func (c *cutter) target(t Target) (int, error) {
 				keys = append(keys, i)
 			}
 		}
-		if f, err = c.exchange(f, keys, t.Output.Shards, plan.HashShard); err != nil {
+		hash := plan.HashShard
+		if t.Output.Placed {
+			hash = plan.PlaceValue
+		}
+		if f, err = c.exchange(f, keys, t.Output.Shards, hash); err != nil {
 			return 0, err
 		}
+	}
+	if len(t.Output.Order) > 0 {
+		f = f.keeping(plan.Node{Op: plan.NodeSort, Sort: &plan.Sort{Limit: -1, Keys: t.Output.Order}})
+	}
+	if t.Output.Visible > 0 {
+		f = trim(f, t.Plan.Columns()[:t.Output.Visible])
 	}
 	return c.add(f.parts[0], plan.Sink{Kind: plan.SinkFile, Output: t.Output.Name})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/quern-engine/quern/compute/hash"
+	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
 )
 
@@ -29,8 +30,11 @@ func New(fn plan.HashFunction, keys []int, n int) (*Partitioner, error) {
 	if n < 1 || n > 1<<20 {
 		return nil, fmt.Errorf("partition rows: %d partitions", n)
 	}
-	if n > 1 && fn != plan.HashExchange && fn != plan.HashShard {
+	if n > 1 && fn != plan.HashExchange && fn != plan.HashShard && fn != plan.PlaceValue {
 		return nil, fmt.Errorf("partition rows: unknown hash function %q", fn)
+	}
+	if fn == plan.PlaceValue && len(keys) != 1 {
+		return nil, fmt.Errorf("partition rows: %d columns with the number of the partition", len(keys))
 	}
 	return &Partitioner{fn: fn, keys: keys, n: n, starts: make([]int32, n+1), cursor: make([]int32, n)}, nil
 }
@@ -38,11 +42,13 @@ func New(fn plan.HashFunction, keys []int, n int) (*Partitioner, error) {
 // Partitions is how many there are.
 func (p *Partitioner) Partitions() int { return p.n }
 
-// Split finds each row's partition. Ask for the rows with Rows.
-func (p *Partitioner) Split(rec arrow.Record) {
+// Split finds each row's partition. Ask for the rows with Rows. It fails if a row names a partition that there is not.
+func (p *Partitioner) Split(rec arrow.Record) error {
 	rows := int(rec.NumRows())
 	p.ids, p.rows = sized(p.ids, rows), sized(p.rows, rows)
-	p.assign(rec)
+	if err := p.assign(rec); err != nil {
+		return err
+	}
 	// Counting sort: it is stable, so rows keep their order within a partition.
 	clear(p.starts)
 	for _, id := range p.ids {
@@ -56,6 +62,7 @@ func (p *Partitioner) Split(rec arrow.Record) {
 		p.rows[p.cursor[id]] = int32(row)
 		p.cursor[id]++
 	}
+	return nil
 }
 
 // Rows are the numbers of the rows of the last batch that belong to a partition, ascending; valid until the next Split.
@@ -63,10 +70,13 @@ func (p *Partitioner) Rows(partition int) []int32 {
 	return p.rows[p.starts[partition]:p.starts[partition+1]]
 }
 
-func (p *Partitioner) assign(rec arrow.Record) {
+func (p *Partitioner) assign(rec arrow.Record) error {
 	if p.n == 1 {
 		clear(p.ids)
-		return
+		return nil
+	}
+	if p.fn == plan.PlaceValue {
+		return p.take(rec.Column(p.keys[0]))
 	}
 	p.hashes = sized(p.hashes, len(p.ids))
 	if p.fn == plan.HashShard {
@@ -77,6 +87,19 @@ func (p *Partitioner) assign(rec arrow.Record) {
 	for i, h := range p.hashes {
 		p.ids[i] = int32(hash.Bucket(h, p.n))
 	}
+	return nil
+}
+
+// take has the partitions' numbers from a column.
+func (p *Partitioner) take(numbers arrow.Array) error {
+	valid := vector.ValidityOf(numbers)
+	for i, v := range vector.Int64s(numbers) {
+		if v < 0 || v >= int64(p.n) || valid.IsNull(i) {
+			return fmt.Errorf("partition rows: row %d of a batch is to go to partition %d of %d", i, v, p.n)
+		}
+		p.ids[i] = int32(v)
+	}
+	return nil
 }
 
 // sized is s with length n; its content is unspecified.

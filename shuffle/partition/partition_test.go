@@ -3,6 +3,7 @@ package partition
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -29,7 +30,9 @@ func TestEveryRowGoesToOnePartitionInOrder(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, size := range []int{1000, 0, 3, 5000} { // buffers are reused
-				p.Split(numbers(size))
+				if err := p.Split(numbers(size)); err != nil {
+					t.Fatal(err)
+				}
 				var all []int32
 				for part := range n {
 					rows := p.Rows(part)
@@ -60,7 +63,9 @@ func TestShardsNeverChange(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.Split(numbers(16))
+		if err := p.Split(numbers(16)); err != nil {
+			t.Fatal(err)
+		}
 		got := make([]int, 16)
 		for part := range 8 {
 			for _, row := range p.Rows(part) {
@@ -84,5 +89,27 @@ func TestNewRefuses(t *testing.T) {
 	}
 	if _, err := New(plan.HashShard, nil, 0); err == nil {
 		t.Error("no partitions")
+	}
+}
+
+// A column may say itself where rows go, and must not lead out of the partitions that there are.
+func TestPlacedByValue(t *testing.T) {
+	p, err := New(plan.PlaceValue, []int{0}, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Split(numbers(4)); err != nil {
+		t.Fatal(err)
+	}
+	for part := range 4 {
+		if got := p.Rows(part); len(got) != 1 || int(got[0]) != part {
+			t.Errorf("partition %d has the rows %v", part, got)
+		}
+	}
+	if err := p.Split(numbers(5)); err == nil || !strings.Contains(err.Error(), "partition 4 of 4") {
+		t.Errorf("a row without a partition: %v", err)
+	}
+	if _, err := New(plan.PlaceValue, nil, 4); err == nil {
+		t.Error("no column says where rows go")
 	}
 }

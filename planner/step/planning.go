@@ -1,0 +1,295 @@
+package step
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/quern-engine/quern/internal/source"
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/planner/jobfile"
+	"github.com/quern-engine/quern/planner/logical"
+	"github.com/quern-engine/quern/planner/sql"
+)
+
+// planning is a step on its way to a plan. It keeps the first mistake.
+type planning struct {
+	file *jobfile.File
+	step *jobfile.Step
+	env  *logical.Environment
+	err  error
+}
+
+func (p *planning) fail(at jobfile.Value, format string, args ...any) *source.Error {
+	err := failAt(p.file, at, format, args...)
+	if p.err == nil {
+		p.err = err
+	}
+	return err
+}
+
+// relation is something that the step reads.
+type relation struct {
+	name string        // as the job file has it
+	at   jobfile.Value // where
+	node logical.Node
+	cols []logical.Column // those of the relation, without what define has added
+	// hidden counts the columns that define has added.
+	hidden int
+}
+
+// input is a source or an earlier step.
+func (p *planning) input(from jobfile.Value) *relation {
+	r := &relation{name: from.Text, at: from, node: &logical.Values{}}
+	if p.err != nil {
+		return r
+	}
+	found, ok := p.env.Relation(from.Text)
+	if !ok {
+		var names []string
+		for _, r := range p.env.Relations {
+			names = append(names, r.Name)
+		}
+		err := p.fail(from, "there is no source or earlier step %q", from.Text)
+		if near := source.Nearest(from.Text, names); near != "" {
+			err.WithHint("did you mean %q?", near)
+		} else if len(names) > 0 {
+			err.WithHint("there are: %s", strings.Join(names, ", "))
+		}
+		return r
+	}
+	if found.Plan != nil {
+		r.node = logical.Refresh(found.Plan, p.env.IDs)
+	} else {
+		r.node = logical.ScanTable(found.Source(), found.Table, p.env.IDs)
+	}
+	r.cols = r.node.Columns()
+	seen := map[string]bool{}
+	for _, c := range r.cols {
+		name := strings.ToLower(c.Name)
+		if seen[name] {
+			p.fail(from, "%s has two columns %q", from.Text, c.Name).WithHint("rename one with AS in the step that makes it")
+		}
+		seen[name] = true
+	}
+	return r
+}
+
+// names are the names of the relation's columns.
+func (r *relation) names() []string {
+	names := make([]string, len(r.cols))
+	for i, c := range r.cols {
+		names[i] = c.Name
+	}
+	return names
+}
+
+// column finds a column by name, letters' case aside.
+func (p *planning) column(r *relation, v jobfile.Value) logical.Column {
+	for _, c := range r.cols {
+		if strings.EqualFold(c.Name, v.Text) {
+			return c
+		}
+	}
+	if p.err == nil {
+		err := p.fail(v, "%s has no column %q", r.name, v.Text)
+		if near := source.Nearest(v.Text, r.names()); near != "" {
+			err.WithHint("did you mean %q?", near)
+		} else {
+			err.WithHint("there are: %s", strings.Join(r.names(), ", "))
+		}
+	}
+	return logical.Column{}
+}
+
+// key finds a column that rows can be told apart by.
+func (p *planning) key(r *relation, v jobfile.Value) logical.Column {
+	c := p.column(r, v)
+	if p.err == nil && !orderable(c.Type) {
+		p.fail(v, "the column %q is of type %s, which cannot be compared", c.Name, c.Type)
+	}
+	return c
+}
+
+func (p *planning) keys(r *relation, names []jobfile.Value) []logical.Column {
+	var out []logical.Column
+	for _, v := range names {
+		out = append(out, p.key(r, v))
+	}
+	return out
+}
+
+// time finds a column of times.
+func (p *planning) time(r *relation, v jobfile.Value) logical.Column {
+	c := p.column(r, v)
+	switch {
+	case p.err != nil, c.Type.Kind == plan.KindTimestamp, c.Type.Kind == plan.KindTimestampNTZ:
+	case c.Type.IsInteger():
+		p.fail(v, "the column %q must be a timestamp, and is %s", c.Name, c.Type).
+			WithHint("make it one in a step before: timestamp_seconds(%s), timestamp_millis(%s) or timestamp_micros(%s)", c.Name, c.Name, c.Name)
+	default:
+		p.fail(v, "the column %q must be a timestamp, and is %s", c.Name, c.Type).
+			WithHint("make it one in a step before: CAST(%s AS TIMESTAMP)", c.Name)
+	}
+	return c
+}
+
+// free makes sure that a column which the step adds has a name of its own.
+func (p *planning) free(r *relation, names ...jobfile.Value) {
+	for _, v := range names {
+		for _, c := range r.cols {
+			if p.err == nil && strings.EqualFold(c.Name, v.Text) {
+				p.fail(v, "%s has a column %q already, and this step adds one of that name", r.name, v.Text).
+					WithHint("leave that column out in a step before, or rename it")
+			}
+		}
+	}
+}
+
+// orderable says that values of the type have an order: maps, and what has them inside, have none.
+func orderable(t plan.Type) bool {
+	if t.Kind == plan.KindMap {
+		return false
+	}
+	return !slices.ContainsFunc(t.Children, func(f plan.Field) bool { return !orderable(f.Type) })
+}
+
+// define adds a column that is an expression of the user's over the relation, and returns its name.
+func (p *planning) define(r *relation, e *jobfile.Tree, want string, ok func(plan.Type) bool) string {
+	name := fmt.Sprintf("__%d", r.hidden)
+	r.hidden++
+	if p.err != nil {
+		return name
+	}
+	tree, err := sql.ParseExpr(e.SQL)
+	if err != nil {
+		p.err = err
+		return name
+	}
+	q := &sql.Query{Body: &sql.Select{
+		Items: []sql.SelectItem{{Expr: &sql.Star{}}, {Expr: tree, Alias: &sql.Ident{Name: name}}},
+		From:  []sql.TableRef{&sql.TableName{Parts: []sql.Ident{{Name: "input"}}}},
+		Span:  source.Span{End: len(e.SQL.Body)},
+	}}
+	node, err := logical.Analyse(e.SQL, q, p.within(logical.Relation{Name: "input", Plan: r.node}))
+	if err != nil {
+		p.err = err
+		return name
+	}
+	cols := node.Columns()
+	if t := cols[len(cols)-1].Type; ok != nil && !ok(t) {
+		p.fail(e.Value, "this must be %s, and is of type %s", want, t)
+	}
+	r.node = node
+	return name
+}
+
+// condition adds a column that says whether a condition holds: false where it is NULL.
+func (p *planning) condition(r *relation, e *jobfile.Tree) string {
+	return p.define(r, e, "a condition", func(t plan.Type) bool { return t.Kind == plan.KindBoolean })
+}
+
+func (p *planning) within(relations ...logical.Relation) *logical.Environment {
+	env := *p.env
+	env.Relations = relations
+	env.Schema = ""
+	return &env
+}
+
+// sql plans a statement of the step's own over its relations, which it names by alias. That it does not fail is this
+// package's business: what can be wrong has been checked.
+func (p *planning) sql(text string, relations map[string]*relation) logical.Node {
+	if p.err != nil {
+		return &logical.Values{}
+	}
+	var list []logical.Relation
+	for name, r := range relations {
+		list = append(list, logical.Relation{Name: name, Plan: r.node})
+	}
+	slices.SortFunc(list, func(a, b logical.Relation) int { return strings.Compare(a.Name, b.Name) })
+	t := &source.Text{File: "step " + p.step.Name.Text, Body: text}
+	q, err := sql.Parse(t)
+	if err == nil {
+		var node logical.Node
+		if node, err = logical.Analyse(t, q, p.within(list...)); err == nil {
+			return node
+		}
+	}
+	p.err = fromSQL(p.file, p.step, err)
+	return &logical.Values{}
+}
+
+// fromSQL shows a mistake in the SQL of an operator at the operator. Only an overflow of what is allowed (columns,
+// nesting) can be one of the user's.
+func fromSQL(f *jobfile.File, s *jobfile.Step, err error) error {
+	var e *source.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return failAt(f, s.Operator, "%s cannot be planned: %s", s.Operator.Text, e.Message)
+}
+
+// ident is a name as SQL has it.
+func ident(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
+
+// idents are columns with commas between, each behind prefix.
+func idents(prefix string, cols []logical.Column) string {
+	names := make([]string, len(cols))
+	for i, c := range cols {
+		names[i] = prefix + ident(c.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// quote is a string as SQL has it.
+func quote(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
+}
+
+// sortKeys are some columns and then all others that have an order, as places among the relation's: rows are left to
+// chance only if they are equal in all of them.
+func (p *planning) sortKeys(r *relation, first []order) []plan.SortKey {
+	var keys []plan.SortKey
+	used := map[int]bool{}
+	for _, o := range first {
+		c := p.key(r, o.column)
+		place := slices.IndexFunc(r.cols, func(other logical.Column) bool { return other.ID == c.ID })
+		if place >= 0 && !used[place] {
+			keys = append(keys, plan.SortKey{Column: place, Descending: o.descending, NullsLast: o.nullsLast})
+			used[place] = true
+		}
+	}
+	for place, c := range r.cols {
+		if !used[place] && orderable(c.Type) {
+			keys = append(keys, plan.SortKey{Column: place})
+		}
+	}
+	return keys
+}
+
+// totalOrder is ORDER BY of sortKeys. reversed turns it around.
+func (p *planning) totalOrder(r *relation, first []order, reversed bool) string {
+	var keys []string
+	for _, k := range p.sortKeys(r, first) {
+		key := ident(r.cols[k.Column].Name)
+		if k.Descending != reversed {
+			key += " DESC"
+		}
+		if k.NullsLast != reversed {
+			key += " NULLS LAST"
+		} else {
+			key += " NULLS FIRST"
+		}
+		keys = append(keys, key)
+	}
+	return strings.Join(keys, ", ")
+}
+
+// identity is what tells rows apart: the columns given, or all that have an order.
+func (p *planning) identity(r *relation, key []jobfile.Value) []logical.Column {
+	if len(key) > 0 {
+		return p.keys(r, key)
+	}
+	return slices.DeleteFunc(slices.Clone(r.cols), func(c logical.Column) bool { return !orderable(c.Type) })
+}

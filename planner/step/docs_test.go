@@ -43,7 +43,7 @@ func fields(out *strings.Builder, prefix string, list []Field) {
 		if f.Required {
 			doc += " (required)"
 		}
-		fmt.Fprintf(out, "| `%s%s` | %s | %s |\n", prefix, f.Name, f.Type, doc)
+		fmt.Fprintf(out, "| `%s%s` | %s | %s |\n", prefix, f.Name, f.Type, strings.ReplaceAll(doc, "|", `\|`))
 		fields(out, prefix+f.Name+".", f.Fields)
 	}
 }

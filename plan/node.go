@@ -276,20 +276,41 @@ type FrameBound struct {
 	Offset *Expr `json:"offset,omitempty"`
 }
 
-// AsofJoin gives each left row the one right row of equal keys that is nearest in time by Direction, under the total
-// order (RightTime, then Ties). Both inputs come sorted by their keys, then time; the right one then by its Ties.
-// Output: left columns then right columns, exactly one row per left row when Left, else only rows with a match.
+// AsofDirection says on which side in time an as-of join looks for partners.
+type AsofDirection string
+
+// Backward takes the greatest right row that is not later, forward the least that is not earlier, nearest the one of
+// these two whose time is less far away.
+const (
+	AsofBackward AsofDirection = "backward"
+	AsofForward  AsofDirection = "forward"
+	AsofNearest  AsofDirection = "nearest"
+)
+
+// AsofJoin gives each left row the one right row of equal keys that is nearest in time by Direction. Right rows are
+// ordered by RightTime, then Ties: backward takes the greatest, forward the least. NULL keys and NULL times match
+// nothing. Both inputs come sorted by their keys, then time; the right one by Visible instead of time where that is set,
+// and with a Condition by its Ties last. Output: left columns then right columns, exactly one row per left row when
+// Left, else only rows with a match, in left order.
 type AsofJoin struct {
-	LeftKeys  []int  `json:"left_keys"`
-	RightKeys []int  `json:"right_keys"`
-	LeftTime  int    `json:"left_time"`
-	RightTime int    `json:"right_time"`
-	Ties      []int  `json:"ties,omitempty"` // right columns, the greatest wins
-	Direction string `json:"direction"`      // "backward", "forward"
-	Exact     bool   `json:"exact"`          // equal times match
+	LeftKeys  []int         `json:"left_keys"`
+	RightKeys []int         `json:"right_keys"`
+	LeftTime  int           `json:"left_time"`
+	RightTime int           `json:"right_time"`
+	Ties      []int         `json:"ties,omitempty"` // right columns
+	Direction AsofDirection `json:"direction"`
+	Exact     bool          `json:"exact"` // equal times match
+	// PreferForward has nearest take the later of two right rows that are equally far away; else it takes the earlier.
+	PreferForward bool `json:"prefer_forward,omitempty"`
+	// Visible is 1 + the ordinal of a right column of the times' type: rows count for left rows from that time on, NULL
+	// for none. 0: always.
+	Visible int `json:"visible,omitempty"`
+	// SkipNulls are right columns whose values come each from the best of the right rows in which it is not NULL.
+	SkipNulls []int `json:"skip_nulls,omitempty"`
 	// Tolerance bounds |left time - right time|, inclusive; nil for none. A literal that goes with the time's type.
 	Tolerance *Expr `json:"tolerance,omitempty"`
-	// Condition, over left then right columns, must hold of a right row for it to count.
+	// Condition, over left then right columns, must hold of a right row for it to count. Not with nearest, Visible and
+	// SkipNulls.
 	Condition *Expr `json:"condition,omitempty"`
 	Left      bool  `json:"left"` // left rows without a match are kept
 }

@@ -274,6 +274,18 @@ func (n *Node) asofText() string {
 	if !a.Exact {
 		text += " strictly"
 	}
+	if a.PreferForward {
+		text += " or later"
+	}
+	if a.Visible > 0 {
+		text += " visible from " + columnNames(right, []int{a.Visible - 1})
+	}
+	if len(a.Ties) > 0 {
+		text += " ties [" + columnNames(right, a.Ties) + "]"
+	}
+	if len(a.SkipNulls) > 0 {
+		text += " skip nulls of [" + columnNames(right, a.SkipNulls) + "]"
+	}
 	if a.Tolerance != nil {
 		text += " within " + a.Tolerance.String()
 	}

@@ -8,28 +8,37 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
-	"github.com/quern-engine/quern/compute/sortkey"
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
 )
 
-// AsofJoin gives each left row the nearest right row of equal keys (see plan.AsofJoin). Both inputs come sorted by keys,
-// NULLs first, then time, the right one then by its ties, so it is a merge: of the right input it holds little more than
-// a batch, but with a condition all rows of a key within the tolerance, which memory must have room for.
+// AsofJoin gives each left row the right row of equal keys that is nearest in time (see plan.AsofJoin). Both inputs come
+// sorted, so it is a merge: right rows enter when the left time reaches them, or the time from which they may be seen.
+//
+// What may be seen only grows while left times do, and of what is not later than the left row only the greatest row can
+// ever win, so looking backward needs to keep just that one, whatever the tolerance and however late rows become
+// visible. Rows that are later than the left row wait in a heap. Without Visible it holds the next time's rows; with it,
+// all that is known ahead of its time, which memory must have room for. With a condition any row within the tolerance
+// may win: see asof_condition.go.
 type AsofJoin struct {
 	stream
 	plan      *plan.AsofJoin
 	reach     reach
 	condition *residual // nil without one
+	cursors   []asofCursor
+	owner     []int // of each right column: the cursor that finds its value
 
 	left  asofBatch // the current left batch; its rec is nil before the first and after the last
 	row   int       // its first row not yet put out
+	key   []byte    // of the latest left row that can have a partner
 	right asofWindow
-	cur   int64 // right rows before it come before the current left row, as the direction has it
-	last  int64 // backward: the last of them that has a time; -1 for none. forward: the last row of the run at cur
-	low   int64 // with a condition: the first right row within the tolerance
-	high  int64 // with a condition, forward: behind the last one
+	ties  tieComparer
 	none  arrow.Record
+	picks [][]vector.Pick // by cursor; used again for each output batch
+
+	search asofSearcher // with a condition
+
+	taken, given int64 // left rows, and rows put out
 }
 
 var _ Operator = (*AsofJoin)(nil)
@@ -40,24 +49,12 @@ const asofHeld = 16 << 20
 // NewAsofJoin makes an as-of join of left and right to schema.
 func NewAsofJoin(env Env, left, right Operator, j *plan.AsofJoin, schema plan.Schema) (*AsofJoin, error) {
 	l, r := left.Schema(), right.Schema()
-	if len(schema.Fields) != len(l.Fields)+len(r.Fields) {
-		return nil, fmt.Errorf("asof join: %d columns out, schema has %d", len(l.Fields)+len(r.Fields), len(schema.Fields))
+	if err := checkAsof(j, l, r, schema); err != nil {
+		return nil, fmt.Errorf("asof join: %w", err)
 	}
-	if len(j.LeftKeys) != len(j.RightKeys) {
-		return nil, fmt.Errorf("asof join: %d keys on the left, %d on the right", len(j.LeftKeys), len(j.RightKeys))
-	}
-	for i, c := range append([]int{j.LeftTime}, j.LeftKeys...) {
-		d := append([]int{j.RightTime}, j.RightKeys...)[i]
-		if lt, rt := l.Fields[c].Type, r.Fields[d].Type; !lt.Equal(rt) {
-			return nil, fmt.Errorf("asof join: %s is %s on the left and %s on the right", l.Fields[c].Name, lt, rt)
-		}
-	}
-	if j.Direction != "backward" && j.Direction != "forward" {
-		return nil, fmt.Errorf("asof join: unknown direction %q", j.Direction)
-	}
-	o := &AsofJoin{stream: newStream(env, schema, left, right), plan: j, last: -1}
+	o := &AsofJoin{stream: newStream(env, schema, left, right), plan: j, owner: make([]int, len(r.Fields))}
 	var err error
-	if o.reach, err = newReach(j.Tolerance, l.Fields[j.LeftTime].Type); err != nil {
+	if o.reach, err = newReach(j.Tolerance, l.Fields[j.LeftTime].Type, j.Direction == plan.AsofNearest); err != nil {
 		return nil, err
 	}
 	if j.Condition != nil {
@@ -65,8 +62,48 @@ func NewAsofJoin(env Env, left, right Operator, j *plan.AsofJoin, schema plan.Sc
 			return nil, err
 		}
 	}
-	o.right = asofWindow{o: o}
+	o.cursors = []asofCursor{{o: o, column: -1}}
+	for _, c := range j.SkipNulls {
+		o.owner[c] = len(o.cursors)
+		o.cursors = append(o.cursors, asofCursor{o: o, column: c, number: len(o.cursors)})
+	}
+	o.picks = make([][]vector.Pick, len(o.cursors))
+	o.right, o.search.o = asofWindow{o: o}, o
 	return o, nil
+}
+
+func checkAsof(j *plan.AsofJoin, l, r, schema plan.Schema) error {
+	if len(schema.Fields) != len(l.Fields)+len(r.Fields) {
+		return fmt.Errorf("%d columns out, schema has %d", len(l.Fields)+len(r.Fields), len(schema.Fields))
+	}
+	if len(j.LeftKeys) != len(j.RightKeys) {
+		return fmt.Errorf("%d keys on the left, %d on the right", len(j.LeftKeys), len(j.RightKeys))
+	}
+	same := func(c, d int) error {
+		if lt, rt := l.Fields[c].Type, r.Fields[d].Type; !lt.Equal(rt) {
+			return fmt.Errorf("%s is %s on the left and %s is %s on the right", l.Fields[c].Name, lt, r.Fields[d].Name, rt)
+		}
+		return nil
+	}
+	for i, c := range j.LeftKeys {
+		if err := same(c, j.RightKeys[i]); err != nil {
+			return err
+		}
+	}
+	if j.Visible > 0 {
+		if err := same(j.LeftTime, j.Visible-1); err != nil {
+			return err
+		}
+	}
+	switch j.Direction {
+	case plan.AsofBackward, plan.AsofForward, plan.AsofNearest:
+	default:
+		return fmt.Errorf("unknown direction %q", j.Direction)
+	}
+	if j.Condition != nil && (j.Direction == plan.AsofNearest || j.Visible > 0 || len(j.SkipNulls) > 0) {
+		return fmt.Errorf("a condition does not go with %s, visible or skip nulls", plan.AsofNearest)
+	}
+	return same(j.LeftTime, j.RightTime)
 }
 
 // Next returns the next left rows with their partners.
@@ -82,9 +119,12 @@ func (o *AsofJoin) next(ctx context.Context) (arrow.Record, error) {
 		var out arrow.Record
 		var err error
 		if o.condition != nil {
-			out, err = o.someConditional(ctx)
+			out, err = o.search.some(ctx)
 		} else {
 			out, err = o.some(ctx)
+		}
+		if out != nil {
+			o.given += out.NumRows()
 		}
 		if out != nil || err != nil {
 			return out, err
@@ -95,118 +135,125 @@ func (o *AsofJoin) next(ctx context.Context) (arrow.Record, error) {
 func (o *AsofJoin) nextLeft(ctx context.Context) error {
 	o.left.release()
 	rec, err := o.pull(ctx, 0)
+	if err == io.EOF {
+		if err := o.checkRows(); err != nil {
+			return err
+		}
+	}
 	if err != nil {
 		return err
 	}
-	o.left, o.row = newAsofBatch(rec, o.plan.LeftKeys, o.plan.LeftTime, o.reach), 0
+	o.taken += rec.NumRows()
+	o.left.fill(rec, o.plan.LeftKeys, []int{o.plan.LeftTime}, o.reach)
+	o.row = 0
 	if o.none == nil {
-		var cols []arrow.Array
-		for _, f := range o.inputs[1].Schema().Fields {
-			cols = append(cols, vector.FromLiteral(o.env.Mem, f.Type, plan.Literal{Null: true}, 1))
-		}
-		defer releaseArrays(cols)
-		o.none = vector.NewRecord(o.inputs[1].Schema(), cols, 1)
+		o.none = o.nullRow()
 	}
 	return nil
 }
 
-// some puts out rows of the current left batch, each with the right row that its place alone decides; nil for none.
+// checkRows holds the operator to its contract: one row out for each left row, or at most one.
+func (o *AsofJoin) checkRows() error {
+	if o.given == o.taken || !o.plan.Left && o.given < o.taken {
+		return nil
+	}
+	return plan.Failf(plan.FailureInternal, "asof join: %d rows put out for %d left rows", o.given, o.taken)
+}
+
+// nullRow is what left rows without a partner get of the right columns.
+func (o *AsofJoin) nullRow() arrow.Record {
+	var cols []arrow.Array
+	for _, f := range o.inputs[1].Schema().Fields {
+		cols = append(cols, vector.FromLiteral(o.env.Mem, f.Type, plan.Literal{Null: true}, 1))
+	}
+	defer releaseArrays(cols)
+	return vector.NewRecord(o.inputs[1].Schema(), cols, 1)
+}
+
+// some puts out rows of the current left batch; nil for none.
 func (o *AsofJoin) some(ctx context.Context) (arrow.Record, error) {
 	out := o.newOutput()
 	defer out.release()
-	for ; o.row < int(o.left.rec.NumRows()) && out.held < asofHeld; o.row++ {
-		partner, err := o.partner(ctx)
-		if err != nil {
+	for rows := int(o.left.rec.NumRows()); o.row < rows && out.held < asofHeld; o.row++ {
+		if o.left.lonely[o.row] {
+			out.none(o.row)
+			continue
+		}
+		if err := o.seek(ctx); err != nil {
 			return nil, err
 		}
-		out.add(o.row, partner)
+		out.chosen(o.row)
 	}
-	o.mustHold(out.held + o.right.bytes())
+	if o.bounded() {
+		o.mustHold(out.held + o.right.bytes())
+	}
 	return out.record()
 }
 
-// partner is the right row of the current left row, -1 for none.
-func (o *AsofJoin) partner(ctx context.Context) (int64, error) {
-	if o.left.lonely[o.row] {
-		return -1, nil
-	}
-	if err := o.advance(ctx); err != nil {
-		return -1, err
-	}
-	candidate := o.last
-	if o.plan.Direction == "forward" {
-		var err error
-		if candidate, err = o.runEnd(ctx); err != nil {
-			return -1, err
-		}
-	}
-	if candidate < 0 || !o.right.reachable(&o.left, o.row, candidate) {
-		return -1, nil
-	}
-	return candidate, nil
+// bounded reports that what waits for its time is little.
+func (o *AsofJoin) bounded() bool {
+	return o.condition == nil && (o.plan.Direction == plan.AsofBackward || o.plan.Visible == 0 && len(o.plan.SkipNulls) == 0)
 }
 
-// advance moves cur behind the right rows that come before the current left row: those of smaller keys and, of the same
-// keys, those of an earlier time; backward, exact matches are among them, forward, they are when they do not count.
-func (o *AsofJoin) advance(ctx context.Context) error {
-	backward := o.plan.Direction == "backward"
-	equalGoes := backward == o.plan.Exact
+// seek has the cursors know all that the current left row may see.
+func (o *AsofJoin) seek(ctx context.Context) error {
+	o.enterKey()
+	for i := range o.cursors {
+		o.cursors[i].turn(o.row)
+	}
+	w := &o.right
 	for {
-		ok, err := o.right.load(ctx, o.cur)
+		ok, err := w.inKey(ctx)
 		if err != nil || !ok {
 			return err
 		}
-		b, i := o.right.at(o.cur)
-		order := bytes.Compare(b.keys.At(i), o.left.keys.At(o.row))
-		if order == 0 {
-			order = bytes.Compare(b.times.At(i), o.left.times.At(o.row))
-			if order == 0 && equalGoes {
-				order = -1
-			}
-		}
-		if order >= 0 {
+		if !o.due() {
 			return nil
 		}
-		if backward && !b.lonely[i] {
-			o.last = o.cur
+		if !w.b.lonely[w.i] {
+			for i := range o.cursors {
+				o.cursors[i].enter(o.row)
+			}
 		}
-		o.cur++
-		if o.condition == nil {
-			o.right.trim(o.needed())
-		}
+		w.step()
 	}
 }
 
-// needed is the first right row that may be looked at again.
-func (o *AsofJoin) needed() int64 {
-	if o.last >= 0 && o.plan.Direction == "backward" {
-		return o.last
+// enterKey has the cursors forget what they know when the current left row is the first of its key.
+func (o *AsofJoin) enterKey() {
+	if r := o.row; r > 0 && !o.left.fresh[r] && !o.left.lonely[r-1] {
+		return
 	}
-	return o.cur
+	key := o.left.keys.At(o.row)
+	if o.key != nil && bytes.Equal(key, o.key) {
+		return
+	}
+	o.key = append(o.key[:0], key...)
+	if o.key == nil { // of no columns
+		o.key = []byte{}
+	}
+	o.right.compared = false
+	for i := range o.cursors {
+		o.cursors[i].reset()
+	}
 }
 
-// runEnd is the last of the right rows at cur that have the same keys and time: the one that wins among them. -1 stands
-// for no row.
-func (o *AsofJoin) runEnd(ctx context.Context) (int64, error) {
-	if o.last >= o.cur {
-		return o.last, nil // found for an earlier left row
+// due reports whether the next right row of the key is to enter now: when its time has come or, looking forward where
+// rows come by their own time, until that of the next one is known to be over.
+func (o *AsofJoin) due() bool {
+	w := &o.right
+	if w.b.entry.compare(w.i, &o.left.times, o.row) <= 0 || w.b.lonely[w.i] {
+		return true
 	}
-	end := o.cur
-	for {
-		ok, err := o.right.load(ctx, end)
-		if err != nil {
-			return -1, err
+	if o.plan.Direction == plan.AsofBackward || o.plan.Visible > 0 {
+		return false
+	}
+	for i := range o.cursors {
+		if o.cursors[i].awaits(w.b, w.i) {
+			return true
 		}
-		if !ok || end > o.cur && !o.right.sameTime(end-1, end) {
-			break
-		}
-		end++
 	}
-	if end == o.cur {
-		return -1, nil
-	}
-	o.last = end - 1
-	return o.last, nil
+	return false
 }
 
 // Close releases what is held, and closes both inputs.
@@ -218,114 +265,4 @@ func (o *AsofJoin) Close() error {
 		o.none = nil
 	}
 	return o.stream.Close()
-}
-
-// asofBatch is a batch of either side with what its rows are compared by.
-type asofBatch struct {
-	rec    arrow.Record
-	keys   *sortkey.Keys
-	times  *sortkey.Keys
-	lonely []bool // rows with a NULL among keys and time, which have no partner
-	ticks  ticks
-	first  int64 // number of its first row
-	size   int64
-}
-
-// newAsofBatch takes over a batch.
-func newAsofBatch(rec arrow.Record, keys []int, time int, r reach) asofBatch {
-	order := make([]plan.SortKey, len(keys))
-	for i, k := range keys {
-		order[i].Column = k
-	}
-	b := asofBatch{
-		rec: rec, keys: sortkey.Encode(rec, order), times: sortkey.Encode(rec, []plan.SortKey{{Column: time}}),
-		lonely: make([]bool, rec.NumRows()), ticks: r.ticks(rec.Column(time)),
-	}
-	with, _ := anyNull(rec, append([]int{time}, keys...), nil)
-	for _, i := range with {
-		b.lonely[i] = true
-	}
-	b.size = vector.Size(rec) + b.keys.Bytes() + b.times.Bytes() + 9*rec.NumRows()
-	return b
-}
-
-func (b *asofBatch) release() {
-	if b.rec != nil {
-		b.rec.Release()
-		b.rec = nil
-	}
-}
-
-// asofWindow is the part of the right input that may still be looked at. Rows have numbers from 0.
-type asofWindow struct {
-	o       *AsofJoin
-	batches []asofBatch
-	rows    int64 // loaded so far
-	held    int64
-	end     bool
-}
-
-// load makes sure that a row is there; false if the input has no such row.
-func (w *asofWindow) load(ctx context.Context, row int64) (bool, error) {
-	for row >= w.rows && !w.end {
-		rec, err := w.o.pull(ctx, 1)
-		if err == io.EOF {
-			w.end = true
-			break
-		}
-		if err != nil {
-			return false, err
-		}
-		b := newAsofBatch(rec, w.o.plan.RightKeys, w.o.plan.RightTime, w.o.reach)
-		b.first = w.rows
-		w.batches = append(w.batches, b)
-		w.rows += rec.NumRows()
-		w.held += b.size
-		if w.o.condition != nil {
-			if err := w.o.hold(w.held); err != nil {
-				return false, err
-			}
-		}
-	}
-	return row < w.rows, nil
-}
-
-// at finds a row that is loaded and not trimmed.
-func (w *asofWindow) at(row int64) (*asofBatch, int) {
-	k := len(w.batches) - 1
-	for w.batches[k].first > row {
-		k--
-	}
-	return &w.batches[k], int(row - w.batches[k].first)
-}
-
-// trim lets go of the batches before a row.
-func (w *asofWindow) trim(row int64) {
-	for len(w.batches) > 0 && w.batches[0].first+w.batches[0].rec.NumRows() <= row {
-		w.held -= w.batches[0].size
-		w.batches[0].release()
-		w.batches = w.batches[1:]
-	}
-}
-
-func (w *asofWindow) bytes() int64 { return w.held }
-
-// sameTime reports two rows of the same keys and time.
-func (w *asofWindow) sameTime(a, b int64) bool {
-	x, i := w.at(a)
-	y, k := w.at(b)
-	return bytes.Equal(x.keys.At(i), y.keys.At(k)) && bytes.Equal(x.times.At(i), y.times.At(k))
-}
-
-// reachable reports whether a right row has the keys of a left one, a time, and lies within the tolerance.
-func (w *asofWindow) reachable(left *asofBatch, row int, right int64) bool {
-	b, i := w.at(right)
-	return !b.lonely[i] && bytes.Equal(b.keys.At(i), left.keys.At(row)) && w.o.reach.within(left.ticks, row, b.ticks, i)
-}
-
-func (w *asofWindow) release() {
-	for i := range w.batches {
-		w.batches[i].release()
-	}
-	w.batches = nil
 }

@@ -1,6 +1,8 @@
 package logical
 
 import (
+	"slices"
+
 	"github.com/quern-engine/quern/compute"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/sql"
@@ -10,10 +12,6 @@ import (
 // times is MATCH_CONDITION, or the one inequality of the sides in ON.
 func (a *analyser) asofJoin(ref *sql.Join, left, right relation) (relation, error) {
 	j := &AsofJoin{Keep: ref.Type == "asof_left"}
-	ties := right.node.Columns()
-	if s, ok := right.node.(*Scan); ok { // which identifies its rows
-		right.node, ties = withRowID(s, a.env.IDs)
-	}
 	j.Left, j.Right = left.node, right.node
 	both := bothScopes(left, right)
 	if err := a.asofConditions(ref, j, both); err != nil {
@@ -26,11 +24,7 @@ func (a *analyser) asofJoin(ref *sql.Join, left, right relation) (relation, erro
 		}
 		j.Ties = append(j.Ties, x)
 	}
-	for _, c := range ties {
-		if !hasMap(c.Type) {
-			j.Ties = append(j.Ties, c.Ref())
-		}
-	}
+	j.breakTies()
 	var err error
 	if j.Tolerance, err = a.tolerance(ref, j.LeftTime.Type); err != nil {
 		return relation{}, err
@@ -90,6 +84,7 @@ func (a *analyser) asofConditions(ref *sql.Join, j *AsofJoin, both *scope) error
 		case ok && !k.NullSafe:
 			j.LeftKeys, j.RightKeys = append(j.LeftKeys, k.Left), append(j.RightKeys, k.Right)
 		case j.LeftTime == nil && j.takeTime(p, isLeft, isRight):
+		case j.LeftTime != nil && j.Available == nil && j.takeAvailable(p, isRight):
 		default:
 			j.On = plan.And(j.On, p)
 		}
@@ -116,11 +111,42 @@ func (n *AsofJoin) takeTime(p *plan.Expr, isLeft, isRight func(int) bool) bool {
 		return false
 	}
 	n.LeftTime, n.RightTime = l, r
-	n.Direction, n.Exact = "forward", op == ">=" || op == "<="
+	n.Direction, n.Exact = plan.AsofForward, op == ">=" || op == "<="
 	if op[0] == '>' {
-		n.Direction = "backward"
+		n.Direction = plan.AsofBackward
 	}
 	return true
+}
+
+// takeAvailable makes left.time >= right.column, or right.column + constant, the time from which on right rows count.
+// Other expressions stay a condition, which is only evaluated for rows that may match: it might fail for others.
+func (n *AsofJoin) takeAvailable(p *plan.Expr, isRight func(int) bool) bool {
+	if p.Op != plan.OpCall || p.Name != ">=" && p.Name != "<=" {
+		return false
+	}
+	l, r := p.Args[0], p.Args[1]
+	if p.Name == "<=" {
+		l, r = r, l
+	}
+	at := r
+	if at.Op == plan.OpCall && at.Name == "+" && at.Args[1].IsLiteral() {
+		at = at.Args[0]
+	}
+	if !l.Equal(n.LeftTime) || at.Op != plan.OpColumn || !isRight(at.Column) {
+		return false
+	}
+	n.Available = r
+	return true
+}
+
+// breakTies has the remaining columns of the right side decide, in their order, between rows of which the ties decide
+// nothing: so a row needs no id, and which files and places rows come from does not matter.
+func (n *AsofJoin) breakTies() {
+	for _, c := range n.Right.Columns() {
+		if ref := c.Ref(); !slices.ContainsFunc(n.Ties, ref.Equal) {
+			n.Ties = append(n.Ties, ref)
+		}
+	}
 }
 
 // tolerance is a constant that can be compared with a difference of times.

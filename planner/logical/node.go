@@ -178,12 +178,17 @@ type AsofJoin struct {
 	Left, Right         Node
 	LeftKeys, RightKeys []*plan.Expr // in pairs, of equal types
 	LeftTime, RightTime *plan.Expr
-	Ties                []*plan.Expr // over the right input; the greatest wins
-	Direction           string       // "backward", "forward"
-	Exact               bool
-	Tolerance           *plan.Expr // a literal; nil for none
-	On                  *plan.Expr // what else must hold; nil for nothing
-	Keep                bool       // left rows without a match stay
+	// Available is, over the right input, the left time from which on a row counts, of the times' type; NULL: never. A nil
+	// expression: always.
+	Available     *plan.Expr
+	Ties          []*plan.Expr // over the right input
+	SkipNulls     []*plan.Expr // columns of the right input
+	Direction     plan.AsofDirection
+	Exact         bool
+	PreferForward bool       // of two right rows as near
+	Tolerance     *plan.Expr // a literal; nil for none
+	On            *plan.Expr // what else must hold; nil for nothing
+	Keep          bool       // left rows without a match stay
 }
 
 var (

@@ -215,7 +215,10 @@ func (n *Window) mapExprs(f func(*plan.Expr) *plan.Expr) Node {
 func (n *AsofJoin) mapExprs(f func(*plan.Expr) *plan.Expr) Node {
 	c := *n
 	c.LeftKeys, c.RightKeys, c.Ties = mapAll(n.LeftKeys, f), mapAll(n.RightKeys, f), mapAll(n.Ties, f)
-	c.LeftTime, c.RightTime = f(n.LeftTime), f(n.RightTime)
+	c.LeftTime, c.RightTime, c.SkipNulls = f(n.LeftTime), f(n.RightTime), mapAll(n.SkipNulls, f)
+	if n.Available != nil {
+		c.Available = f(n.Available)
+	}
 	if n.On != nil {
 		c.On = f(n.On)
 	}

@@ -70,6 +70,9 @@ func describeWindow(n *Window) string {
 
 func describeAsof(n *AsofJoin) string {
 	text := fmt.Sprintf("AsofJoin %s [%s] = [%s], %s to %s", n.Direction, exprTexts(n.LeftKeys), exprTexts(n.RightKeys), n.LeftTime, n.RightTime)
+	if n.Available != nil {
+		text += " available " + n.Available.String()
+	}
 	if n.On != nil {
 		text += " on " + n.On.String()
 	}

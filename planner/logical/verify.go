@@ -208,6 +208,17 @@ func verifyAsof(n *AsofJoin) error {
 	if !n.LeftTime.Type.Equal(n.RightTime.Type) {
 		return fmt.Errorf("time %s is %s but %s is %s", n.LeftTime, n.LeftTime.Type, n.RightTime, n.RightTime.Type)
 	}
+	if n.Available != nil && !n.Available.Type.Equal(n.LeftTime.Type) {
+		return fmt.Errorf("%s is available from %s, but times are %s", n.RightTime, n.Available.Type, n.LeftTime.Type)
+	}
+	for _, s := range n.SkipNulls {
+		if s.Op != plan.OpColumn {
+			return fmt.Errorf("skips NULLs of %s, which is no column", s)
+		}
+	}
+	if n.On != nil && (n.Direction == plan.AsofNearest || len(n.SkipNulls) > 0) {
+		return fmt.Errorf("a condition goes with neither %s nor skipped NULLs", plan.AsofNearest)
+	}
 	return verifyCondition("condition", n.On)
 }
 

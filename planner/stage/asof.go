@@ -7,47 +7,127 @@ import (
 	"github.com/quern-engine/quern/planner/logical"
 )
 
-// asofJoin brings rows of equal keys into one task, sorted by keys and time on both sides.
+// asofJoin brings rows of equal keys into one task, sorted by keys and time on both sides. A left side that lies and
+// comes so already, as that of the second of two such joins by the same keys and time, stays as it is.
 func (c *cutter) asofJoin(n *logical.AsofJoin) (fragment, error) {
+	parts := c.asofPartitions(n)
 	payload := &plan.AsofJoin{
-		Direction: n.Direction, Exact: n.Exact, Tolerance: n.Tolerance, Left: n.Keep,
-		LeftKeys: []int{}, RightKeys: []int{},
+		Direction: n.Direction, Exact: n.Exact, PreferForward: n.PreferForward, Tolerance: n.Tolerance, Left: n.Keep,
 	}
-	left, places, err := c.asofSide(n.Left, append(slices.Clone(n.LeftKeys), n.LeftTime))
+	left, err := c.build(n.Left)
+	if err != nil {
+		return left, err
+	}
+	left, places, err := keyColumns(left, append(slices.Clone(n.LeftKeys), n.LeftTime))
 	if err != nil {
 		return left, err
 	}
 	payload.LeftKeys, payload.LeftTime = places[:len(n.LeftKeys):len(n.LeftKeys)], places[len(n.LeftKeys)]
-	right, places, err := c.asofSide(n.Right, slices.Concat(n.RightKeys, []*plan.Expr{n.RightTime}, n.Ties))
+	right, err := c.asofRight(n, payload)
 	if err != nil {
 		return right, err
 	}
-	payload.RightKeys, payload.RightTime = places[:len(n.RightKeys):len(n.RightKeys)], places[len(n.RightKeys)]
-	payload.Ties = places[len(n.RightKeys)+1:]
-	if left, right, err = c.meetAsof(n, left, right, payload); err != nil {
+	if left, right, err = c.meetAsof(left, right, payload, parts); err != nil {
 		return left, err
 	}
 	left = left.sort(ascending(append(slices.Clone(payload.LeftKeys), payload.LeftTime)), 0)
-	right = right.sort(ascending(slices.Concat(payload.RightKeys, []int{payload.RightTime}, payload.Ties)), 0)
+	right = right.sort(ascending(rightOrder(payload, n.On != nil)), 0)
 	return asofJoined(n, left, right, payload)
 }
 
-// asofSide builds a side with the expressions as columns.
-func (c *cutter) asofSide(n logical.Node, exprs []*plan.Expr) (fragment, []int, error) {
-	f, err := c.build(n)
+// asofRight builds the right side with the columns that the join looks at. Rows that match nothing, for a NULL among keys
+// and times, are left out: all those of a NULL key would be of one partition.
+func (c *cutter) asofRight(n *logical.AsofJoin, payload *plan.AsofJoin) (fragment, error) {
+	f, err := c.build(n.Right)
 	if err != nil {
-		return f, nil, err
+		return f, err
 	}
-	return keyColumns(f, exprs)
+	exprs := slices.Concat(n.RightKeys, []*plan.Expr{n.RightTime})
+	visible := visibleFrom(n)
+	if visible != nil {
+		exprs = append(exprs, visible)
+	}
+	needed := len(exprs)
+	exprs = append(exprs, n.Ties...)
+	f, places, err := keyColumns(f, slices.Concat(exprs, n.SkipNulls))
+	if err != nil {
+		return f, err
+	}
+	keys := len(n.RightKeys)
+	payload.RightKeys, payload.RightTime = places[:keys:keys], places[keys]
+	if visible != nil {
+		payload.Visible = 1 + places[keys+1]
+	}
+	for _, p := range places[needed:len(exprs)] {
+		if !slices.Contains(payload.Ties, p) && !slices.Contains(places[:keys+1], p) {
+			payload.Ties = append(payload.Ties, p)
+		}
+	}
+	payload.SkipNulls = places[len(exprs):]
+	return withoutNulls(f, places[:needed]), nil
 }
 
-func (c *cutter) meetAsof(n *logical.AsofJoin, left, right fragment, payload *plan.AsofJoin) (l, r fragment, err error) {
+// visibleFrom is the left time from which on a right row may be seen; nil if it may always. Backward that is no earlier
+// than its own time, so rows that come in this order never wait for that. With other conditions the join compares
+// Available among these.
+func visibleFrom(n *logical.AsofJoin) *plan.Expr {
+	if n.Available == nil || n.On != nil || n.Direction != plan.AsofBackward {
+		if n.On != nil {
+			return nil
+		}
+		return n.Available
+	}
+	early := &plan.Expr{Op: plan.OpCall, Name: "<=", Type: plan.Boolean, Nullable: true, Args: []*plan.Expr{n.Available, n.RightTime}}
+	return plan.CallExpr("if", n.Available.Type, early, n.RightTime, n.Available)
+}
+
+// withoutNulls leaves out rows with a NULL in one of the columns.
+func withoutNulls(f fragment, columns []int) fragment {
+	var all *plan.Expr
+	for i, c := range columns {
+		field := f.schema().Fields[c]
+		if field.Nullable && !slices.Contains(columns[:i], c) {
+			all = plan.And(all, isNotNull(plan.ColumnExpr(c, field)))
+		}
+	}
+	if all == nil {
+		return f
+	}
+	return f.keeping(plan.Node{Op: plan.NodeFilter, Filter: &plan.Filter{Predicate: all}})
+}
+
+// rightOrder is what right rows are sorted by. Ties are few, and found when rows meet, unless a condition has the rows
+// tried one after the other.
+func rightOrder(payload *plan.AsofJoin, conditional bool) []int {
+	switch {
+	case conditional:
+		return slices.Concat(payload.RightKeys, []int{payload.RightTime}, payload.Ties)
+	case payload.Visible > 0:
+		return append(slices.Clone(payload.RightKeys), payload.Visible-1)
+	}
+	return append(slices.Clone(payload.RightKeys), payload.RightTime)
+}
+
+// asofPartitions is how many partitions the sides are shuffled into; see joinPartitions.
+func (c *cutter) asofPartitions(n *logical.AsofJoin) int {
+	if len(n.LeftKeys) == 0 {
+		return 1
+	}
+	parts := max(c.partitions(logical.Estimate(n.Left)), c.partitions(logical.Estimate(n.Right)), c.floors[n])
+	var keys []int
+	for _, k := range n.LeftKeys {
+		if k.Op != plan.OpColumn {
+			return parts
+		}
+		keys = append(keys, k.Column)
+	}
+	c.raise(n.Left, keys, parts)
+	return parts
+}
+
+func (c *cutter) meetAsof(left, right fragment, payload *plan.AsofJoin, parts int) (l, r fragment, err error) {
 	if left, right, ok := inOneTask(left, right); ok {
 		return left, right, nil
-	}
-	parts := 1
-	if len(payload.LeftKeys) > 0 {
-		parts = max(c.partitions(logical.Estimate(n.Left)), c.partitions(logical.Estimate(n.Right)))
 	}
 	return c.shuffleBoth(left, right, payload.LeftKeys, payload.RightKeys, parts)
 }
@@ -56,7 +136,11 @@ func asofJoined(n *logical.AsofJoin, left, right fragment, payload *plan.AsofJoi
 	out := left
 	out.ids = slices.Concat(left.ids, right.ids)
 	if n.On != nil {
-		bound, err := bind(n.On, out)
+		condition := n.On
+		if n.Available != nil {
+			condition = plan.And(condition, &plan.Expr{Op: plan.OpCall, Name: "<=", Type: plan.Boolean, Nullable: true, Args: []*plan.Expr{n.Available, n.LeftTime}})
+		}
+		bound, err := bind(condition, out)
 		if err != nil {
 			return out, err
 		}

@@ -183,12 +183,29 @@ func cases() []struct {
 			return &logical.AsofJoin{
 				Left: l, Right: r, LeftKeys: []*plan.Expr{l.Cols[0].Ref()}, RightKeys: []*plan.Expr{r.Cols[0].Ref()},
 				LeftTime: l.Cols[2].Ref(), RightTime: r.Cols[2].Ref(), Ties: []*plan.Expr{r.Cols[1].Ref()},
-				Direction: "backward", Exact: true, Keep: true, On: equal(l.Cols[1].Ref(), r.Cols[1].Ref(), "<>"),
+				Direction: plan.AsofBackward, Exact: true, Keep: true, On: equal(l.Cols[1].Ref(), r.Cols[1].Ref(), "<>"),
 			}
 		}},
 		{"asof join without keys", func(w *world) logical.Node {
 			l, r := w.scan("a", 3), w.scan("b", 1)
-			return &logical.AsofJoin{Left: l, Right: r, LeftTime: l.Cols[2].Ref(), RightTime: r.Cols[2].Ref(), Direction: "forward"}
+			return &logical.AsofJoin{Left: l, Right: r, LeftTime: l.Cols[2].Ref(), RightTime: r.Cols[2].Ref(), Direction: plan.AsofForward}
+		}},
+		{"asof joins of three tables", func(w *world) logical.Node {
+			l := w.scan("a", 3)
+			table := func(name string) logical.AsofTable {
+				r := w.scan(name, 2)
+				return logical.AsofTable{Node: r, Keys: []*plan.Expr{r.Cols[0].Ref()}, Time: r.Cols[2].Ref(), Direction: plan.AsofBackward}
+			}
+			plain, late, early := table("b"), table("c"), table("d")
+			late.Available, late.Latency = late.Node.Columns()[2].Ref(), 60_000_000
+			late.SkipNulls = []*plan.Expr{late.Node.Columns()[1].Ref()}
+			early.Direction, early.Available = plan.AsofNearest, early.Node.Columns()[2].Ref()
+			early.PreferForward, early.Strict, early.Tolerance = true, true, &late.Latency
+			n, err := logical.NewAsofJoin(l, []*plan.Expr{l.Cols[0].Ref()}, l.Cols[2].Ref(), plain, late, early)
+			if err != nil {
+				panic(err)
+			}
+			return n
 		}},
 		{"mark join", func(w *world) logical.Node {
 			l, r := w.scan("a", 3), w.scan("b", 3)

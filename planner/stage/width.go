@@ -1,6 +1,8 @@
 package stage
 
 import (
+	"slices"
+
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/logical"
 )
@@ -57,6 +59,10 @@ func (c *cutter) raise(n logical.Node, keys []int, parts int) {
 			}
 		}
 		c.floors[n] = max(c.floors[n], parts)
+	case *logical.AsofJoin:
+		if slices.EqualFunc(n.LeftKeys, keys, isColumn) {
+			c.floors[n] = max(c.floors[n], parts)
+		}
 	}
 }
 

@@ -1,12 +1,14 @@
 package vector
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/decimal128"
 )
 
 // Format is the value at row i in Spark's text form: NULL, true, 1.0, 1.0E10, 12.50, 2001-01-01, 2001-01-01 00:01:00.5,
@@ -36,11 +38,11 @@ func appendValue(dst []byte, arr arrow.Array, i int, zone *time.Location) []byte
 	case *arrow.Int64Type:
 		return strconv.AppendInt(dst, Int64s(arr)[i], 10)
 	case *arrow.Float32Type:
-		return append(dst, FormatFloat(float64(Float32s(arr)[i]), 32)...)
+		return AppendFloat(dst, float64(Float32s(arr)[i]), 32)
 	case *arrow.Float64Type:
-		return append(dst, FormatFloat(Float64s(arr)[i], 64)...)
+		return AppendFloat(dst, Float64s(arr)[i], 64)
 	case *arrow.Decimal128Type:
-		return append(dst, FormatDecimal(Decimals(arr)[i].BigInt().String(), dt.Scale)...)
+		return AppendDecimal(dst, Decimals(arr)[i], dt.Scale)
 	case *arrow.Date32Type:
 		return append(dst, shownDay(time.Unix(int64(Int32s(arr)[i])*86400, 0).UTC())...)
 	case *arrow.TimestampType:
@@ -68,28 +70,35 @@ func appendValue(dst []byte, arr arrow.Array, i int, zone *time.Location) []byte
 
 // FormatFloat is a float (bits 32) or double (bits 64) as Java prints it: shortest digits, at least one after the
 // point, an exponent outside of 1e-3 … 1e7.
-func FormatFloat(v float64, bits int) string {
+func FormatFloat(v float64, bits int) string { return string(AppendFloat(nil, v, bits)) }
+
+// AppendFloat appends what [FormatFloat] gives.
+func AppendFloat(dst []byte, v float64, bits int) []byte {
 	switch {
 	case math.IsNaN(v):
-		return "NaN"
+		return append(dst, "NaN"...)
 	case math.IsInf(v, 1):
-		return "Infinity"
+		return append(dst, "Infinity"...)
 	case math.IsInf(v, -1):
-		return "-Infinity"
+		return append(dst, "-Infinity"...)
 	}
+	start := len(dst)
 	if a := math.Abs(v); a == 0 || a >= 1e-3 && a < 1e7 {
-		s := strconv.FormatFloat(v, 'f', -1, bits)
-		if !strings.Contains(s, ".") {
-			s += ".0"
+		if dst = strconv.AppendFloat(dst, v, 'f', -1, bits); bytes.IndexByte(dst[start:], '.') < 0 {
+			dst = append(dst, ".0"...)
 		}
-		return s
+		return dst
 	}
-	mantissa, exponent, _ := strings.Cut(strconv.FormatFloat(v, 'e', -1, bits), "e")
-	if !strings.Contains(mantissa, ".") {
-		mantissa += ".0"
+	var scratch [32]byte
+	mantissa, exponent, _ := bytes.Cut(strconv.AppendFloat(scratch[:0], v, 'e', -1, bits), []byte("e"))
+	if dst = append(dst, mantissa...); bytes.IndexByte(mantissa, '.') < 0 {
+		dst = append(dst, ".0"...)
 	}
-	n, _ := strconv.Atoi(exponent)
-	return mantissa + "E" + strconv.Itoa(n)
+	dst = append(dst, 'E')
+	if exponent[0] == '-' {
+		dst = append(dst, '-')
+	}
+	return append(dst, bytes.TrimLeft(exponent, "+-0")...)
 }
 
 // FormatDecimal is an unscaled integer in decimal digits with its point set.
@@ -106,6 +115,34 @@ func FormatDecimal(unscaled string, scale int32) string {
 	}
 	point := len(digits) - int(scale)
 	return sign + digits[:point] + "." + digits[point:]
+}
+
+// AppendDecimal appends a decimal of a scale in plain digits.
+func AppendDecimal(dst []byte, v decimal128.Num, scale int32) []byte {
+	if int64(v.LowBits())>>63 != v.HighBits() || scale < 0 {
+		return append(dst, FormatDecimal(v.BigInt().String(), scale)...)
+	}
+	n := int64(v.LowBits())
+	unsigned := uint64(n)
+	if n < 0 {
+		dst, unsigned = append(dst, '-'), -unsigned
+	}
+	var scratch [20]byte
+	digits := strconv.AppendUint(scratch[:0], unsigned, 10)
+	point := len(digits) - int(scale)
+	if point <= 0 {
+		dst = append(dst, '0')
+	} else {
+		dst = append(dst, digits[:point]...)
+	}
+	if scale == 0 {
+		return dst
+	}
+	dst = append(dst, '.')
+	for ; point < 0; point++ {
+		dst = append(dst, '0')
+	}
+	return append(dst, digits[point:]...)
 }
 
 // FormatDate is a date given in days since 1970-01-01.

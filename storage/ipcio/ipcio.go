@@ -1,5 +1,5 @@
 // Package ipcio reads tables of Arrow IPC files: streams, and the file format, which is a stream with a directory behind
-// it that is not needed here. A file is read from front to back by one task.
+// it that is not needed here. A file is read from front to back by one task. It writes the file format.
 //
 // Bytes are checked by package arrowipc before Arrow's reader sees them. Columns of types that a batch does not have
 // inside Quern are converted when they are read; of those that have no SQL type, only the reading is refused.

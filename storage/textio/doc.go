@@ -1,4 +1,4 @@
-// Package textio reads tables of CSV and JSON files: records of text, one a line unless the option multiLine says that
+// Package textio reads and writes tables of CSV and JSON files: records of text, one a line unless the option multiLine says that
 // they may span lines.
 //
 // Options have Spark's names, and do what they do there; one that is not known is refused. Types are those that the

@@ -303,7 +303,7 @@ func (r *reader) indent(n *yaml.Node) int {
 }
 
 func (r *reader) output(n *yaml.Node) Output {
-	o := Output{Format: "parquet", Compression: "zstd", Shards: 1}
+	o := Output{Format: "parquet", Shards: 1}
 	fields := r.fields(n, "an output", "name", "from", "path", "format", "compression", "options", "shards", "shard_by")
 	if name := r.required(fields, "name", n, "the output"); name != nil {
 		o.Name = r.id(name, "the output's name")
@@ -316,11 +316,9 @@ func (r *reader) output(n *yaml.Node) Output {
 		o.Path = r.path(path, "the output's path")
 	}
 	if format := fields["format"]; format != nil {
-		o.Format = r.oneOf(format, "the format", "parquet")
+		o.Format = r.oneOf(format, "the format", outputFormats...)
 	}
-	if compression := fields["compression"]; compression != nil {
-		o.Compression = r.oneOf(compression, "the compression", "zstd", "snappy", "gzip", "lz4", "brotli", "none")
-	}
+	o.Compression = r.compression(fields["compression"], o.Format)
 	if options := fields["options"]; options != nil {
 		o.Options = r.options(options)
 		r.compressionOption(&o)
@@ -332,6 +330,29 @@ func (r *reader) output(n *yaml.Node) Output {
 		o.ShardBy = r.shardBy(by)
 	}
 	return o
+}
+
+// outputFormats are those that can be written, and compressions what each can be compressed by, the default first.
+var (
+	outputFormats = []string{"parquet", "csv", "json", "arrow"}
+	compressions  = map[string][]string{
+		"parquet": {"zstd", "snappy", "gzip", "lz4", "brotli", "none"},
+		"csv":     {"none", "gzip", "zstd"},
+		"json":    {"none", "gzip", "zstd"},
+		"arrow":   {"lz4", "zstd", "none"},
+	}
+)
+
+// compression reads how an output of a format is compressed.
+func (r *reader) compression(n *yaml.Node, format string) string {
+	known := compressions[format]
+	switch {
+	case len(known) == 0: // the format has been refused
+		return ""
+	case n == nil:
+		return known[0]
+	}
+	return r.oneOf(n, "the compression of "+format, known...)
 }
 
 func (r *reader) shards(n *yaml.Node) int {

@@ -7,6 +7,7 @@ import (
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 	"github.com/quern-engine/quern/storage/ipcio"
+	"github.com/quern-engine/quern/storage/output"
 	"github.com/quern-engine/quern/storage/parquetio"
 	"github.com/quern-engine/quern/storage/textio"
 )
@@ -96,9 +97,4 @@ func (c *Catalog) Statistics(ctx context.Context, table *plan.Table, files []pla
 }
 
 // CheckOutput finds out whether an output's format takes its columns and its options.
-func (c *Catalog) CheckOutput(out plan.Output) error {
-	if out.Format != "parquet" {
-		return plan.Failf(plan.FailureUser, "output %s: the format %s is not written", out.Name, out.Format)
-	}
-	return parquetio.CheckOutput(out)
-}
+func (c *Catalog) CheckOutput(out plan.Output) error { return output.Check(out) }

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
-	"io"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -14,72 +13,44 @@ import (
 	"github.com/quern-engine/quern/internal/failpoint"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
-	"github.com/quern-engine/quern/storage/parquetio"
+	"github.com/quern-engine/quern/storage/output"
 )
 
 // fileSink writes one shard of an output, right below the version folder.
 type fileSink struct {
-	name    string
-	file    *storage.Writer
-	digest  *digestWriter
-	parquet *parquetio.Writer
-	rows    int64
-	closed  bool // no Discard needed any more
+	name   string
+	file   *storage.Writer
+	digest *digestWriter
+	writer output.Writer
+	rows   int64
+	closed bool // no Discard needed any more
 }
 
 var _ Sink = (*fileSink)(nil)
 
 func newFileSink(ctx context.Context, env Env, t Task, stage *plan.Stage) (*fileSink, error) {
-	output, ok := t.Job.Output(stage.Sink.Output)
+	out, ok := t.Job.Output(stage.Sink.Output)
 	if !ok {
 		return nil, fmt.Errorf("stage %d writes output %q, which the plan does not have", stage.ID, stage.Sink.Output)
 	}
 	if t.OutputURL == "" {
 		return nil, fmt.Errorf("assignment %s: no output URL", t.AttemptID)
 	}
-	if output.Format != "parquet" {
-		return nil, plan.Failf(plan.FailureUser, "output %s: format %q is not supported", output.Name, output.Format)
-	}
-	extension, err := shardExtension(output.Compression)
-	if err != nil {
-		return nil, plan.Failf(plan.FailureUser, "output %s: %w", output.Name, err)
-	}
-	name := plan.ShardName(t.Task, output.Shards, t.Attempt, extension)
+	name := plan.ShardName(t.Task, out.Shards, t.Attempt, output.Extension(out))
 	file, err := env.Store.Create(ctx, storage.Join(t.OutputURL, name))
 	if err != nil {
 		return nil, fmt.Errorf("create shard %s: %w", name, err)
 	}
 	s := &fileSink{name: name, file: file, digest: &digestWriter{file: file, hash: sha256.New()}}
-	if s.parquet, err = newParquet(s.digest, output); err != nil {
+	if s.writer, err = output.New(s.digest, out, out.Schema); err != nil {
 		file.Discard()
 		return nil, fmt.Errorf("write shard %s: %w", name, err)
 	}
 	return s, nil
 }
 
-func newParquet(w io.Writer, output *plan.Output) (*parquetio.Writer, error) {
-	options, err := parquetio.OutputOptions(*output)
-	if err != nil {
-		return nil, err
-	}
-	return parquetio.NewWriter(w, output.Schema, options)
-}
-
-// shardExtension says in a file's name how it is compressed, as Spark's names do.
-func shardExtension(compression string) (string, error) {
-	switch compression {
-	case "", "none", "uncompressed":
-		return "parquet", nil
-	case "zstd", "snappy", "lz4", "lz4_raw", "brotli":
-		return compression + ".parquet", nil
-	case "gzip":
-		return "gz.parquet", nil
-	}
-	return "", fmt.Errorf("unknown compression %q", compression)
-}
-
 func (s *fileSink) Write(ctx context.Context, batch arrow.Record) error {
-	if err := s.parquet.Write(ctx, batch); err != nil {
+	if err := s.writer.Write(ctx, batch); err != nil {
 		return fmt.Errorf("write shard %s: %w", s.name, err)
 	}
 	s.rows += batch.NumRows()
@@ -87,7 +58,7 @@ func (s *fileSink) Write(ctx context.Context, batch arrow.Record) error {
 }
 
 func (s *fileSink) Commit(ctx context.Context) (Written, error) {
-	if err := s.parquet.Close(); err != nil {
+	if err := s.writer.Close(); err != nil {
 		return Written{}, fmt.Errorf("finish shard %s: %w", s.name, err)
 	}
 	if err := s.file.Commit(ctx); err != nil {
@@ -105,7 +76,7 @@ func (s *fileSink) Commit(ctx context.Context) (Written, error) {
 func (s *fileSink) Discard() error {
 	if !s.closed {
 		s.closed = true
-		s.parquet.Discard()
+		s.writer.Discard()
 		s.file.Discard()
 	}
 	return nil

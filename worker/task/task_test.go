@@ -350,16 +350,3 @@ func TestRunRefusesAssignmentsThatDoNotFitThePlan(t *testing.T) {
 		}
 	}
 }
-
-func TestShardExtension(t *testing.T) {
-	for compression, want := range map[string]string{
-		"zstd": "zstd.parquet", "snappy": "snappy.parquet", "gzip": "gz.parquet", "lz4": "lz4.parquet", "none": "parquet", "": "parquet",
-	} {
-		if got, err := shardExtension(compression); got != want || err != nil {
-			t.Errorf("%q: %q, %v", compression, got, err)
-		}
-	}
-	if _, err := shardExtension("rar"); err == nil {
-		t.Error("rar is accepted")
-	}
-}

@@ -20,6 +20,8 @@ const (
 	NodeGenerate    NodeOp = "generate" // a row for each element of a collection
 	NodeWindow      NodeOp = "window"
 	NodeAsofJoin    NodeOp = "asof_join" // Inputs: left, right, both sorted
+	// NodeEventWindows has the inputs: rows, events, both sorted.
+	NodeEventWindows NodeOp = "event_windows"
 )
 
 // Node is a physical operator and, below it, its inputs. Schema is what it puts out; expressions in a payload refer to
@@ -43,6 +45,8 @@ type Node struct {
 	Generate    *Generate    `json:"generate,omitempty"`
 	Window      *Window      `json:"window,omitempty"`
 	AsofJoin    *AsofJoin    `json:"asof_join,omitempty"`
+
+	EventWindows *EventWindows `json:"event_windows,omitempty"`
 }
 
 // Dropped is how much of a source planning ruled out: files by their partitions, row groups by their statistics.

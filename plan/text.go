@@ -98,6 +98,8 @@ func (n *Node) describe() string {
 		return "window " + n.windowText()
 	case NodeAsofJoin:
 		return "asof join " + n.asofText()
+	case NodeEventWindows:
+		return "event windows " + n.eventWindowsText()
 	}
 	return string(n.Op)
 }

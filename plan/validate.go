@@ -66,6 +66,7 @@ func (j *Job) validateStage(s *Stage) error {
 var inputCounts = map[NodeOp]int{
 	NodeScan: 0, NodeValues: 0, NodeShuffleRead: 0, NodeFilter: 1, NodeProject: 1, NodeUDF: 1, NodeAggregate: 1,
 	NodeJoin: 2, NodeSort: 1, NodeLimit: 1, NodeExpand: 1, NodeGenerate: 1, NodeWindow: 1, NodeAsofJoin: 2,
+	NodeEventWindows: 2,
 }
 
 func (n *Node) validate() error {
@@ -96,8 +97,13 @@ func (n *Node) validate() error {
 			return fmt.Errorf("%s: %w", n.Op, err)
 		}
 	}
-	if n.Op == NodeAggregate {
+	switch {
+	case n.Op == NodeAggregate:
 		return checkOrdinals("group key", n.Aggregate.Keys, width)
+	case n.Op == NodeEventWindows && n.EventWindows == nil:
+		return fmt.Errorf("%s without its payload", n.Op)
+	case n.Op == NodeEventWindows:
+		return n.EventWindows.validate(len(n.Inputs[0].Schema.Fields), len(n.Inputs[1].Schema.Fields))
 	}
 	return nil
 }

@@ -59,12 +59,13 @@ func (s *sumDecimal) add(b Batch, arr arrow.Array) error {
 		c.n++
 	}
 	if flags < 0 && !s.quiet {
-		return decimalOverflow(s.mean)
+		return DecimalOverflow(s.mean)
 	}
 	return nil
 }
 
-func decimalOverflow(mean bool) error {
+// DecimalOverflow is the failure of a sum, or a mean, of decimals that its type cannot hold.
+func DecimalOverflow(mean bool) error {
 	try := "try_sum"
 	if mean {
 		try = "try_avg"
@@ -81,7 +82,7 @@ func (s *sumDecimal) States(mem memory.Allocator, from, to int) ([]arrow.Array, 
 			c.sum, c.n = decimal128.Num{}, overflown
 		}
 	}
-	sums, err := s.column(mem, s.state, from, to, decimalOverflow(s.mean), func(c total[decimal128.Num]) (decimal128.Num, bool) {
+	sums, err := s.column(mem, s.state, from, to, DecimalOverflow(s.mean), func(c total[decimal128.Num]) (decimal128.Num, bool) {
 		return c.sum, true
 	})
 	if err != nil {
@@ -91,7 +92,7 @@ func (s *sumDecimal) States(mem memory.Allocator, from, to int) ([]arrow.Array, 
 }
 
 func (s *sumDecimal) Result(mem memory.Allocator, from, to int) (arrow.Array, error) {
-	overflow := decimalOverflow(s.mean)
+	overflow := DecimalOverflow(s.mean)
 	s.cells = extend(s.cells, to)
 	if s.mean && !slices.ContainsFunc(s.cells[from:to], s.tooGreat) {
 		overflow = plan.Failf(plan.FailureUser, "[NUMERIC_VALUE_OUT_OF_RANGE.WITH_SUGGESTION] The mean cannot be represented as Decimal(%d, %d).",
@@ -113,20 +114,29 @@ func (s *sumDecimal) tooGreat(c total[decimal128.Num]) bool {
 	return c.n > 0 && !c.sum.FitsInPrecision(s.state.Precision)
 }
 
-// quotient is the mean at the result's scale, rounded half away from zero as Spark does.
+// quotient is the mean at the result's scale.
 func (s *sumDecimal) quotient(c total[decimal128.Num]) decimal128.Num {
-	n := c.sum.BigInt()
-	factor := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(s.result.Scale-s.state.Scale)), nil)
-	n.Mul(n, factor)
-	count := big.NewInt(c.n)
-	q, r := new(big.Int).QuoRem(n, count, new(big.Int))
+	if q, ok := DecimalMean(c.sum, c.n, s.result.Scale-s.state.Scale); ok {
+		return q
+	}
+	return decimal128.GetScaleMultiplier(plan.MaxPrecision) // does not fit any precision
+}
+
+// DecimalMean is the mean of n decimals from their sum, with so many more digits after the point, rounded half away from
+// zero as Spark does; false where it does not fit 128 bits.
+func DecimalMean(sum decimal128.Num, n int64, moreDigits int32) (mean decimal128.Num, ok bool) {
+	q := sum.BigInt()
+	factor := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(moreDigits)), nil)
+	q.Mul(q, factor)
+	sign, count := int64(q.Sign()), big.NewInt(n)
+	q, r := q.QuoRem(q, count, new(big.Int))
 	if r.Abs(r).Lsh(r, 1).Cmp(count) >= 0 {
-		q.Add(q, big.NewInt(int64(n.Sign())))
+		q.Add(q, big.NewInt(sign))
 	}
 	if q.BitLen() > 127 {
-		return decimal128.GetScaleMultiplier(plan.MaxPrecision) // does not fit any precision
+		return decimal128.Num{}, false
 	}
-	return decimal128.FromBigInt(q)
+	return decimal128.FromBigInt(q), true
 }
 
 func (s *sumDecimal) column(mem memory.Allocator, t plan.Type, from, to int, overflow error,

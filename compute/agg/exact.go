@@ -279,14 +279,14 @@ func (m *ExactMoments) put(x float64, sign int64) {
 // Sum is the sum, rounded to the nearest double.
 func (m *ExactMoments) Sum() float64 { return m.sum.Value() }
 
-// Variance is (N·Σx² - (Σx)²) / (N·divisor): the numerator is rounded once to 53 bits, and so are the denominator and the
-// quotient. NaN where a value is no number.
-func (m *ExactMoments) Variance(divisor int64) float64 {
+// Spread is N·Σx² - (Σx)² as mantissa·2^exponent, with a mantissa of 53 bits, rounded half to even. It is NaN where a value
+// is no number. The variance is Spread / (N·N), of a sample Spread / (N·(N-1)).
+func (m *ExactMoments) Spread() (mantissa float64, exponent int) {
 	if m.sum.nans+m.sum.infinities+m.sum.negative > 0 {
-		return math.NaN()
+		return math.NaN(), 0
 	}
-	mantissa, bit := m.spread()
-	return math.Ldexp(float64(mantissa)/float64(m.N*divisor), bit+2*minExponent)
+	word, bit := m.spread()
+	return float64(word), bit + 2*minExponent
 }
 
 // spread is N·Σx² - (Σx)².

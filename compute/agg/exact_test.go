@@ -109,9 +109,9 @@ func TestExactMoments(t *testing.T) {
 		spread.Sub(spread, sum.Mul(sum, sum))
 		exponent := spread.MantExp(spread)
 		mantissa, _ := spread.Float64()
-		want := math.Ldexp(math.Ldexp(mantissa, 53)/float64(len(values)*(len(values)-1)), exponent-53)
-		if got := m.Variance(m.N - 1); got != want {
-			t.Fatalf("the variance of %v is %v, want %v", values, got, want)
+		got, bit := m.Spread()
+		if new(big.Float).SetMantExp(wide(got), bit).Cmp(new(big.Float).SetMantExp(wide(mantissa), exponent)) != 0 {
+			t.Fatalf("the spread of %v is %v·2^%d, want %v·2^%d", values, got, bit, mantissa, exponent)
 		}
 	})
 }

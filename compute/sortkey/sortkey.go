@@ -33,6 +33,16 @@ func (k *Keys) At(i int) []byte {
 	return k.data[start:k.ends[i]]
 }
 
+// Texts are the keys as strings.
+func (k *Keys) Texts() []string {
+	all, start := string(k.data), 0
+	texts := make([]string, len(k.ends))
+	for i, end := range k.ends {
+		texts[i], start = all[start:end], end
+	}
+	return texts
+}
+
 // Size is the length of all keys together.
 func (k *Keys) Size() int { return len(k.data) }
 

@@ -56,7 +56,7 @@ func lower(n *plan.Node, in []Operator, env Env) (Operator, error) {
 	switch n.Op {
 	case plan.NodeValues:
 		want = 0
-	case plan.NodeJoin, plan.NodeAsofJoin:
+	case plan.NodeJoin, plan.NodeAsofJoin, plan.NodeEventWindows:
 		want = 2
 	case plan.NodeUnion:
 		want = max(1, len(in))
@@ -83,6 +83,8 @@ func lower(n *plan.Node, in []Operator, env Env) (Operator, error) {
 		return orError(join, err)
 	case n.Op == plan.NodeAsofJoin && n.AsofJoin != nil:
 		return orError(NewAsofJoin(env, in[0], in[1], n.AsofJoin, n.Schema))
+	case n.Op == plan.NodeEventWindows && n.EventWindows != nil:
+		return orError(NewEventWindows(env, in[0], in[1], n.EventWindows, n.Schema))
 	case n.Op == plan.NodeSort && n.Sort != nil:
 		return NewSort(env, in[0], n.Sort), nil
 	case n.Op == plan.NodeUnion:

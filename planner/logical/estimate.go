@@ -119,7 +119,7 @@ func (e *Estimator) profileRows(n Node) Profile {
 		in := e.Profile(n.Input)
 		return Profile{Rows: in.Rows, Source: in.Source, Columns: in.copied()}
 	}
-	// What is left is a join in time, which puts out at most one row for each of the left.
+	// What is left are joins in time and windows of events, which put out at most one row for each of the left.
 	in := e.Profile(n.Inputs()[0])
 	return Profile{Rows: in.Rows, Columns: in.copied()}
 }

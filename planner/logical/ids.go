@@ -91,6 +91,14 @@ func (r *refresher) more(n Node) Node {
 			c.Calls[i] = call
 		}
 		return &c
+	case *EventWindows:
+		c := *n
+		c.Features = make([]EventFeature, len(n.Features))
+		for i, f := range n.Features {
+			f.Column = r.column(f.Column)
+			c.Features[i] = f
+		}
+		return &c
 	}
 	return n
 }

@@ -56,6 +56,8 @@ func Describe(n Node) string {
 		return describeWindow(n)
 	case *AsofJoin:
 		return describeAsof(n)
+	case *EventWindows:
+		return describeEventWindows(n)
 	}
 	return fmt.Sprintf("%T", n)
 }

@@ -34,6 +34,8 @@ func Unique(n Node) [][]int {
 		return uniqueJoin(n)
 	case *AsofJoin:
 		return Unique(n.Left)
+	case *EventWindows:
+		return Unique(n.Left)
 	}
 	return nil
 }

@@ -111,6 +111,8 @@ func verifyShape(n Node) error {
 		}
 	case *AsofJoin:
 		return verifyAsof(n)
+	case *EventWindows:
+		return n.verify()
 	}
 	return nil
 }
@@ -253,6 +255,12 @@ func ownColumns(n Node) []Column {
 		var own []Column
 		for _, c := range n.Calls {
 			own = append(own, c.Column)
+		}
+		return own
+	case *EventWindows:
+		var own []Column
+		for _, f := range n.Features {
+			own = append(own, f.Column)
 		}
 		return own
 	case *Join:

@@ -28,6 +28,8 @@ func known(n logical.Node) []*plan.Expr {
 		return known(n.Inputs()[0])
 	case *logical.AsofJoin:
 		return known(n.Left)
+	case *logical.EventWindows:
+		return known(n.Left)
 	}
 	return nil
 }

@@ -18,6 +18,8 @@ func pruneRows(n logical.Node, need columnSet) (out logical.Node, ok bool) {
 		return pruneInputs(n, need), true
 	case *logical.Window:
 		return pruneWindow(n, need), true
+	case *logical.EventWindows:
+		return pruneEventWindows(n, need), true
 	}
 	return nil, false
 }
@@ -92,4 +94,21 @@ func pruneWindow(n *logical.Window, need columnSet) logical.Node {
 		return pruneInputs(n, need)
 	}
 	return pruneInputs(&c, need)
+}
+
+// pruneEventWindows drops features, and the node when none is left: it keeps the left rows as they are.
+func pruneEventWindows(n *logical.EventWindows, need columnSet) logical.Node {
+	var kept []logical.EventFeature
+	for _, f := range n.Features {
+		if need[f.ID] {
+			kept = append(kept, f)
+		}
+	}
+	switch len(kept) {
+	case 0:
+		return prune(n.Left, need)
+	case len(n.Features):
+		return pruneInputs(n, need)
+	}
+	return pruneInputs(n.With(kept), need)
 }

@@ -37,6 +37,8 @@ func push(n logical.Node, preds []*plan.Expr) logical.Node {
 		return pushWindow(n, preds)
 	case *logical.AsofJoin:
 		return pushAsof(n, preds)
+	case *logical.EventWindows:
+		return pushEventWindows(n, preds)
 	}
 	return filtered(logical.MapInputs(n, func(in logical.Node) logical.Node { return push(in, nil) }), preds)
 }

@@ -104,6 +104,17 @@ func pushAsof(n *logical.AsofJoin, preds []*plan.Expr) logical.Node {
 	return filtered(&out, above)
 }
 
+// pushEventWindows sends conjuncts on the left alone to the left: each left row has its features whatever others there are.
+func pushEventWindows(n *logical.EventWindows, preds []*plan.Expr) logical.Node {
+	isLeft := side(n.Left)
+	moving, staying := split(preds, func(p *plan.Expr) bool { return isCalm(p) && logical.ReadsOnly(p, isLeft) })
+	out := *n
+	if out.Left, out.Events = push(n.Left, moving), push(n.Events, nil); out.Left == n.Left && out.Events == n.Events {
+		return filtered(n, staying)
+	}
+	return filtered(&out, staying)
+}
+
 // isCalm reports a condition that may be evaluated on more rows than it was written for: it neither fails nor calls a
 // plugin.
 func isCalm(p *plan.Expr) bool { return !canFail(p) && !logical.HasUDF(p) }

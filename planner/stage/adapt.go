@@ -64,6 +64,10 @@ func streamedRead(root *plan.Node) int {
 			if n.Join.Type == plan.JoinFull || n.Join.Type.PutsOutRight() {
 				return -1
 			}
+		case plan.NodeEventWindows:
+			if below := n.Inputs[0]; below.Op == plan.NodeSort && below.Sort.Limit < 0 {
+				n = below // rows that are sorted for this alone can be so in parts
+			}
 		default:
 			return -1
 		}

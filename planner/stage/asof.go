@@ -10,7 +10,7 @@ import (
 // asofJoin brings rows of equal keys into one task, sorted by keys and time on both sides. A left side that lies and
 // comes so already, as that of the second of two such joins by the same keys and time, stays as it is.
 func (c *cutter) asofJoin(n *logical.AsofJoin) (fragment, error) {
-	parts := c.asofPartitions(n)
+	parts := c.timedPartitions(n, n.Left, n.Right, n.LeftKeys)
 	payload := &plan.AsofJoin{
 		Direction: n.Direction, Exact: n.Exact, PreferForward: n.PreferForward, Tolerance: n.Tolerance, Left: n.Keep,
 	}
@@ -27,7 +27,7 @@ func (c *cutter) asofJoin(n *logical.AsofJoin) (fragment, error) {
 	if err != nil {
 		return right, err
 	}
-	if left, right, err = c.meetAsof(left, right, payload, parts); err != nil {
+	if left, right, err = c.meetInTime(left, right, payload.LeftKeys, payload.RightKeys, parts); err != nil {
 		return left, err
 	}
 	left = left.sort(ascending(append(slices.Clone(payload.LeftKeys), payload.LeftTime)), 0)
@@ -108,28 +108,30 @@ func rightOrder(payload *plan.AsofJoin, conditional bool) []int {
 	return append(slices.Clone(payload.RightKeys), payload.RightTime)
 }
 
-// asofPartitions is how many partitions the sides are shuffled into; see joinPartitions.
-func (c *cutter) asofPartitions(n *logical.AsofJoin) int {
-	if len(n.LeftKeys) == 0 {
+// timedPartitions is how many partitions the sides of a node that goes by keys and time are shuffled into; see
+// joinPartitions.
+func (c *cutter) timedPartitions(n, left, right logical.Node, leftKeys []*plan.Expr) int {
+	if len(leftKeys) == 0 {
 		return 1
 	}
-	parts := max(c.partitions(logical.Estimate(n.Left)), c.partitions(logical.Estimate(n.Right)), c.floors[n])
+	parts := max(c.partitions(logical.Estimate(left)), c.partitions(logical.Estimate(right)), c.floors[n])
 	var keys []int
-	for _, k := range n.LeftKeys {
+	for _, k := range leftKeys {
 		if k.Op != plan.OpColumn {
 			return parts
 		}
 		keys = append(keys, k.Column)
 	}
-	c.raise(n.Left, keys, parts)
+	c.raise(left, keys, parts)
 	return parts
 }
 
-func (c *cutter) meetAsof(left, right fragment, payload *plan.AsofJoin, parts int) (l, r fragment, err error) {
+// meetInTime has the sides of a node that goes by keys and time in the same tasks.
+func (c *cutter) meetInTime(left, right fragment, leftKeys, rightKeys []int, parts int) (l, r fragment, err error) {
 	if left, right, ok := inOneTask(left, right); ok {
 		return left, right, nil
 	}
-	return c.shuffleBoth(left, right, payload.LeftKeys, payload.RightKeys, parts)
+	return c.shuffleBoth(left, right, leftKeys, rightKeys, parts)
 }
 
 func asofJoined(n *logical.AsofJoin, left, right fragment, payload *plan.AsofJoin) (fragment, error) {

@@ -225,6 +225,8 @@ func (c *cutter) build(n logical.Node) (fragment, error) {
 		return c.window(n)
 	case *logical.AsofJoin:
 		return c.asofJoin(n)
+	case *logical.EventWindows:
+		return c.eventWindows(n)
 	}
 	return fragment{}, fmt.Errorf("no physical operator for %T", n)
 }

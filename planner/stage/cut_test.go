@@ -72,6 +72,32 @@ func (w *world) window(in logical.Node, partition []*plan.Expr, order ...logical
 	return &logical.Window{Input: in, PartitionBy: partition, OrderBy: order, Calls: []logical.WindowCall{call}}
 }
 
+// eventWindows has windows of an hour and of all time over events, by k and t of the rows.
+func (w *world) eventWindows(in logical.Node, rows []logical.Column, events *logical.Scan, funcs ...string) *logical.EventWindows {
+	spec := logical.EventWindowsSpec{
+		Left: in, Events: events, LeftKeys: []*plan.Expr{rows[0].Ref()}, EventKeys: []*plan.Expr{events.Cols[0].Ref()},
+		LeftTime: rows[2].Ref(), EventTime: events.Cols[2].Ref(),
+	}
+	for _, f := range funcs {
+		col := events.Cols[1]
+		if f == "sum" {
+			col = events.Cols[0]
+		}
+		for _, x := range []logical.EventWindowSpec{{Width: 3_600_000_000}, {Unbounded: true, Preset: "sql_range"}} {
+			window, err := x.Window()
+			if err != nil {
+				panic(err)
+			}
+			spec.Features = append(spec.Features, logical.EventFeatureSpec{Name: f, Func: f, Args: []*plan.Expr{col.Ref()}, Window: window})
+		}
+	}
+	n, err := logical.NewEventWindows(spec, &w.ids)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
 func equal(l, r *plan.Expr, name string) *plan.Expr {
 	return &plan.Expr{Op: plan.OpCall, Name: name, Type: plan.Boolean, Nullable: l.Nullable || r.Nullable, Args: []*plan.Expr{l, r}}
 }
@@ -205,6 +231,19 @@ func cases() []struct {
 			if err != nil {
 				panic(err)
 			}
+			return n
+		}},
+		{"windows of events, twice by the same keys, then as of a larger table", func(w *world) logical.Node {
+			l, e := w.scan("rows", 3), w.scan("events", 2)
+			one := w.eventWindows(l, l.Cols, e, "count", "last")
+			self := w.scan("rows", 3)
+			two := w.eventWindows(one, l.Cols, self, "sum")
+			return w.eventWindows(two, l.Cols, w.scan("large", 20), "sum")
+		}},
+		{"windows of events without keys", func(w *world) logical.Node {
+			l, e := w.scan("rows", 3), w.scan("events", 2)
+			n := w.eventWindows(l, l.Cols, e, "count")
+			n.LeftKeys, n.EventKeys = nil, nil
 			return n
 		}},
 		{"mark join", func(w *world) logical.Node {

@@ -63,6 +63,11 @@ func (c *cutter) raise(n logical.Node, keys []int, parts int) {
 		if slices.EqualFunc(n.LeftKeys, keys, isColumn) {
 			c.floors[n] = max(c.floors[n], parts)
 		}
+	case *logical.EventWindows:
+		if slices.EqualFunc(n.LeftKeys, keys, isColumn) {
+			c.floors[n] = max(c.floors[n], parts)
+			c.raise(n.Left, keys, parts)
+		}
 	}
 }
 

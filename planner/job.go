@@ -92,14 +92,22 @@ func (l *jobLoader) checkFunctions() error {
 		described[f.Name] = true
 	}
 	for _, f := range l.file.Functions {
-		if _, builtIn := compute.Lookup(f.Name.Text); builtIn {
-			return l.file.Errorf(f.Name.Span, "%q is the name of a built-in function", f.Name.Text).
-				WithHint("give it another name here, and say export: %s", f.Export.Text)
+		if err := functionProblem(l.file, f); err != nil {
+			return err
 		}
 		if !described[f.Name.Text] {
 			return l.file.Errorf(f.Name.Span, "the plugin of function %q was not described to the planner", f.Name.Text).
 				WithHint("whoever submits the job has to send the functions along")
 		}
+	}
+	return nil
+}
+
+// functionProblem refuses a function that would hide one of ours.
+func functionProblem(file *jobfile.File, f jobfile.Function) error {
+	if _, builtIn := compute.Lookup(f.Name.Text); builtIn {
+		return file.Errorf(f.Name.Span, "%q is the name of a built-in function", f.Name.Text).
+			WithHint("give it another name here, and say export: %s", f.Export.Text)
 	}
 	return nil
 }

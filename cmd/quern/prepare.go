@@ -33,6 +33,15 @@ func newRunID() string {
 
 // prepareJob reads a job file, and builds and describes its plugins.
 func prepareJob(ctx context.Context, path string, pairs []string) (*prepared, error) {
+	p, err := readJob(path, pairs)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.addFunctions(ctx)
+}
+
+// readJob reads a job file.
+func readJob(path string, pairs []string) (*prepared, error) {
 	params, err := parseParams(pairs)
 	if err != nil {
 		return nil, err
@@ -55,9 +64,6 @@ func prepareJob(ctx context.Context, path string, pairs []string) (*prepared, er
 	p := &prepared{executables: map[string]string{}}
 	p.request.RunID = newRunID()
 	p.request.Job = &api.Job{File: path, Dir: filepath.Dir(absolute), Work: work, Text: string(text), Params: params}
-	if err := p.addFunctions(ctx); err != nil {
-		return nil, err
-	}
 	return p, nil
 }
 

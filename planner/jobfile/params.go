@@ -38,21 +38,70 @@ func (f *File) Resolve(given map[string]string) (Params, error) {
 	}
 	var out Params
 	for _, p := range f.Params {
-		text, ok := given[p.Name.Text]
+		text, ok := p.text(given)
 		if !ok {
-			if p.Default == nil {
-				return Params{}, f.Errorf(p.Name.Span, "the parameter %q has no value and no default", p.Name.Text).
-					WithHint("give it with -p %s=… (%s: %s)", p.Name.Text, p.Type, valueForm(p.Type))
-			}
-			text = p.Default.Text
+			return Params{}, f.Errorf(p.Name.Span, "the parameter %q has no value and no default", p.Name.Text).
+				WithHint("give it with -p %s=… (%s: %s)", p.Name.Text, p.Type, valueForm(p.Type))
 		}
-		value, err := parseValue(p.Type, text)
+		r, err := f.resolve(p, text)
 		if err != nil {
-			return Params{}, f.Errorf(p.Name.Span, "the parameter %q: %s", p.Name.Text, err)
+			return Params{}, err
 		}
-		out.list = append(out.list, resolved{plan.Param{Name: p.Name.Text, Type: p.Type, Value: formatValue(value)}, value})
+		out.list = append(out.list, r)
 	}
 	return out, nil
+}
+
+// Check is [File.Resolve] for checking a job: it goes on after a mistake, and a parameter without a value is none, but gets
+// one that is as good as any of its type. Missing are the names of those.
+func (f *File) Check(given map[string]string) (out Params, missing []string, mistakes []error) {
+	names := make([]string, len(f.Params))
+	for i, p := range f.Params {
+		names[i] = p.Name.Text
+		text, ok := p.text(given)
+		if !ok {
+			missing = append(missing, p.Name.Text)
+			text = anyValue(p.Type)
+		}
+		r, err := f.resolve(p, text)
+		if err != nil {
+			mistakes = append(mistakes, err)
+			r, _ = f.resolve(p, anyValue(p.Type)) // which is of the type
+		}
+		out.list = append(out.list, r)
+	}
+	if err := f.refuseUnknown(given, names); err != nil {
+		mistakes = append(mistakes, err)
+	}
+	return out, missing, mistakes
+}
+
+// text is the given value of a parameter, or its default; false if there is neither.
+func (p *Param) text(given map[string]string) (string, bool) {
+	text, ok := given[p.Name.Text]
+	if !ok && p.Default != nil {
+		return p.Default.Text, true
+	}
+	return text, ok
+}
+
+func (f *File) resolve(p Param, text string) (resolved, error) {
+	value, err := parseValue(p.Type, text)
+	if err != nil {
+		return resolved{}, f.Errorf(p.Name.Span, "the parameter %q: %s", p.Name.Text, err)
+	}
+	return resolved{plan.Param{Name: p.Name.Text, Type: p.Type, Value: formatValue(value)}, value}, nil
+}
+
+// anyValue is a value of a type that parameters can have.
+func anyValue(t plan.Type) string {
+	switch t.Kind {
+	case plan.KindBoolean:
+		return "false"
+	case plan.KindDate, plan.KindTimestamp:
+		return "2001-01-01"
+	}
+	return "0"
 }
 
 // refuseUnknown refuses values for parameters that the job does not have; the first by name, so that the message does

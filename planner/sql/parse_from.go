@@ -58,6 +58,7 @@ func (p *parser) relationPrimary(lateral bool) TableRef {
 		return p.tableFunction(lateral)
 	}
 	name := &TableName{Parts: p.tableParts()}
+	p.tables = append(p.tables, name)
 	if len(name.Parts) == 2 && isFormat(name.Parts[0].Name) {
 		p.files = append(p.files, name)
 	}

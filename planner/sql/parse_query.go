@@ -83,6 +83,7 @@ func (p *parser) with() []CTE {
 		}
 		p.visible[level].spans = append(p.visible[level].spans, p.spanFrom(start))
 		list = append(list, c)
+		p.defined[strings.ToLower(c.Name.Name)] = true
 		if !p.acceptOp(",") {
 			return list
 		}
@@ -297,6 +298,7 @@ func selectStar(ref TableRef, span source.Span) *Select {
 func (p *parser) tableQuery() SetExpr {
 	start := p.advance().span
 	name := &TableName{Parts: p.tableParts(), Span: p.spanFrom(start)}
+	p.tables = append(p.tables, name)
 	p.after = "ORDER, LIMIT"
 	return selectStar(name, p.spanFrom(start))
 }

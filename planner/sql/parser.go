@@ -1,21 +1,45 @@
 package sql
 
-import "github.com/quern-engine/quern/internal/source"
+import (
+	"slices"
+	"strings"
+
+	"github.com/quern-engine/quern/internal/source"
+)
 
 // Parse reads one query: SELECT, WITH, VALUES or TABLE, with set operations. A semicolon may end it. Mistakes are of
 // type *source.Error.
 func Parse(text *source.Text) (*Query, error) {
-	p, err := newParser(text, whole(text))
+	p, q, err := parse(text)
 	if err != nil {
 		return nil, err
+	}
+	q.Files = p.files
+	return q, nil
+}
+
+// Reads lists the tables that a query reads: the names in FROM that no WITH of it defines. Mistakes are those of [Parse].
+func Reads(text *source.Text) ([]*TableName, error) {
+	p, _, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(p.tables, func(t *TableName) bool {
+		return len(t.Parts) == 1 && p.defined[strings.ToLower(t.Parts[0].Name)]
+	}), nil
+}
+
+func parse(text *source.Text) (*parser, *Query, error) {
+	p, err := newParser(text, whole(text))
+	if err != nil {
+		return nil, nil, err
 	}
 	q := p.query()
 	p.endStatement()
 	if p.err != nil {
-		return nil, p.err
+		return nil, nil, p.err
 	}
-	q.Files = p.files
-	return q, nil
+	return p, q, nil
 }
 
 // ParseExpr reads one expression.
@@ -47,7 +71,10 @@ type parser struct {
 	after  string      // what may follow the clause that was read last, for messages
 	prev   source.Span // the token that was read last
 	files  []*TableName
-	err    *source.Error
+	tables []*TableName // all names in FROM
+	// defined are the names of the queries of WITH clauses, in lower case.
+	defined map[string]bool
+	err     *source.Error
 	// visible are the definitions of the WITH clauses around, and recursions the recursive ones read so far.
 	visible    []definitions
 	recursions []Recursion
@@ -60,7 +87,7 @@ func newParser(text *source.Text, part source.Span) (*parser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &parser{text: text, tokens: tokens}, nil
+	return &parser{text: text, tokens: tokens, defined: map[string]bool{}}, nil
 }
 
 // peek is the next token.

@@ -51,12 +51,7 @@ func (p *planning) input(from jobfile.Value) *relation {
 		for _, r := range p.env.Relations {
 			names = append(names, r.Name)
 		}
-		err := p.fail(from, "there is no source or earlier step %q", from.Text)
-		if near := source.Nearest(from.Text, names); near != "" {
-			err.WithHint("did you mean %q?", near)
-		} else if len(names) > 0 {
-			err.WithHint("there are: %s", strings.Join(names, ", "))
-		}
+		p.err = NoRelation(p.file, from, names)
 		return r
 	}
 	if found.Plan != nil {

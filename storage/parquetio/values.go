@@ -2,6 +2,7 @@ package parquetio
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
@@ -90,21 +91,29 @@ func (c *valueColumn) addPlain(arr arrow.Array, from, to int) error {
 			c.push(parquet.BooleanValue(bits.At(i)))
 		}
 	case plan.KindInt8:
-		addInts(c, vector.Int8s(arr)[from:to], parquet.Int32Value)
+		addInts(c, vector.Int8s(arr)[from:to])
 	case plan.KindInt16:
-		addInts(c, vector.Int16s(arr)[from:to], parquet.Int32Value)
+		addInts(c, vector.Int16s(arr)[from:to])
 	case plan.KindInt32, plan.KindDate:
-		addInts(c, vector.Int32s(arr)[from:to], parquet.Int32Value)
+		addInts(c, vector.Int32s(arr)[from:to])
 	case plan.KindInt64, plan.KindTimestamp, plan.KindTimestampNTZ:
-		addInts(c, vector.Int64s(arr)[from:to], parquet.Int64Value)
+		out := c.extend(to - from)
+		for i, v := range vector.Int64s(arr)[from:to] {
+			out[i] = parquet.Int64Value(v)
+		}
+		c.levels(out)
 	case plan.KindFloat32:
-		for _, v := range vector.Float32s(arr)[from:to] {
-			c.push(parquet.FloatValue(v))
+		out := c.extend(to - from)
+		for i, v := range vector.Float32s(arr)[from:to] {
+			out[i] = parquet.FloatValue(v)
 		}
+		c.levels(out)
 	case plan.KindFloat64:
-		for _, v := range vector.Float64s(arr)[from:to] {
-			c.push(parquet.DoubleValue(v))
+		out := c.extend(to - from)
+		for i, v := range vector.Float64s(arr)[from:to] {
+			out[i] = parquet.DoubleValue(v)
 		}
+		c.levels(out)
 	case plan.KindDecimal:
 		c.addDecimals(vector.Decimals(arr)[from:to])
 	case plan.KindString, plan.KindBinary:
@@ -122,11 +131,31 @@ func (c *valueColumn) push(v parquet.Value) {
 	c.values = append(c.values, v.Level(0, c.level, c.index))
 }
 
-// addInts widens to the physical type.
-func addInts[S int8 | int16 | int32 | int64, D int32 | int64](c *valueColumn, src []S, value func(D) parquet.Value) {
-	for _, v := range src {
-		c.push(value(D(v)))
+// extend makes room for n values more, to be filled in.
+func (c *valueColumn) extend(n int) []parquet.Value {
+	at := len(c.values)
+	c.values = slices.Grow(c.values, n)[:at+n]
+	return c.values[at:]
+}
+
+// levels says that values are there. That takes a loop of its own, because Value.Level is not inlined; parquet-go reads
+// neither the levels of a required column nor, when it is given one column's values, the number of the column.
+func (c *valueColumn) levels(out []parquet.Value) {
+	if c.level == 0 {
+		return
 	}
+	for i := range out {
+		out[i].SetDefinitionLevel(c.level)
+	}
+}
+
+// addInts widens to the physical type.
+func addInts[T int8 | int16 | int32](c *valueColumn, src []T) {
+	out := c.extend(len(src))
+	for i, v := range src {
+		out[i] = parquet.Int32Value(int32(v))
+	}
+	c.levels(out)
 }
 
 func (c *valueColumn) addDecimals(src []decimal128.Num) {

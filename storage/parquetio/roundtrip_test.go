@@ -298,6 +298,22 @@ func TestDictionaryFallback(t *testing.T) {
 	}
 }
 
+// TestPlainColumns has the writer make no dictionary of one column, whose batches are plain then.
+func TestPlainColumns(t *testing.T) {
+	schema := plan.Schema{Fields: []plan.Field{{Name: "a", Type: plan.String}, {Name: "b", Type: plan.String}}}
+	rec := randomRecord(3, schema, 1000, false)
+	defer rec.Release()
+	path := saved(t, write(t, schema, parquetio.WriterOptions{Plain: []string{"A"}}, 1000, rec))
+	if _, err := scanAll(path, 1000, func(_ plan.Schema, got arrow.Record) {
+		compare(t, schema, texts(got), texts(rec))
+		if a, b := got.Column(0).DataType().Name(), got.Column(1).DataType().Name(); a != "utf8" || b != "dictionary" {
+			t.Errorf("layouts %s and %s; want utf8 and dictionary", a, b)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestWriterRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name   string

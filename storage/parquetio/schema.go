@@ -39,9 +39,10 @@ func fileSchema(schema plan.Schema, opts WriterOptions) (parquet.Node, error) {
 		return nil, plan.Failf(plan.FailureUser, "an output needs at least one column")
 	}
 	return fileGroup(schema.Fields, func(f plan.Field) nodeOptions {
-		filtered := slices.ContainsFunc(opts.BloomFilters, func(name string) bool { return strings.EqualFold(name, f.Name) })
+		named := func(name string) bool { return strings.EqualFold(name, f.Name) }
 		// A filter takes its values from the dictionary alone, which a column may outgrow.
-		return nodeOptions{column: f.Name, dictionary: !opts.NoDictionary && !filtered}
+		plain := opts.NoDictionary || slices.ContainsFunc(opts.BloomFilters, named) || slices.ContainsFunc(opts.Plain, named)
+		return nodeOptions{column: f.Name, dictionary: !plain}
 	})
 }
 

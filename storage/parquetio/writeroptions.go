@@ -27,6 +27,7 @@ type WriterOptions struct {
 	GroupRows    int64    // rows of a row group; 262,144 if zero
 	PageBytes    int      // of a page before it is compressed, about; 262,144 if zero
 	NoDictionary bool     // no column is dictionary-encoded
+	Plain        []string // columns that are not dictionary-encoded, as those of many values are faster written
 	BloomFilters []string // columns that get a Bloom filter for each row group; they have no dictionary
 	SortedBy     []SortedColumn
 

@@ -69,7 +69,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newRunCommand(), newSQLCommand(), newExplainCommand(), newFunctionsCommand(), newValidateCommand(),
 		newSubmitCommand(), newRunsCommand(), newStatusCommand(), newCancelCommand(), newPurgeCommand(), newWorkersCommand(), newClusterCommand(),
-		newCoordinatorCommand(), newWorkerCommand(), newCertsCommand(), newVersionCommand(),
+		newCoordinatorCommand(), newWorkerCommand(), newCertsCommand(), newDatagenCommand(), newVersionCommand(),
 	)
 	for _, c := range root.Commands() {
 		c.Args = asUsageError(c.Args)

@@ -80,17 +80,17 @@ func Events(ctx context.Context, store *storage.Store, o Options) (*Summary, err
 
 // all runs the tasks, the longest first, and tells of them.
 func (g *generator) all(ctx context.Context) (*Summary, error) {
-	group, ctx2 := errgroup.WithContext(ctx)
+	group, running := errgroup.WithContext(ctx)
 	group.SetLimit(g.Parallel)
-	for _, make := range []func(*task) error{(*task).events, (*task).features} {
+	for _, run := range []func(*task) error{(*task).events, (*task).features} {
 		for d := range g.Days {
 			for f := range g.Files {
-				group.Go(func() error { return g.task(ctx2, d, f, make) })
+				group.Go(func() error { return g.task(running, d, f, run) })
 			}
 		}
 	}
 	for f := range g.Files {
-		group.Go(func() error { return g.task(ctx2, 0, f, (*task).dimensions) })
+		group.Go(func() error { return g.task(running, 0, f, (*task).dimensions) })
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ type task struct {
 	outputs   []*output
 }
 
-func (g *generator) task(ctx context.Context, day, file int, make func(*task) error) error {
+func (g *generator) task(ctx context.Context, day, file int, run func(*task) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (g *generator) task(ctx context.Context, day, file int, make func(*task) er
 			o.close()
 		}
 	}()
-	if err := make(t); err != nil {
+	if err := run(t); err != nil {
 		return err
 	}
 	for _, o := range t.outputs {

@@ -1,5 +1,7 @@
 package datagen
 
+import "context"
+
 const (
 	noBrand = certain * 3 / 100
 	noAge   = certain / 10
@@ -9,21 +11,21 @@ const (
 )
 
 // dimensions makes the task's slice of users and items, in order of their ids.
-func (t *task) dimensions() error {
-	if err := t.itemRows(); err != nil {
+func (t *task) dimensions(ctx context.Context) error {
+	if err := t.itemRows(ctx); err != nil {
 		return err
 	}
-	return t.userRows()
+	return t.userRows(ctx)
 }
 
-func (t *task) itemRows() error {
-	o, err := t.create(items, t.part()+".parquet")
+func (t *task) itemRows(ctx context.Context) error {
+	o, err := t.create(ctx, items, t.part()+".parquet")
 	if err != nil {
 		return err
 	}
 	from, to := t.slice(t.Items)
 	for key := from + 1; key <= to; key++ {
-		if err := o.room(t.ctx, 1); err != nil {
+		if err := o.room(ctx, 1); err != nil {
 			return err
 		}
 		known, i := t.world.item(key), o.n
@@ -37,14 +39,14 @@ func (t *task) itemRows() error {
 	return nil
 }
 
-func (t *task) userRows() error {
-	o, err := t.create(users, t.part()+".parquet")
+func (t *task) userRows(ctx context.Context) error {
+	o, err := t.create(ctx, users, t.part()+".parquet")
 	if err != nil {
 		return err
 	}
 	from, to := t.slice(t.Users)
 	for key := from + 1; key <= to; key++ {
-		if err := o.room(t.ctx, 1); err != nil {
+		if err := o.room(ctx, 1); err != nil {
 			return err
 		}
 		known, i := t.world.user(key), o.n

@@ -1,6 +1,7 @@
 package datagen
 
 import (
+	"context"
 	"math/bits"
 	"math/rand/v2"
 )
@@ -43,7 +44,7 @@ type visit struct {
 	device   int32
 }
 
-func (t *task) events() error {
+func (t *task) events(ctx context.Context) error {
 	first := (int64(t.day)*int64(t.Files) + int64(t.file)) * idsOfFile
 	g := &traffic{
 		task: t, r: newSource(t.Seed, streamTraffic, t.day, t.file), repeats: newSource(t.Seed, streamRepeats, t.day, t.file), twice: rateOf(t.Duplicates),
@@ -51,7 +52,7 @@ func (t *task) events() error {
 		session: first, request: first, impression: first, click: first, sale: first,
 	}
 	for _, l := range []*dayLog{&g.impressions, &g.clicks, &g.conversions} {
-		if _, err := l.at(t.begin); err != nil { // a day has its file even if nothing happens
+		if _, err := l.at(ctx, t.begin); err != nil { // a day has its file even if nothing happens
 			return err
 		}
 	}
@@ -59,7 +60,7 @@ func (t *task) events() error {
 	for total, left := to-from, to-from; left > 0; {
 		// Sessions are spread over the day as impressions are, in order.
 		moment, _ := bits.Div64(uint64(total-left), g.r.Uint64(), uint64(total))
-		n, err := g.visit(t.begin+timeOfDay.at(moment), left)
+		n, err := g.visit(ctx, t.begin+timeOfDay.at(moment), left)
 		if err != nil {
 			return err
 		}
@@ -69,7 +70,7 @@ func (t *task) events() error {
 }
 
 // visit makes a session of at most so many impressions and returns how many it has.
-func (g *traffic) visit(at, most int64) (shown int64, err error) {
+func (g *traffic) visit(ctx context.Context, at, most int64) (shown int64, err error) {
 	g.session++
 	x := g.r.Uint64()
 	v := visit{id: g.session, user: g.users.draw(g.r), signedIn: !signedOut.holds(uint32(x))}
@@ -81,7 +82,7 @@ func (g *traffic) visit(at, most int64) (shown int64, err error) {
 	for range maxSession {
 		x := g.r.Uint64()
 		size := pageSize(minRequest+int64(below(x<<32, maxRequest-minRequest+1)), most-shown)
-		if err := g.page(&v, at, int(size)); err != nil {
+		if err := g.page(ctx, &v, at, int(size)); err != nil {
 			return 0, err
 		}
 		if shown += size; shown == most || !oneMore.holds(uint32(x>>32)) {
@@ -104,13 +105,13 @@ func pageSize(size, left int64) int64 {
 }
 
 // page makes a request: items in random order, so that a position says nothing about what is shown there.
-func (g *traffic) page(v *visit, at int64, size int) error {
+func (g *traffic) page(ctx context.Context, v *visit, at int64, size int) error {
 	g.request++
-	o, err := g.impressions.at(at)
+	o, err := g.impressions.at(ctx, at)
 	if o == nil || err != nil {
 		return err
 	}
-	if err := o.room(g.ctx, size); err != nil {
+	if err := o.room(ctx, size); err != nil {
 		return err
 	}
 	available := at + logDelay.at(g.r.Uint64())
@@ -134,7 +135,7 @@ func (g *traffic) page(v *visit, at int64, size int) error {
 			g.repeat(o, from+i)
 		}
 		if shown := g.world.item(itemIDs[i]); v.tastes.clicks(shown, i).holds(uint32(x >> 32)) {
-			if err := g.clicked(v, shown, itemIDs[i], at); err != nil {
+			if err := g.clicked(ctx, v, shown, itemIDs[i], at); err != nil {
 				return err
 			}
 		}
@@ -153,13 +154,13 @@ func (g *traffic) repeat(o *output, row int) {
 }
 
 // clicked makes the click on the last impression, and perhaps a conversion.
-func (g *traffic) clicked(v *visit, shown item, itemID, seen int64) error {
+func (g *traffic) clicked(ctx context.Context, v *visit, shown item, itemID, seen int64) error {
 	at := seen + clickDelay.at(g.r.Uint64())
-	o, err := g.clicks.at(at)
+	o, err := g.clicks.at(ctx, at)
 	if o == nil || err != nil {
 		return err
 	}
-	if err := o.room(g.ctx, 1); err != nil {
+	if err := o.room(ctx, 1); err != nil {
 		return err
 	}
 	g.click++
@@ -173,19 +174,19 @@ func (g *traffic) clicked(v *visit, shown item, itemID, seen int64) error {
 		g.repeat(o, i)
 	}
 	if shown.buyers().holds(uint32(x >> 32)) {
-		return g.bought(v, shown, itemID, at)
+		return g.bought(ctx, v, shown, itemID, at)
 	}
 	return nil
 }
 
 // bought makes the conversion of the last click.
-func (g *traffic) bought(v *visit, bought item, itemID, clicked int64) error {
+func (g *traffic) bought(ctx context.Context, v *visit, bought item, itemID, clicked int64) error {
 	at := clicked + conversionDelay.at(g.r.Uint64())
-	o, err := g.conversions.at(at)
+	o, err := g.conversions.at(ctx, at)
 	if o == nil || err != nil {
 		return err
 	}
-	if err := o.room(g.ctx, 1); err != nil {
+	if err := o.room(ctx, 1); err != nil {
 		return err
 	}
 	g.sale++
@@ -211,7 +212,7 @@ type dayLog struct {
 }
 
 // at is the file for rows of a time, nil if it is behind the last day.
-func (l *dayLog) at(time int64) (*output, error) {
+func (l *dayLog) at(ctx context.Context, time int64) (*output, error) {
 	if time >= l.end {
 		return nil, nil
 	}
@@ -220,7 +221,7 @@ func (l *dayLog) at(time int64) (*output, error) {
 		l.days = append(l.days, nil)
 	}
 	if l.days[later] == nil {
-		o, err := l.create(l.table, l.name(later))
+		o, err := l.create(ctx, l.table, l.name(later))
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,9 @@
 package datagen
 
-import "math/rand/v2"
+import (
+	"context"
+	"math/rand/v2"
+)
 
 // itemSnapshots is how many snapshots there are of an item's features in a day. Users have one.
 const itemSnapshots = 4
@@ -8,15 +11,15 @@ const itemSnapshots = 4
 const noCTR = certain / 100 // of a snapshot without a click-through rate
 
 // features makes the snapshots of the task's day and slice of the keys.
-func (t *task) features() error {
-	if err := t.itemFeatures(); err != nil {
+func (t *task) features(ctx context.Context) error {
+	if err := t.itemFeatures(ctx); err != nil {
 		return err
 	}
-	return t.userFeatures()
+	return t.userFeatures(ctx)
 }
 
-func (t *task) itemFeatures() error {
-	s, err := t.snapshots(itemFeatures, streamItemFeatures, streamItemCorrections)
+func (t *task) itemFeatures(ctx context.Context) error {
+	s, err := t.snapshots(ctx, itemFeatures, streamItemFeatures, streamItemCorrections)
 	if err != nil {
 		return err
 	}
@@ -26,7 +29,7 @@ func (t *task) itemFeatures() error {
 		for key := from + 1; key <= to; key++ {
 			known := t.world.item(key)
 			truth := snapshot{key: key, ctr: meanClicks(known.quality()), impressions: t.seen(t.items, key), price: known.price()}
-			if err := s.add(truth, t.begin+n*every, every); err != nil {
+			if err := s.add(ctx, truth, t.begin+n*every, every); err != nil {
 				return err
 			}
 		}
@@ -34,15 +37,15 @@ func (t *task) itemFeatures() error {
 	return nil
 }
 
-func (t *task) userFeatures() error {
-	s, err := t.snapshots(userFeatures, streamUserFeatures, streamUserCorrections)
+func (t *task) userFeatures(ctx context.Context) error {
+	s, err := t.snapshots(ctx, userFeatures, streamUserFeatures, streamUserCorrections)
 	if err != nil {
 		return err
 	}
 	from, to := t.slice(t.Users)
 	for key := from + 1; key <= to; key++ {
 		truth := snapshot{key: key, ctr: meanClicks(t.world.user(key).keenness()), impressions: t.seen(t.users, key)}
-		if err := s.add(truth, t.begin, dayLen); err != nil {
+		if err := s.add(ctx, truth, t.begin, dayLen); err != nil {
 			return err
 		}
 	}
@@ -71,8 +74,8 @@ type snapshots struct {
 	late           rate
 }
 
-func (t *task) snapshots(table *table, first, corrections stream) (*snapshots, error) {
-	out, err := t.create(table, t.dayFolder(t.day)+"/"+t.part()+".parquet")
+func (t *task) snapshots(ctx context.Context, table *table, first, corrections stream) (*snapshots, error) {
+	out, err := t.create(ctx, table, t.dayFolder(t.day)+"/"+t.part()+".parquet")
 	return &snapshots{
 		task: t, out: out, late: rateOf(t.Late),
 		r: newSource(t.Seed, first, t.day, t.file), corrections: newSource(t.Seed, corrections, t.day, t.file),
@@ -81,8 +84,8 @@ func (t *task) snapshots(table *table, first, corrections stream) (*snapshots, e
 
 // add makes a snapshot about a second in the span of time from begin on. One that is corrected later appears twice: with
 // the same key and feature_time, but a later available_at and other values.
-func (s *snapshots) add(truth snapshot, begin, span int64) error {
-	if err := s.out.room(s.ctx, 1); err != nil {
+func (s *snapshots) add(ctx context.Context, truth snapshot, begin, span int64) error {
+	if err := s.out.room(ctx, 1); err != nil {
 		return err
 	}
 	at := begin + int64(below(s.r.Uint64(), uint64(span/second)))*second

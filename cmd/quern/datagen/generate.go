@@ -82,7 +82,7 @@ func Events(ctx context.Context, store *storage.Store, o Options) (*Summary, err
 func (g *generator) all(ctx context.Context) (*Summary, error) {
 	group, running := errgroup.WithContext(ctx)
 	group.SetLimit(g.Parallel)
-	for _, run := range []func(*task) error{(*task).events, (*task).features} {
+	for _, run := range []func(*task, context.Context) error{(*task).events, (*task).features} {
 		for d := range g.Days {
 			for f := range g.Files {
 				group.Go(func() error { return g.task(running, d, f, run) })
@@ -120,23 +120,22 @@ func (g *generator) remove(ctx context.Context) error {
 // task makes the files that one file's number and day stand for.
 type task struct {
 	*generator
-	ctx       context.Context
 	day, file int
 	begin     int64 // of the day
 	outputs   []*output
 }
 
-func (g *generator) task(ctx context.Context, day, file int, run func(*task) error) error {
+func (g *generator) task(ctx context.Context, day, file int, run func(*task, context.Context) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	t := &task{generator: g, ctx: ctx, day: day, file: file, begin: g.start + int64(day)*dayLen}
+	t := &task{generator: g, day: day, file: file, begin: g.start + int64(day)*dayLen}
 	defer func() {
 		for _, o := range t.outputs {
 			o.close()
 		}
 	}()
-	if err := run(t); err != nil {
+	if err := run(t, ctx); err != nil {
 		return err
 	}
 	for _, o := range t.outputs {
@@ -149,8 +148,8 @@ func (g *generator) task(ctx context.Context, day, file int, run func(*task) err
 }
 
 // create begins a file of the task.
-func (t *task) create(table *table, name string) (*output, error) {
-	o, err := t.generator.create(t.ctx, table, storage.Join(t.Out, table.name, name))
+func (t *task) create(ctx context.Context, table *table, name string) (*output, error) {
+	o, err := t.generator.create(ctx, table, storage.Join(t.Out, table.name, name))
 	if err == nil {
 		t.outputs = append(t.outputs, o)
 	}

@@ -218,6 +218,54 @@ func (o *options) names(name string) []jobfile.Value {
 	return out
 }
 
+// pair is a key of two relations.
+type pair struct{ left, right jobfile.Value }
+
+// pairs reads keys: a list of columns that both sides have, or a mapping of the left side's to the right side's.
+func (o *options) pairs(name string) []pair {
+	var out []pair
+	if t := o.get(name); t != nil && t.Form == jobfile.Mapping {
+		for _, e := range t.Entries {
+			out = append(out, pair{e.Key, o.asText(e.Value, name)})
+		}
+		return out
+	}
+	for _, v := range o.names(name) {
+		out = append(out, pair{v, v})
+	}
+	return out
+}
+
+// same are pairs of keys that have one name.
+func same(names []jobfile.Value) []pair {
+	var out []pair
+	for _, v := range names {
+		out = append(out, pair{v, v})
+	}
+	return out
+}
+
+// named reads a mapping of names to values; the values are texts, or mappings for which fields gives the options. short is
+// the option that a text alone stands for.
+func (o *options) named(name, what, short string) (names []jobfile.Value, parts []*options) {
+	t := o.get(name)
+	if t == nil {
+		return nil, nil
+	}
+	if t.Form != jobfile.Mapping || len(t.Entries) == 0 {
+		o.fail(t.Value, "%s of %s must be a mapping of names, found %s", name, o.what, t)
+	}
+	for _, e := range t.Entries {
+		body := e.Value
+		if body.Form != jobfile.Mapping && short != "" {
+			body = &jobfile.Tree{Value: body.Value, Form: jobfile.Mapping, Entries: []jobfile.Entry{{Key: jobfile.Value{Text: short, Span: body.Span}, Value: body}}}
+		}
+		part := o.part(what+" "+e.Key.Text, o.field(name).Fields, body)
+		names, parts = append(names, e.Key), append(parts, part)
+	}
+	return names, parts
+}
+
 // parts reads a list of mappings, or one.
 func (o *options) parts(name, what string) []*options {
 	var out []*options

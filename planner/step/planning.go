@@ -59,7 +59,7 @@ func (p *planning) input(from jobfile.Value) *relation {
 	} else {
 		r.node = logical.ScanTable(found.Source(), found.Table, p.env.IDs)
 	}
-	r.cols = r.node.Columns()
+	r.cols = slices.Clone(r.node.Columns())
 	seen := map[string]bool{}
 	for _, c := range r.cols {
 		name := strings.ToLower(c.Name)
@@ -98,6 +98,23 @@ func (p *planning) column(r *relation, v jobfile.Value) logical.Column {
 	return logical.Column{}
 }
 
+func (p *planning) columns(r *relation, names []jobfile.Value) []logical.Column {
+	var out []logical.Column
+	for _, v := range names {
+		out = append(out, p.column(r, v))
+	}
+	return out
+}
+
+// exprs are expressions that read columns.
+func exprs(cols []logical.Column) []*plan.Expr {
+	var out []*plan.Expr
+	for _, c := range cols {
+		out = append(out, c.Ref())
+	}
+	return out
+}
+
 // key finds a column that rows can be told apart by.
 func (p *planning) key(r *relation, v jobfile.Value) logical.Column {
 	c := p.column(r, v)
@@ -105,6 +122,27 @@ func (p *planning) key(r *relation, v jobfile.Value) logical.Column {
 		p.fail(v, "the column %q is of type %s, which cannot be compared", c.Name, c.Type)
 	}
 	return c
+}
+
+// pairs finds the keys by which two relations meet. Those of the same place must be of the same type.
+func (p *planning) pairs(left, right *relation, by []pair) (l, r []logical.Column) {
+	for _, k := range by {
+		a, b := p.key(left, k.left), p.key(right, k.right)
+		if p.err == nil && !a.Type.Equal(b.Type) {
+			p.fail(k.right, "the key %q is of type %s in %s, and %q of type %s in %s", a.Name, a.Type, left.name, b.Name, b.Type, right.name).
+				WithHint("CAST one of them in a step before")
+		}
+		l, r = append(l, a), append(r, b)
+	}
+	return l, r
+}
+
+// sameTime wants times of one type on both sides.
+func (p *planning) sameTime(left, right logical.Column, at jobfile.Value) {
+	if p.err == nil && !left.Type.Equal(right.Type) {
+		p.fail(at, "the time %q is of type %s, and %q of type %s", right.Name, right.Type, left.Name, left.Type).
+			WithHint("CAST one of them in a step before")
+	}
 }
 
 func (p *planning) keys(r *relation, names []jobfile.Value) []logical.Column {
@@ -152,32 +190,56 @@ func orderable(t plan.Type) bool {
 
 // define adds a column that is an expression of the user's over the relation, and returns its name.
 func (p *planning) define(r *relation, e *jobfile.Tree, want string, ok func(plan.Type) bool) string {
-	name := fmt.Sprintf("__%d", r.hidden)
-	r.hidden++
+	c := p.defined(r, e.SQL, p.parsed(e))
+	if p.err == nil && !ok(c.Type) {
+		p.fail(e.Value, "this must be %s, and is of type %s", want, c.Type)
+	}
+	return c.Name
+}
+
+// parsed is the expression that is written somewhere.
+func (p *planning) parsed(e *jobfile.Tree) sql.Expr {
 	if p.err != nil {
-		return name
+		return nil
 	}
 	tree, err := sql.ParseExpr(e.SQL)
 	if err != nil {
 		p.err = err
-		return name
 	}
+	return tree
+}
+
+// defined adds a column that is an expression over the relation; the text is where it was written. A column is not added
+// anew. The definition is the expression itself.
+func (p *planning) defined(r *relation, text *source.Text, e sql.Expr) logical.Definition {
+	if p.err != nil {
+		return logical.Definition{}
+	}
+	name := fmt.Sprintf("__%d", r.hidden)
 	q := &sql.Query{Body: &sql.Select{
-		Items: []sql.SelectItem{{Expr: &sql.Star{}}, {Expr: tree, Alias: &sql.Ident{Name: name}}},
+		Items: []sql.SelectItem{{Expr: &sql.Star{}}, {Expr: e, Alias: &sql.Ident{Name: name}}},
 		From:  []sql.TableRef{&sql.TableName{Parts: []sql.Ident{{Name: "input"}}}},
-		Span:  source.Span{End: len(e.SQL.Body)},
+		Span:  source.Span{End: len(text.Body)},
 	}}
-	node, err := logical.Analyse(e.SQL, q, p.within(logical.Relation{Name: "input", Plan: r.node}))
+	// A view, not a plan: the columns that there are keep their ids.
+	node, err := logical.Analyse(text, q, p.within(logical.Relation{Name: "input", View: func() (logical.Node, error) { return r.node, nil }}))
 	if err != nil {
 		p.err = err
-		return name
+		return logical.Definition{}
 	}
 	cols := node.Columns()
-	if t := cols[len(cols)-1].Type; ok != nil && !ok(t) {
-		p.fail(e.Value, "this must be %s, and is of type %s", want, t)
+	d := logical.Definition{Column: cols[len(cols)-1]}
+	if top, ok := node.(*logical.Project); ok {
+		d.Expr = top.Defs[len(cols)-1].Expr
 	}
+	r.hidden++
 	r.node = node
-	return name
+	return d
+}
+
+// made is a relation of the step's own making.
+func made(name string, node logical.Node) *relation {
+	return &relation{name: name, node: node, cols: slices.Clone(node.Columns())}
 }
 
 // condition adds a column that says whether a condition holds: false where it is NULL.

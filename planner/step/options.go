@@ -252,8 +252,11 @@ func (o *options) named(name, what, short string) (names []jobfile.Value, parts 
 	if t == nil {
 		return nil, nil
 	}
-	if t.Form != jobfile.Mapping || len(t.Entries) == 0 {
+	switch {
+	case t.Form != jobfile.Mapping:
 		o.fail(t.Value, "%s of %s must be a mapping of names, found %s", name, o.what, t)
+	case len(t.Entries) == 0:
+		o.fail(t.Value, "%s of %s is empty", name, o.what)
 	}
 	for _, e := range t.Entries {
 		body := e.Value

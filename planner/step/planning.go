@@ -209,8 +209,8 @@ func (p *planning) parsed(e *jobfile.Tree) sql.Expr {
 	return tree
 }
 
-// defined adds a column that is an expression over the relation; the text is where it was written. A column is not added
-// anew. The definition is the expression itself.
+// defined adds a column that is an expression over the relation; the text is where it was written. All columns of the
+// relation get new ids: what was found before is found again by its name.
 func (p *planning) defined(r *relation, text *source.Text, e sql.Expr) logical.Definition {
 	if p.err != nil {
 		return logical.Definition{}
@@ -221,8 +221,7 @@ func (p *planning) defined(r *relation, text *source.Text, e sql.Expr) logical.D
 		From:  []sql.TableRef{&sql.TableName{Parts: []sql.Ident{{Name: "input"}}}},
 		Span:  source.Span{End: len(text.Body)},
 	}}
-	// A view, not a plan: the columns that there are keep their ids.
-	node, err := logical.Analyse(text, q, p.within(logical.Relation{Name: "input", View: func() (logical.Node, error) { return r.node, nil }}))
+	node, err := logical.Analyse(text, q, p.environment(logical.Relation{Name: "input", Plan: r.node}))
 	if err != nil {
 		p.err = err
 		return logical.Definition{}
@@ -232,6 +231,7 @@ func (p *planning) defined(r *relation, text *source.Text, e sql.Expr) logical.D
 	if top, ok := node.(*logical.Project); ok {
 		d.Expr = top.Defs[len(cols)-1].Expr
 	}
+	copy(r.cols, cols) // they have new ids
 	r.hidden++
 	r.node = node
 	return d
@@ -242,12 +242,22 @@ func made(name string, node logical.Node) *relation {
 	return &relation{name: name, node: node, cols: slices.Clone(node.Columns())}
 }
 
+// ref reads a column of the relation as it is now, those included that define has added. Without it, an error has been told.
+func (r *relation) ref(name string) *plan.Expr {
+	for _, c := range r.node.Columns() {
+		if c.Name == name {
+			return c.Ref()
+		}
+	}
+	return plan.Int64Literal(0)
+}
+
 // condition adds a column that says whether a condition holds: false where it is NULL.
 func (p *planning) condition(r *relation, e *jobfile.Tree) string {
 	return p.define(r, e, "a condition", func(t plan.Type) bool { return t.Kind == plan.KindBoolean })
 }
 
-func (p *planning) within(relations ...logical.Relation) *logical.Environment {
+func (p *planning) environment(relations ...logical.Relation) *logical.Environment {
 	env := *p.env
 	env.Relations = relations
 	env.Schema = ""
@@ -269,7 +279,7 @@ func (p *planning) sql(text string, relations map[string]*relation) logical.Node
 	q, err := sql.Parse(t)
 	if err == nil {
 		var node logical.Node
-		if node, err = logical.Analyse(t, q, p.within(list...)); err == nil {
+		if node, err = logical.Analyse(t, q, p.environment(list...)); err == nil {
 			return node
 		}
 	}

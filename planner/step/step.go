@@ -44,7 +44,7 @@ type planner interface {
 }
 
 // kinds lists the operators in the order in which a night uses them.
-var kinds = []*Kind{dedupeKind, sessionizeKind, asofKind, sampleKind, negativesKind, splitKind, shuffleKind}
+var kinds = []*Kind{dedupeKind, sessionizeKind, asofKind, windowsKind, sequenceKind, labelKind, sampleKind, negativesKind, splitKind, shuffleKind}
 
 // Kinds lists the operators. The caller must not change them.
 func Kinds() []*Kind { return slices.Clone(kinds) }

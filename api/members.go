@@ -8,9 +8,10 @@ const CoordinatorsHeader = "Quern-Coordinators"
 
 // ClusterStatus is what GET /v1/cluster answers: the leader, or if there is none the coordinator that was asked.
 type ClusterStatus struct {
-	From   string `json:"from"`             // id of the coordinator that says so
-	Leader string `json:"leader,omitempty"` // id; empty if there is none
-	Term   uint64 `json:"term"`
+	From    string `json:"from"`              // id of the coordinator that says so
+	Cluster string `json:"cluster,omitempty"` // id of the cluster; empty if the coordinator is alone for good
+	Leader  string `json:"leader,omitempty"`  // id; empty if there is none
+	Term    uint64 `json:"term"`
 	// EntryVersion is the version of the log entries that are written: the newest that all members read.
 	EntryVersion int            `json:"entry_version"`
 	Members      []MemberStatus `json:"members"` // in order of their ids

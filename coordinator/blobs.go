@@ -19,6 +19,7 @@ import (
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/api/client"
+	"github.com/quern-engine/quern/coordinator/consensus"
 	"github.com/quern-engine/quern/plan"
 )
 
@@ -40,13 +41,14 @@ var digestPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 type blobs struct {
 	dir      string
 	peers    func() []string // host:port
+	cluster  func() string   // the id that peers must have, too
 	volatile bool
 	scheme   string // of the peers
 	http     *http.Client
 	copies   sync.WaitGroup
 }
 
-func openBlobs(o *Options, peers func() []string) (*blobs, error) {
+func openBlobs(o *Options, peers func() []string, cluster func() string) (*blobs, error) {
 	dir := filepath.Join(o.StateDir, "blobs")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("create blob folder: %w", err)
@@ -61,7 +63,7 @@ func openBlobs(o *Options, peers func() []string) (*blobs, error) {
 		}
 	}
 	return &blobs{
-		dir: dir, peers: peers, volatile: o.Volatile,
+		dir: dir, peers: peers, cluster: cluster, volatile: o.Volatile,
 		scheme: o.Identity.Scheme(), http: &http.Client{Transport: client.NewTransport(o.Identity)},
 	}, nil
 }
@@ -221,6 +223,7 @@ func (b *blobs) ask(ctx context.Context, method, peer, digest string, body io.Re
 		return nil, fmt.Errorf("make request: %w", err)
 	}
 	r.Header.Set(localHeader, "1")
+	r.Header.Set(consensus.ClusterHeader, b.cluster())
 	response, err := b.http.Do(r)
 	if err != nil {
 		return nil, fmt.Errorf("ask coordinator %s: %w", peer, err)
@@ -301,10 +304,23 @@ func (b *blobs) copy(ctx context.Context, peer, digest string) error {
 	return response.Body.Close()
 }
 
-func (c *Coordinator) putBlob(w http.ResponseWriter, r *http.Request) error {
-	digest := r.PathValue("digest")
+// ofBlob is the digest that a request is about. One by a coordinator of another cluster, which takes this one for a peer of
+// its own that was at this address before, is refused: it would count on what is here.
+func (c *Coordinator) ofBlob(r *http.Request) (digest string, err error) {
+	digest = r.PathValue("digest")
 	if !digestPattern.MatchString(digest) {
-		return api.Errorf(api.CodeInvalid, "%q is not a hex SHA-256", digest)
+		return "", api.Errorf(api.CodeInvalid, "%q is not a hex SHA-256", digest)
+	}
+	if theirs, ours := r.Header.Get(consensus.ClusterHeader), c.node.Cluster(); theirs != "" && theirs != ours {
+		return "", api.Errorf(api.CodeConflict, "coordinator %s is of cluster %q, not of %q", c.options.ID, ours, theirs)
+	}
+	return digest, nil
+}
+
+func (c *Coordinator) putBlob(w http.ResponseWriter, r *http.Request) error {
+	digest, err := c.ofBlob(r)
+	if err != nil {
+		return err
 	}
 	if err := c.blobs.put(digest, r.Body); err != nil {
 		if gone := r.Context().Err(); gone != nil {
@@ -318,9 +334,9 @@ func (c *Coordinator) putBlob(w http.ResponseWriter, r *http.Request) error {
 
 // getBlob answers GET, from a peer if need be, and HEAD, about what is here.
 func (c *Coordinator) getBlob(w http.ResponseWriter, r *http.Request) error {
-	digest := r.PathValue("digest")
-	if !digestPattern.MatchString(digest) {
-		return api.Errorf(api.CodeInvalid, "%q is not a hex SHA-256", digest)
+	digest, err := c.ofBlob(r)
+	if err != nil {
+		return err
 	}
 	if (r.Method == http.MethodHead || r.Header.Get(localHeader) != "") && !c.blobs.has(digest) {
 		return api.Errorf(api.CodeNotFound, "blob %s is not here", digest)

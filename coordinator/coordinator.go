@@ -75,7 +75,7 @@ func (c *Coordinator) Start(ctx context.Context) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if c.blobs, err = openBlobs(&c.options, c.peerAddresses); err != nil {
+	if c.blobs, err = openBlobs(&c.options, c.peerAddresses, func() string { return c.node.Cluster() }); err != nil {
 		return err
 	}
 	c.node, err = consensus.Open(consensus.Options{

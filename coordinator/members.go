@@ -33,7 +33,9 @@ func (c *Coordinator) cluster(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	status := api.ClusterStatus{From: own.ID, Leader: own.Leader, Term: own.Term, EntryVersion: c.node.EntryVersion(), Members: []api.MemberStatus{}}
+	status := api.ClusterStatus{
+		From: own.ID, Cluster: own.Cluster, Leader: own.Leader, Term: own.Term, EntryVersion: c.node.EntryVersion(), Members: []api.MemberStatus{},
+	}
 	reports := c.reports(r.Context(), own.Members)
 	furthest := uint64(0)
 	for _, report := range reports {

@@ -65,6 +65,9 @@ func printCluster(w io.Writer, s *api.ClusterStatus) error {
 	if s.Leader == "" {
 		leader = "no leader (as " + s.From + " sees it)"
 	}
+	if s.Cluster != "" {
+		leader = "cluster " + s.Cluster + ", " + leader
+	}
 	fmt.Fprintf(w, "%s, term %d, log entries of version %d\n", leader, s.Term, s.EntryVersion)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tADDRESS\tROLE\tAPPLIED\tBEHIND\tSTATE\tHEARD LEADER\tDISK FREE\tBUILD\tNOTE")

@@ -191,12 +191,21 @@ func sweepSnapshots(dir string) (newest uint64, err error) {
 
 // owner is whose the state directory is, empty if it does not say.
 func (n *Node) owner(o Options) (string, error) {
-	owner, err := n.vault.Get(keyNode)
-	switch {
-	case err == nil && string(owner) != o.ID:
+	owner, err := n.note(o, keyNode)
+	if err == nil && owner != nil && string(owner) != o.ID {
 		return "", fmt.Errorf("state directory %s belongs to coordinator %s, not to %s", o.Dir, owner, o.ID)
-	case err != nil && err.Error() != "not found":
-		return "", &DamageError{ID: o.ID, Path: logPath(o), Err: err}
 	}
-	return string(owner), nil
+	return string(owner), err
+}
+
+// note is what a state directory says under a key, nil if it says nothing.
+func (n *Node) note(o Options, key []byte) ([]byte, error) {
+	value, err := n.vault.Get(key)
+	switch {
+	case err == nil:
+		return value, nil
+	case err.Error() == "not found":
+		return nil, nil
+	}
+	return nil, &DamageError{ID: o.ID, Path: logPath(o), Err: err}
 }

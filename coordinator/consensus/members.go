@@ -143,9 +143,6 @@ func (n *Node) admit(ctx context.Context, id, address string) (voter bool, err e
 	n.correctAddress()
 	members := n.Members()
 	m, known := find(members, id)
-	if known && m.Voter && m.Address == address {
-		return true, nil
-	}
 	for _, other := range members {
 		if other.ID != id && other.Address == address {
 			return false, refused("%s is the address of coordinator %s", address, other.ID)
@@ -155,10 +152,15 @@ func (n *Node) admit(ctx context.Context, id, address string) (voter bool, err e
 	if err == nil {
 		err = n.acceptable(ctx, report, m, known, id, address)
 	}
+	if err == nil {
+		err = n.invite(ctx, id, address, report) // a member, too, whose disk was lost
+	}
 	if err != nil {
 		return false, asRefusal(ctx, err)
 	}
 	switch {
+	case known && m.Voter && m.Address == address:
+		return true, nil
 	case !known:
 		n.log.Info("a coordinator joins", "id", id, "address", address)
 		err = n.wait(ctx, n.raft.AddNonvoter(raft.ServerID(id), raft.ServerAddress(address), 0, 0))
@@ -191,7 +193,7 @@ func (n *Node) acceptable(ctx context.Context, r Report, m Member, known bool, i
 	case !known && r.Last > 0:
 		return refused("coordinator %s has a state of its own, of the cluster %s: start it on an empty state directory, with --join", id, describe(r.Members))
 	case known && m.Address != address:
-		if old, err := n.Ask(ctx, m.Address); err == nil && old.ID == id {
+		if old, err := n.Ask(ctx, m.Address); err == nil && old.ID == id && n.isOurs(old) {
 			return refused("coordinator %s is a member, and answers at %s", id, m.Address)
 		}
 		if _, same := find(r.Members, n.id); !same {
@@ -206,7 +208,7 @@ func (n *Node) awaitCatchUp(ctx context.Context, address string) (bool, error) {
 	const slowest = 250 * time.Millisecond
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, slowest) {
 		applied, committed := n.applyIndex(), n.raft.CommitIndex()
-		if r, err := n.Ask(ctx, address); err == nil && r.Applied >= applied && r.Last >= committed && !r.Learns {
+		if r, err := n.Ask(ctx, address); err == nil && n.isOurs(r) && r.Applied >= applied && r.Last >= committed && !r.Learns {
 			return true, nil
 		}
 		if !n.IsLeader() {
@@ -269,14 +271,14 @@ func (n *Node) mayLose(ctx context.Context, members []Member, gone Member, force
 	return nil
 }
 
-// AskAll has members report, at the same time. There is nil for those that do not.
+// AskAll has members report, at the same time. There is nil for those that do not, and where another cluster answers.
 func (n *Node) AskAll(ctx context.Context, members []Member) []*Report {
-	return n.askAll(ctx, members, false)
+	return n.ours(n.askAll(ctx, members, false))
 }
 
 // AskHashes is AskAll with the hashes of their states.
 func (n *Node) AskHashes(ctx context.Context, members []Member) []*Report {
-	return n.askAll(ctx, members, true)
+	return n.ours(n.askAll(ctx, members, true))
 }
 
 func (n *Node) askAll(ctx context.Context, members []Member, hashed bool) []*Report {
@@ -287,7 +289,7 @@ func (n *Node) askAll(ctx context.Context, members []Member, hashed bool) []*Rep
 			if m.ID == n.id {
 				own := n.Report(hashed)
 				reports[i] = &own
-			} else if r, err := n.ask(ctx, m.Address, hashed); err == nil && r.ID == m.ID {
+			} else if r, err := n.request(ctx, m.Address, hashed, nil); err == nil && r.ID == m.ID {
 				reports[i] = &r
 			}
 		})

@@ -39,6 +39,7 @@ type Node struct {
 	raft    *raft.Raft
 	bolt    *raftboltdb.BoltStore
 	vault   *vault
+	cluster *clusterID
 	stream  *stream      // nil without an address
 	novice  *novice      // nil if it was none when it was opened
 	closer  func() error // of the transport
@@ -64,10 +65,14 @@ type Node struct {
 	loops       sync.WaitGroup // propose and watch
 }
 
-// ServeHTTP takes over a connection from a peer.
+// ServeHTTP takes over a connection from a peer, or says how this node is.
 func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if n.stream == nil {
 		http.Error(w, "this coordinator has no peers", http.StatusNotFound)
+		return
+	}
+	if r.Header.Get("Accept") == reportType {
+		n.serveReport(w, r)
 		return
 	}
 	n.stream.ServeHTTP(w, r)

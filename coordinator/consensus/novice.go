@@ -25,6 +25,8 @@ type novice struct {
 	node  *Node
 	rpcs  chan raft.RPC
 	quiet atomic.Bool // does not vote
+
+	invitations chan invitation
 }
 
 // Consumer is what raft reads requests of peers from.
@@ -32,7 +34,7 @@ func (v *novice) Consumer() <-chan raft.RPC { return v.rpcs }
 
 var errNovice = errors.New("this coordinator does not vote: its state directory was empty, and it does not know yet what was decided")
 
-// relay hands requests on, all but those about votes.
+// relay hands requests on, all but those about votes, and follows invitations.
 func (v *novice) relay() {
 	for {
 		select {
@@ -45,6 +47,8 @@ func (v *novice) relay() {
 			case <-v.node.down:
 				rpc.Respond(nil, raft.ErrRaftShutdown)
 			}
+		case i := <-v.invitations:
+			i.done <- v.node.cluster.take(i.cluster)
 		case <-v.node.down:
 			return
 		}
@@ -82,11 +86,8 @@ func (v *novice) graduate() {
 // isNovice reads, or for an empty directory writes, whether it is one's.
 func (n *Node) isNovice(o Options, existing bool) (bool, error) {
 	if existing {
-		value, err := n.vault.Get(keyNovice)
-		if err != nil && err.Error() != "not found" {
-			return false, &DamageError{ID: o.ID, Path: logPath(o), Err: err}
-		}
-		return err == nil && slices.Equal(value, []byte{1}), nil
+		value, err := n.note(o, keyNovice)
+		return slices.Equal(value, []byte{1}), err
 	}
 	if !o.Join && len(o.Peers) < 2 {
 		return false, nil
@@ -105,12 +106,16 @@ func (v *novice) begin(o Options, config raft.Configuration) {
 	}
 	told := false
 	for v.quiet.Load() {
-		reports := v.node.AskAll(context.Background(), peers)
+		reports := v.node.askAll(context.Background(), peers, false) // it may not know yet which are of its cluster
 		answers, begun := 0, false
 		for _, r := range reports {
-			if r != nil {
-				answers++
-				begun = begun || r.Last > 1 || r.Term > 1
+			if r == nil {
+				continue
+			}
+			answers++
+			if r.Last > 1 || r.Term > 1 {
+				begun = true
+				v.follow(o, r)
 			}
 		}
 		switch {
@@ -118,7 +123,7 @@ func (v *novice) begin(o Options, config raft.Configuration) {
 			told = true
 			v.node.log.Warn("the state directory is empty, and the cluster is not: no vote until it has caught up; " +
 				"if it was removed, or never belonged to it, start it with --join")
-		case !begun && answers > len(peers)/2:
+		case !begun && answers > len(peers)/2 && v.node.cluster.take(clusterOfPeers(o.Peers)) == nil:
 			if v.node.wait(context.Background(), v.node.raft.BootstrapCluster(config)) == nil {
 				v.graduate()
 			}
@@ -130,5 +135,17 @@ func (v *novice) begin(o Options, config raft.Configuration) {
 		case <-v.node.failed:
 			return
 		}
+	}
+}
+
+// follow makes the node one of the cluster that has begun without it, or with it before its disk was lost, if that has it
+// for a member.
+func (v *novice) follow(o Options, r *Report) {
+	self, member := find(r.Members, o.ID)
+	if !member || self.Address != o.Address && self.Address != o.Peers[o.ID] || v.node.cluster.ID() != "" {
+		return
+	}
+	if err := v.node.cluster.take(named(r.Cluster)); err != nil {
+		v.node.log.Warn("cannot be of the cluster of a peer", "peer", r.ID, "error", err)
 	}
 }

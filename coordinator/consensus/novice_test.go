@@ -12,12 +12,14 @@ import (
 )
 
 // askVote asks a node for its vote in a term that has long passed: it says no, or that it does not vote.
-func askVote(t *testing.T, address string) error {
+func askVote(t *testing.T, cluster, address string) error {
 	t.Helper()
 	dial := func(ctx context.Context, address string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "tcp", address)
 	}
-	s := newStream("nowhere", oldestEntries, dial, nil)
+	caller := &clusterID{node: "x"}
+	caller.id.Store(&cluster)
+	s := newStream("nowhere", oldestEntries, caller, dial)
 	transport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: s, MaxPool: 1, Timeout: 5 * time.Second})
 	defer s.wait()
 	defer transport.CloseStreams()
@@ -49,10 +51,11 @@ func TestALostDiskDoesNotVote(t *testing.T) {
 	for id, l := range listeners {
 		start(id, l)
 	}
+	cluster := clusterOfPeers(peers)
 	propose(ctx, t, h.leader(ctx), "r1")
 	h.agree(ctx)
 	for id := range peers {
-		poll(ctx, t, id+" to vote", func() bool { return askVote(t, peers[id]) == nil })
+		poll(ctx, t, id+" to vote", func() bool { return askVote(t, cluster, peers[id]) == nil })
 	}
 	for id := range peers {
 		h.stop(id)
@@ -70,7 +73,8 @@ func TestALostDiskDoesNotVote(t *testing.T) {
 	again("c2")
 	again("c3")
 	for range 2 { // a restart does not change it
-		if err := askVote(t, peers["c2"]); err == nil || !strings.Contains(err.Error(), errNovice.Error()) {
+		poll(ctx, t, "c2 to know of which cluster it is", func() bool { return h.rooms["c2"].Cluster() == cluster })
+		if err := askVote(t, cluster, peers["c2"]); err == nil || !strings.Contains(err.Error(), errNovice.Error()) {
 			t.Errorf("a coordinator that has forgotten everything votes: %v", err)
 		}
 		h.stop("c2")
@@ -79,5 +83,5 @@ func TestALostDiskDoesNotVote(t *testing.T) {
 	again("c1")
 	propose(ctx, t, h.leader(ctx), "r2")
 	h.agree(ctx)
-	poll(ctx, t, "c2 to vote again", func() bool { return askVote(t, peers["c2"]) == nil })
+	poll(ctx, t, "c2 to vote again", func() bool { return askVote(t, cluster, peers["c2"]) == nil })
 }

@@ -60,6 +60,9 @@ func (n *Node) open(o Options) error {
 	if err != nil {
 		return fmt.Errorf("read state in %s: %w", o.Dir, err)
 	}
+	if err := n.loadCluster(o, existing); err != nil {
+		return err
+	}
 	learns, err := n.isNovice(o, existing)
 	if err != nil {
 		return err
@@ -98,8 +101,10 @@ func (n *Node) startRaft(config *raft.Config, snapshots raft.SnapshotStore, tran
 	var starting sync.WaitGroup
 	starting.Go(func() {
 		problem := recovered(func() (err error) {
-			n.raft, err = raft.NewRaft(config, (*fsm)(n), n.vault, n.vault, snapshots, transport)
-			return err
+			if n.raft, err = raft.NewRaft(config, (*fsm)(n), n.vault, n.vault, snapshots, transport); err != nil {
+				return err
+			}
+			return n.nameCluster()
 		})
 		if err = nil; problem != nil {
 			err = fmt.Errorf("start raft: %w", problem)
@@ -156,7 +161,7 @@ func (n *Node) transport(o Options, learns bool, logger *logger) raft.Transport 
 		n.closer = t.Close
 		return t
 	}
-	n.stream = newStream(o.Address, o.EntryVersion, o.Dial, n.Report)
+	n.stream = newStream(o.Address, o.EntryVersion, n.cluster, o.Dial)
 	t := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: n.stream, MaxPool: 3, Timeout: 10 * time.Second, Logger: logger,
 		// Not pipelined. Where a follower answers with a later term, raft's pipeline stops reading answers without closing
@@ -170,7 +175,7 @@ func (n *Node) transport(o Options, learns bool, logger *logger) raft.Transport 
 		return err
 	}
 	if learns {
-		n.novice = &novice{NetworkTransport: t, node: n, rpcs: make(chan raft.RPC)}
+		n.novice = &novice{NetworkTransport: t, node: n, rpcs: make(chan raft.RPC), invitations: make(chan invitation)}
 		n.novice.quiet.Store(true)
 		return n.novice
 	}

@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -12,7 +13,7 @@ import (
 
 // Recover makes the node of a state directory the only member of its cluster, when the others are gone for good and with
 // them every majority. Nothing runs meanwhile. abandoned must name the other voters: what they have decided without this
-// node is lost, and were they to come back, they would be another cluster.
+// node is lost, and were they to come back, they would be another cluster: this one has a new id from then on.
 func Recover(o Options, abandoned []string) (err error) {
 	o.ensureDefaults()
 	if _, err := os.Stat(logPath(o)); err != nil {
@@ -38,6 +39,11 @@ func Recover(o Options, abandoned []string) (err error) {
 	}
 	if err := o.mayAbandon(membersOf(before), abandoned); err != nil {
 		return err
+	}
+	// First: with the membership alone changed, a second attempt would find nothing to do. Those that are abandoned keep the
+	// old id, and are refused should they come back.
+	if err := n.vault.Set(keyCluster, []byte(rand.Text())); err != nil {
+		return fmt.Errorf("write to %s: %w", o.Dir, err)
 	}
 	alone := raft.Configuration{Servers: []raft.Server{{ID: raft.ServerID(o.ID), Address: address}}}
 	if err := raft.RecoverCluster(config, (*fsm)(n), n.vault, n.vault, snapshots, transport, alone); err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -17,6 +18,7 @@ import (
 // Report is how a node sees itself and the others.
 type Report struct {
 	ID      string `json:"id"`
+	Cluster string `json:"cluster,omitempty"` // empty if it is of none yet
 	Build   string `json:"build"`
 	Entries int    `json:"entries"` // newest version of log entries that it reads
 	Term    uint64 `json:"term"`
@@ -37,7 +39,7 @@ type Report struct {
 func (n *Node) Report(hashed bool) Report {
 	leader, _ := n.Leader()
 	r := Report{
-		ID: n.id, Build: n.build, Entries: n.reads, Term: n.Term(), Leader: leader, Last: n.raft.LastIndex(), Members: n.Members(),
+		ID: n.id, Cluster: n.cluster.ID(), Build: n.build, Entries: n.reads, Term: n.Term(), Leader: leader, Last: n.raft.LastIndex(), Members: n.Members(),
 	}
 	r.Learns = n.novice != nil && n.novice.quiet.Load()
 	if r.Applied = n.applyIndex(); hashed {
@@ -82,8 +84,14 @@ const (
 	hashTimeout = 10 * time.Second
 )
 
-func (s *stream) serveReport(w http.ResponseWriter, r *http.Request) {
-	data, err := json.Marshal(s.report(r.FormValue("hash") == "true"))
+func (n *Node) serveReport(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get(inviteHeader) != "" {
+		if err := n.accept(r.Context(), r.Header); err != nil {
+			http.Error(w, err.Error(), http.StatusConflict)
+			return
+		}
+	}
+	data, err := json.Marshal(n.Report(r.FormValue("hash") == "true"))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
@@ -94,10 +102,10 @@ func (s *stream) serveReport(w http.ResponseWriter, r *http.Request) {
 
 // Ask has the node at an address report. It goes the way of raft's connections, and so knows whether they would work.
 func (n *Node) Ask(ctx context.Context, address string) (Report, error) {
-	return n.ask(ctx, address, false)
+	return n.request(ctx, address, false, nil)
 }
 
-func (n *Node) ask(ctx context.Context, address string, hashed bool) (r Report, err error) {
+func (n *Node) request(ctx context.Context, address string, hashed bool, more http.Header) (r Report, err error) {
 	if address == n.address {
 		return n.Report(hashed), nil
 	}
@@ -113,7 +121,10 @@ func (n *Node) ask(ctx context.Context, address string, hashed bool) (r Report, 
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nAccept: %s\r\n\r\n", path, address, reportType); err != nil {
+	var head strings.Builder
+	fmt.Fprintf(&head, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nAccept: %s\r\n%s: %s\r\n", path, address, reportType, ClusterHeader, n.cluster.ID())
+	_ = more.Write(&head) // no error: it is memory
+	if _, err := io.WriteString(conn, head.String()+"\r\n"); err != nil {
 		return r, fmt.Errorf("ask coordinator %s: %w", address, err)
 	}
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -122,14 +133,16 @@ func (n *Node) ask(ctx context.Context, address string, hashed bool) (r Report, 
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return r, fmt.Errorf("coordinator %s answers %s: is it one of this cluster, and of this version?", address, response.Status)
+		return r, fmt.Errorf("ask coordinator %s: %w", address, misfit(response))
 	}
 	if err := json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&r); err != nil {
 		return r, fmt.Errorf("coordinator %s: %w", address, err)
 	}
-	n.stream.mu.Lock()
-	n.stream.versions[address] = max(r.Entries, oldestEntries)
-	n.stream.mu.Unlock()
+	if n.isOurs(r) {
+		n.stream.mu.Lock()
+		n.stream.versions[address] = max(r.Entries, oldestEntries)
+		n.stream.mu.Unlock()
+	}
 	return r, nil
 }
 

@@ -28,8 +28,8 @@ const (
 type stream struct {
 	address  string
 	version  int
+	cluster  *clusterID
 	dial     func(ctx context.Context, address string) (net.Conn, error)
-	report   func(hashed bool) Report
 	incoming chan net.Conn
 	closed   chan struct{}
 	once     sync.Once
@@ -42,22 +42,22 @@ type stream struct {
 
 var _ raft.StreamLayer = (*stream)(nil)
 
-func newStream(address string, version int, dial func(ctx context.Context, address string) (net.Conn, error), report func(hashed bool) Report) *stream {
+func newStream(address string, version int, cluster *clusterID, dial func(ctx context.Context, address string) (net.Conn, error)) *stream {
 	return &stream{
-		address: address, version: version, dial: dial, report: report, incoming: make(chan net.Conn), closed: make(chan struct{}),
+		address: address, version: version, cluster: cluster, dial: dial, incoming: make(chan net.Conn), closed: make(chan struct{}),
 		conns: map[*trackedConn]struct{}{}, versions: map[string]int{},
 	}
 }
 
-// ServeHTTP answers an upgrade and hands the connection to Accept, or says how this node is.
+// ServeHTTP answers an upgrade and hands the connection to Accept, if the caller is of the same cluster.
 func (s *stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Header.Get("Accept") == reportType {
-		s.serveReport(w, r)
-		return
-	}
 	if r.Header.Get("Upgrade") != protocol {
 		w.Header().Set("Upgrade", protocol)
 		http.Error(w, "this path is for coordinators", http.StatusUpgradeRequired)
+		return
+	}
+	if err := s.cluster.compare(clusterOf(r.Header)); err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
 		return
 	}
 	conn, buffered, err := http.NewResponseController(w).Hijack()
@@ -65,7 +65,7 @@ func (s *stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "cannot upgrade this connection: use HTTP/1.1", http.StatusHTTPVersionNotSupported)
 		return
 	}
-	fmt.Fprintf(buffered, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n%s: %d\r\n\r\n", protocol, versionHeader, s.version)
+	fmt.Fprintf(buffered, "HTTP/1.1 101 Switching Protocols\r\n%s\r\n", s.headers())
 	if err := errors.Join(buffered.Flush(), conn.SetDeadline(time.Time{})); err != nil {
 		conn.Close()
 		return
@@ -129,11 +129,16 @@ func (s *stream) loop() (net.Conn, error) {
 	}
 }
 
+// headers are those of an upgrade, and of the answer to one.
+func (s *stream) headers() string {
+	return fmt.Sprintf("Connection: Upgrade\r\nUpgrade: %s\r\n%s: %d\r\n%s: %s\r\n", protocol, versionHeader, s.version, ClusterHeader, s.cluster.ID())
+}
+
 func (s *stream) upgrade(conn net.Conn, host string, timeout time.Duration) (*bufio.Reader, error) {
 	if err := conn.SetDeadline(time.Now().Add(timeout)); err != nil {
 		return nil, err
 	}
-	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: %s\r\n%s: %d\r\n\r\n", Path, host, protocol, versionHeader, s.version); err != nil {
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\n%s\r\n", Path, host, s.headers()); err != nil {
 		return nil, err
 	}
 	reader := bufio.NewReader(conn)
@@ -141,9 +146,12 @@ func (s *stream) upgrade(conn net.Conn, host string, timeout time.Duration) (*bu
 	if err != nil {
 		return nil, err
 	}
-	response.Body.Close()
+	defer response.Body.Close()
 	if response.StatusCode != http.StatusSwitchingProtocols {
-		return nil, fmt.Errorf("answered %s: is it a coordinator of this cluster?", response.Status)
+		return nil, misfit(response)
+	}
+	if err := s.cluster.compare(clusterOf(response.Header)); err != nil {
+		return nil, err
 	}
 	version, err := strconv.Atoi(response.Header.Get(versionHeader))
 	if err != nil {

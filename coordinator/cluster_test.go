@@ -75,12 +75,15 @@ type cluster struct {
 	store Store
 	peers map[string]string
 	nodes map[string]*Coordinator
+	ports map[string]*net.TCPListener // of nodes that run
+	held  map[string]*heldPort        // of nodes that were killed
 	tune  func(*Options)
 	real  *storage.Store
 }
 
 func newCluster(t *testing.T, n int, tune func(*Options)) *cluster {
 	c := &cluster{t: t, dir: t.TempDir(), peers: map[string]string{}, nodes: map[string]*Coordinator{}, tune: tune, real: storage.New()}
+	c.ports, c.held = map[string]*net.TCPListener{}, map[string]*heldPort{}
 	c.store = c.real
 	listeners := map[string]net.Listener{}
 	for i := range n {
@@ -98,6 +101,11 @@ func newCluster(t *testing.T, n int, tune func(*Options)) *cluster {
 		for _, node := range c.nodes {
 			if err := node.Close(); err != nil {
 				t.Errorf("close: %v", err)
+			}
+		}
+		for _, h := range c.held {
+			if err := h.release().Close(); err != nil {
+				t.Errorf("close port: %v", err)
 			}
 		}
 		if err := c.real.Close(); err != nil {
@@ -123,25 +131,78 @@ func (c *cluster) start(id string, l net.Listener) {
 	if err := node.Start(context.Background()); err != nil {
 		c.t.Fatal(err)
 	}
-	c.nodes[id] = node
+	c.nodes[id], c.ports[id] = node, l.(*net.TCPListener)
 }
 
+// restart starts a node that was killed.
 func (c *cluster) restart(id string) {
 	c.t.Helper()
-	l, err := net.Listen("tcp", c.peers[id])
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.start(id, l)
+	h := c.held[id]
+	delete(c.held, id)
+	c.start(id, h.release())
 }
 
 // kill stops a node without a word to the others.
 func (c *cluster) kill(id string) {
 	c.t.Helper()
+	h := holdPort(c.t, c.ports[id])
+	c.held[id] = h
 	if err := c.nodes[id].close(false); err != nil {
 		c.t.Errorf("kill %s: %v", id, err)
 	}
+	h.cutting.Go(h.cut)
 	delete(c.nodes, id)
+}
+
+// heldPort is the port of a node that was killed. Until the end of the test, or the next start, it is nobody else's:
+// clients would be answered by another test's cluster. The listener stays, and who connects is cut off.
+type heldPort struct {
+	t        *testing.T
+	listener *net.TCPListener
+	cutting  sync.WaitGroup
+}
+
+// holdPort keeps the port of a listener that is about to be closed.
+func holdPort(t *testing.T, l *net.TCPListener) *heldPort {
+	t.Helper()
+	f, err := l.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied, err := net.FileListener(f)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return &heldPort{t: t, listener: copied.(*net.TCPListener)}
+}
+
+// cut ends connections like a dead process: with RST.
+func (h *heldPort) cut() {
+	for {
+		conn, err := h.listener.AcceptTCP()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
+		if err != nil {
+			h.t.Errorf("hold port: %v", err)
+			return
+		}
+		conn.SetLinger(0) // an error means that it has ended
+		conn.Close()
+	}
+}
+
+// release ends that, and returns the listener.
+func (h *heldPort) release() *net.TCPListener {
+	h.t.Helper()
+	if err := h.listener.SetDeadline(time.Now()); err != nil {
+		h.t.Error(err)
+	}
+	h.cutting.Wait()
+	if err := h.listener.SetDeadline(time.Time{}); err != nil {
+		h.t.Error(err)
+	}
+	return h.listener
 }
 
 // leader waits for a node that leads.

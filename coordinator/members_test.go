@@ -51,7 +51,7 @@ func TestGrowingAmidARun(t *testing.T) {
 	w := startWorker(c, "w1", 2, holding(1, hold)) // knows all three
 	eventually(t, "the second stage", func() bool { return len(w.attempts()) == 4 })
 	status, err := c.client().Cluster(ctx)
-	if err != nil || status.Leader != "c1" || len(status.Members) != 3 {
+	if err != nil || status.Leader != "c1" || len(status.Members) != 3 || status.Cluster == "" || status.Cluster != c.nodes["c3"].node.Cluster() {
 		t.Fatalf("cluster: %+v, %v", status, err)
 	}
 	for _, m := range status.Members {
@@ -115,6 +115,27 @@ func TestMembersAreChecked(t *testing.T) {
 	}
 	if err := cl.RemoveMember(ctx, "c1", true); !isCode(err, api.CodeConflict) {
 		t.Errorf("remove the only one: %v", err)
+	}
+}
+
+// A coordinator that is at the address of somebody's dead peer keeps no plans for that one's cluster.
+func TestBlobsStayInTheCluster(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	a, b := newCluster(t, 1, nil).nodes["c1"], newCluster(t, 1, nil).nodes["c1"]
+	data := []byte("plugin")
+	digest := plan.Digest(data)
+	if err := a.blobs.put(digest, bytes.NewReader(data)); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.blobs.copy(ctx, a.address, digest); err != nil {
+		t.Errorf("copied within the cluster: %v", err)
+	}
+	if err := a.blobs.copy(ctx, b.address, digest); err == nil || b.blobs.has(digest) {
+		t.Errorf("copied to another cluster: %v", err)
+	}
+	if err := b.blobs.fetch(ctx, a.address, digest); err == nil || b.blobs.has(digest) {
+		t.Errorf("fetched from another cluster: %v", err)
 	}
 }
 

@@ -191,7 +191,8 @@ func newClusterRecoverCommand() *cobra.Command {
 		Use:   "recover",
 		Short: "Make a coordinator the only one, if the others are gone for good",
 		Long: "Make a coordinator that is stopped the only member of its cluster, because so many of the others are gone for good that\n" +
-			"nothing can be decided any more. What they have decided without it is lost. Start it afterwards, and add new ones.",
+			"nothing can be decided any more. What they have decided without it is lost. Its cluster has a new id then, so it refuses\n" +
+			"them if they come back. Start it afterwards, and add new ones.",
 		Example: "  quern cluster recover --id c1 --state /var/lib/quern/c1 --abandon c2,c3",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

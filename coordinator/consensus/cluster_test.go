@@ -39,20 +39,14 @@ func wantRefused(t *testing.T, from *Node, address, why string) {
 }
 
 // stray is a cluster that has lost its c3, and goes on replicating to the address where that was.
-func stray(ctx context.Context, t *testing.T) (leader *Node, address string) {
-	h := grown(ctx, t, nil)
+func stray(ctx context.Context, t *testing.T) (h *house, address string) {
+	h = grown(ctx, t, nil)
 	address = h.rooms["c3"].address
-	if h.rooms["c3"].IsLeader() {
-		if err := h.rooms["c3"].Transfer(ctx, "c1"); err != nil {
-			t.Fatal(err)
-		}
-	}
 	h.stop("c3")
-	leader = h.leader(ctx)
 	for range 20 { // the longer log of the two
-		propose(ctx, t, leader, "stray")
+		h.propose(ctx, "stray")
 	}
-	return leader, address
+	return h, address
 }
 
 func (h *house) hashes(ctx context.Context) map[string]string {
@@ -69,14 +63,15 @@ func (h *house) hashes(ctx context.Context) map[string]string {
 func TestALeaderOfAnotherClusterIsRefused(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
-	enemy, address := stray(ctx, t)
+	strangers, address := stray(ctx, t)
+	enemy := strangers.leader(ctx)
 	h := newHouse(t, nil)
 	l := listenAt(t, address)
 	o := h.options("c3", l)
 	o.Join = true
 	c3 := h.serve(o, l)
 	wantRefused(t, enemy, address, "coordinator c3 is of no cluster yet")
-	propose(ctx, t, enemy, "more")
+	strangers.propose(ctx, "more")
 	if r := c3.Report(false); r.Last != 0 || r.Cluster != "" || c3.Term() != 0 {
 		t.Errorf("a node that waits to be added has heard a stranger: %+v", r)
 	}
@@ -84,7 +79,7 @@ func TestALeaderOfAnotherClusterIsRefused(t *testing.T) {
 	h.begin("c2", true)
 	h.add(ctx, "c2")
 	h.add(ctx, "c3")
-	propose(ctx, t, h.leader(ctx), "ours")
+	h.propose(ctx, "ours")
 	before := h.hashes(ctx)
 	wantRefused(t, enemy, address, "is of cluster "+c3.Cluster()+", not of "+enemy.Cluster())
 	wantRefused(t, h.leader(ctx), enemy.address, "is of cluster "+enemy.Cluster())
@@ -93,7 +88,7 @@ func TestALeaderOfAnotherClusterIsRefused(t *testing.T) {
 			t.Errorf("%s is taken for its own by another cluster", r.ID)
 		}
 	}
-	propose(ctx, t, enemy, "and more")
+	strangers.propose(ctx, "and more")
 	if after := h.hashes(ctx); after["c3"] != before["c3"] || h.rooms["c3"].Failure() != nil {
 		t.Error("a member has heard a stranger")
 	}
@@ -116,7 +111,8 @@ func TestALeaderOfAnotherClusterIsRefused(t *testing.T) {
 func TestAWipedPeerFindsItsCluster(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
-	enemy, address := stray(ctx, t)
+	strangers, address := stray(ctx, t)
+	enemy := strangers.leader(ctx)
 	h := newHouse(t, nil)
 	listeners := map[string]net.Listener{"c1": listen(t), "c2": listen(t), "c3": listenAt(t, address)}
 	peers := map[string]string{}
@@ -131,7 +127,7 @@ func TestAWipedPeerFindsItsCluster(t *testing.T) {
 	for id, l := range listeners {
 		start(id, l)
 	}
-	propose(ctx, t, h.leader(ctx), "ours")
+	h.propose(ctx, "ours")
 	h.agree(ctx)
 	cluster := clusterOfPeers(peers)
 	for _, id := range []string{"c1", "c2", "c3"} {
@@ -219,7 +215,7 @@ func TestTheAbandonedAreRefused(t *testing.T) {
 	abandoned := h.leader(ctx)
 	wantRefused(t, abandoned, address, "is of cluster "+alone.Cluster())
 	for range 20 {
-		propose(ctx, t, abandoned, "abandoned")
+		h.propose(ctx, "abandoned")
 	}
 	wantRefused(t, abandoned, address, "is of cluster "+alone.Cluster())
 	if hash(t, alone) != want || alone.Term() != term || alone.Failure() != nil {
@@ -313,14 +309,8 @@ func TestUpgradingToClusterIDs(t *testing.T) {
 	}
 	for _, id := range []string{"c2", "c3"} {
 		for lead := range addresses { // whoever leads, all hear
-			if h.rooms[lead].IsLeader() {
-				continue
-			}
-			if err := h.leader(ctx).Transfer(ctx, lead); err != nil {
-				t.Fatal(err)
-			}
-			poll(ctx, t, lead+" to lead", h.rooms[lead].IsLeader)
-			propose(ctx, t, h.leader(ctx), "led by "+lead)
+			h.transfer(ctx, lead)
+			h.propose(ctx, "led by "+lead)
 			h.agree(ctx)
 		}
 		h.stop(id)

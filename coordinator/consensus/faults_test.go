@@ -112,7 +112,7 @@ func TestFailedSyncStopsTheNode(t *testing.T) {
 				t.Errorf("%d writes were tried after the first had failed", n-1)
 			}
 			h.stop(victim.id)
-			propose(ctx, t, h.leader(ctx), "r2")
+			h.propose(ctx, "r2")
 			h.agree(ctx)
 		})
 	}
@@ -141,7 +141,7 @@ func TestHangingDiskChangesTheLeader(t *testing.T) {
 	if took := time.Since(begun); took > 15*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	propose(ctx, t, h.leader(ctx), "r2")
+	h.propose(ctx, "r2")
 	disks[old.id].set(nil)
 	close(release)
 	h.agree(ctx)
@@ -161,7 +161,7 @@ func TestFullDiskIsOutlived(t *testing.T) {
 		t.Error("a leader without space says that something is recorded")
 	}
 	poll(ctx, t, "another leader", func() bool { return h.leader(ctx) != old })
-	propose(ctx, t, h.leader(ctx), "r2")
+	h.propose(ctx, "r2")
 	disks[old.id].set(nil)
 	h.agree(ctx)
 	if err := old.Failure(); err != nil {

@@ -113,18 +113,44 @@ func poll(ctx context.Context, t *testing.T, what string, done func() bool) {
 
 func atOnce(context.Context, Member) error { return nil }
 
-func (h *house) add(ctx context.Context, id string) {
+// led has the leader do something, and the next one if it no longer leads: the machine may be busy.
+func (h *house) led(ctx context.Context, what string, do func(*Node) error) {
 	h.t.Helper()
 	for {
-		voter, err := h.leader(ctx).AddMember(ctx, id, h.rooms[id].address, atOnce)
+		err := do(h.leader(ctx))
 		switch {
-		case err == nil && voter:
+		case err == nil:
 			return
-		case errors.Is(err, ErrNotLeader), errors.Is(err, ErrUnknownOutcome): // a busy machine
-		default:
-			h.t.Fatalf("add %s: %v, %v", id, voter, err)
+		case !errors.Is(err, ErrNotLeader) && !errors.Is(err, ErrUnknownOutcome):
+			h.t.Fatalf("%s: %v", what, err)
 		}
 	}
+}
+
+func (h *house) add(ctx context.Context, id string) {
+	h.t.Helper()
+	h.led(ctx, "add "+id, func(leader *Node) error {
+		voter, err := leader.AddMember(ctx, id, h.rooms[id].address, atOnce)
+		if err == nil && !voter {
+			err = errors.New("it has no vote")
+		}
+		return err
+	})
+}
+
+func (h *house) propose(ctx context.Context, id string) {
+	h.t.Helper()
+	h.led(ctx, "propose "+id, func(leader *Node) error {
+		_, err := leader.Propose(ctx, submission(id))
+		return err
+	})
+}
+
+// transfer makes a node the leader, if it is not.
+func (h *house) transfer(ctx context.Context, id string) {
+	h.t.Helper()
+	h.led(ctx, "transfer to "+id, func(leader *Node) error { return leader.Transfer(ctx, id) })
+	poll(ctx, h.t, id+" to lead", h.rooms[id].IsLeader)
 }
 
 // grown is a house of three that began with one.
@@ -191,7 +217,7 @@ func TestOneGrowsToThree(t *testing.T) {
 	}
 	// Three can do without one, whichever.
 	h.stop("c1")
-	propose(ctx, t, h.leader(ctx), "after")
+	h.propose(ctx, "after")
 	h.agree(ctx)
 }
 
@@ -200,7 +226,7 @@ func TestMembershipOutlivesARestart(t *testing.T) {
 	h := grown(ctx, t, nil)
 	address := h.rooms["c2"].address
 	h.stop("c2")
-	propose(ctx, t, h.leader(ctx), "meanwhile")
+	h.propose(ctx, "meanwhile")
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
@@ -223,7 +249,7 @@ func TestAMemberMoves(t *testing.T) {
 	l := listen(t)
 	h.serve(h.options(id, l), l)
 	h.add(ctx, id)
-	propose(ctx, t, h.leader(ctx), "moved")
+	h.propose(ctx, "moved")
 	h.agree(ctx)
 }
 
@@ -344,17 +370,12 @@ func TestTheLeaderGoes(t *testing.T) {
 	if next == old {
 		t.Fatal("it leads still")
 	}
-	if err := next.RemoveMember(ctx, old.id, false); err != nil {
-		t.Fatal(err)
-	}
+	h.led(ctx, "remove the old one", func(leader *Node) error { return leader.RemoveMember(ctx, old.id, false) })
 	<-old.Failed()
-	propose(ctx, t, next, "without it")
-	for id, n := range h.rooms {
-		if id != old.id && n.Node != next {
-			if err := next.Transfer(ctx, id); err != nil {
-				t.Fatal(err)
-			}
-			poll(ctx, t, id+" to lead", n.IsLeader)
+	h.propose(ctx, "without it")
+	for id := range h.rooms {
+		if id != old.id {
+			h.transfer(ctx, id)
 		}
 	}
 }

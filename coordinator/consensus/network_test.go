@@ -133,11 +133,11 @@ func TestTwoVersions(t *testing.T) {
 	if leader := h.leader(ctx); leader.EntryVersion() != 1 {
 		t.Errorf("entries of version %d are written, and c3 reads version 1", leader.EntryVersion())
 	}
-	propose(ctx, t, h.leader(ctx), "r1")
+	h.propose(ctx, "r1")
 	h.agree(ctx)
 	again("c3", 2)
 	poll(ctx, t, "entries of the new version", func() bool { return h.leader(ctx).EntryVersion() == 2 })
-	propose(ctx, t, h.leader(ctx), "r2")
+	h.propose(ctx, "r2")
 	h.agree(ctx)
 	again("c2", 1)
 	select {
@@ -148,5 +148,5 @@ func TestTwoVersions(t *testing.T) {
 	if err := h.rooms["c2"].Failure(); !strings.Contains(err.Error(), "upgrade this coordinator") {
 		t.Errorf("an old build stops: %v", err)
 	}
-	propose(ctx, t, h.leader(ctx), "r3")
+	h.propose(ctx, "r3")
 }

@@ -52,7 +52,7 @@ func TestALostDiskDoesNotVote(t *testing.T) {
 		start(id, l)
 	}
 	cluster := clusterOfPeers(peers)
-	propose(ctx, t, h.leader(ctx), "r1")
+	h.propose(ctx, "r1")
 	h.agree(ctx)
 	for id := range peers {
 		poll(ctx, t, id+" to vote", func() bool { return askVote(t, cluster, peers[id]) == nil })
@@ -81,7 +81,7 @@ func TestALostDiskDoesNotVote(t *testing.T) {
 		again("c2")
 	}
 	again("c1")
-	propose(ctx, t, h.leader(ctx), "r2")
+	h.propose(ctx, "r2")
 	h.agree(ctx)
 	poll(ctx, t, "c2 to vote again", func() bool { return askVote(t, cluster, peers["c2"]) == nil })
 }

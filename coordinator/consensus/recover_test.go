@@ -10,7 +10,7 @@ func TestTheLastOneOfThreeRecovers(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
 	h := grown(ctx, t, nil)
-	propose(ctx, t, h.leader(ctx), "r1")
+	h.propose(ctx, "r1")
 	h.agree(ctx)
 	c1 := h.rooms["c1"]
 	want := hash(t, c1.Node)
@@ -40,6 +40,6 @@ func TestTheLastOneOfThreeRecovers(t *testing.T) {
 	}
 	h.begin("c4", true)
 	h.add(ctx, "c4")
-	propose(ctx, t, h.leader(ctx), "r2")
+	h.propose(ctx, "r2")
 	h.agree(ctx)
 }

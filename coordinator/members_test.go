@@ -50,8 +50,11 @@ func TestGrowingAmidARun(t *testing.T) {
 	hold := make(chan struct{})
 	w := startWorker(c, "w1", 2, holding(1, hold)) // knows all three
 	eventually(t, "the second stage", func() bool { return len(w.attempts()) == 4 })
+	if _, err := c.client().Transfer(ctx, "c1"); err != nil { // on a busy machine, another may lead by now
+		t.Fatal(err)
+	}
 	status, err := c.client().Cluster(ctx)
-	if err != nil || status.Leader != "c1" || len(status.Members) != 3 || status.Cluster == "" || status.Cluster != c.nodes["c3"].node.Cluster() {
+	if err != nil || status.Leader == "" || len(status.Members) != 3 || status.Cluster == "" || status.Cluster != c.nodes["c3"].node.Cluster() {
 		t.Fatalf("cluster: %+v, %v", status, err)
 	}
 	for _, m := range status.Members {

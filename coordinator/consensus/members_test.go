@@ -113,18 +113,27 @@ func poll(ctx context.Context, t *testing.T, what string, done func() bool) {
 
 func atOnce(context.Context, Member) error { return nil }
 
-// led has the leader do something, and the next one if it no longer leads: the machine may be busy.
-func (h *house) led(ctx context.Context, what string, do func(*Node) error) {
+// answer is what the leader says, or the next one if it no longer leads: the machine may be busy.
+func (h *house) answer(ctx context.Context, do func(*Node) error) error {
 	h.t.Helper()
 	for {
-		err := do(h.leader(ctx))
-		switch {
-		case err == nil:
-			return
-		case !errors.Is(err, ErrNotLeader) && !errors.Is(err, ErrUnknownOutcome):
-			h.t.Fatalf("%s: %v", what, err)
+		if err := do(h.leader(ctx)); !errors.Is(err, ErrNotLeader) && !errors.Is(err, ErrUnknownOutcome) {
+			return err
 		}
 	}
+}
+
+// led has the leader do something.
+func (h *house) led(ctx context.Context, what string, do func(*Node) error) {
+	h.t.Helper()
+	if err := h.answer(ctx, do); err != nil {
+		h.t.Fatalf("%s: %v", what, err)
+	}
+}
+
+func (h *house) remove(ctx context.Context, id string) error {
+	h.t.Helper()
+	return h.answer(ctx, func(leader *Node) error { return leader.RemoveMember(ctx, id, false) })
 }
 
 func (h *house) add(ctx context.Context, id string) {
@@ -287,9 +296,8 @@ func TestMistakenChangesAreRefused(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
 	h := grown(ctx, t, nil)
-	other := h.begin("other", false)
+	other := newHouse(t, nil).begin("other", false)
 	lead(ctx, t, other)
-	leader := h.rooms["c1"].Node
 	for _, c := range []struct{ id, address, why string }{
 		{"c4", h.rooms["c2"].address, "is the address of coordinator c2"},
 		{"c4", other.address, "is other, not c4"},
@@ -297,25 +305,27 @@ func TestMistakenChangesAreRefused(t *testing.T) {
 		{"c4", "127.0.0.1:1", "refused"},
 		{"c2", other.address, "is other, not c2"},
 	} {
-		_, err := leader.AddMember(ctx, c.id, c.address, atOnce)
-		wantRefusal(t, err, c.why)
+		wantRefusal(t, h.answer(ctx, func(leader *Node) error {
+			_, err := leader.AddMember(ctx, c.id, c.address, atOnce)
+			return err
+		}), c.why)
 	}
-	if err := leader.RemoveMember(ctx, "c9", false); err != nil {
+	if err := h.remove(ctx, "c9"); err != nil {
 		t.Errorf("remove nobody: %v", err)
 	}
 	wantRefusal(t, other.RemoveMember(ctx, "other", true), "only coordinator")
 	wantRefusal(t, other.Transfer(ctx, ""), "only one")
-	wantRefusal(t, leader.Transfer(ctx, "c9"), "no vote")
+	wantRefusal(t, h.answer(ctx, func(leader *Node) error { return leader.Transfer(ctx, "c9") }), "no vote")
 	// With one of three gone, the two that are left need each other.
 	h.stop("c3")
-	wantRefusal(t, leader.RemoveMember(ctx, "c2", false), "c3 does not")
-	if err := leader.RemoveMember(ctx, "c3", false); err != nil {
+	wantRefusal(t, h.remove(ctx, "c2"), "c3 does not")
+	if err := h.remove(ctx, "c3"); err != nil {
 		t.Errorf("remove the dead one: %v", err)
 	}
-	if err := leader.RemoveMember(ctx, "c2", false); err != nil {
+	if err := h.remove(ctx, "c2"); err != nil {
 		t.Errorf("go back to one: %v", err)
 	}
-	propose(ctx, t, leader, "alone again")
+	propose(ctx, t, h.rooms["c1"].Node, "alone again")
 }
 
 func (h *house) wantRemoved(ctx context.Context, id string) {
@@ -370,7 +380,9 @@ func TestTheLeaderGoes(t *testing.T) {
 	if next == old {
 		t.Fatal("it leads still")
 	}
-	h.led(ctx, "remove the old one", func(leader *Node) error { return leader.RemoveMember(ctx, old.id, false) })
+	if err := h.remove(ctx, old.id); err != nil {
+		t.Fatal(err)
+	}
 	<-old.Failed()
 	h.propose(ctx, "without it")
 	for id := range h.rooms {

@@ -104,13 +104,13 @@ func (v *novice) begin(o Options, config raft.Configuration) {
 	for id, address := range o.Peers {
 		peers = append(peers, Member{ID: id, Address: address})
 	}
-	told := false
+	told, cluster := false, clusterOfPeers(o.Peers)
 	for v.quiet.Load() {
 		reports := v.node.askAll(context.Background(), peers, false) // it may not know yet which are of its cluster
 		answers, begun := 0, false
 		for _, r := range reports {
-			if r == nil {
-				continue
+			if r == nil || r.Last == 0 && r.Cluster != "" && r.Cluster != cluster {
+				continue // nobody, or one that waits to be added to another cluster
 			}
 			answers++
 			if r.Last > 1 || r.Term > 1 {
@@ -123,7 +123,7 @@ func (v *novice) begin(o Options, config raft.Configuration) {
 			told = true
 			v.node.log.Warn("the state directory is empty, and the cluster is not: no vote until it has caught up; " +
 				"if it was removed, or never belonged to it, start it with --join")
-		case !begun && answers > len(peers)/2 && v.node.cluster.take(clusterOfPeers(o.Peers)) == nil:
+		case !begun && answers > len(peers)/2 && v.node.cluster.take(cluster) == nil:
 			if v.node.wait(context.Background(), v.node.raft.BootstrapCluster(config)) == nil {
 				v.graduate()
 			}

@@ -39,7 +39,8 @@ type Report struct {
 func (n *Node) Report(hashed bool) Report {
 	leader, _ := n.Leader()
 	r := Report{
-		ID: n.id, Cluster: n.cluster.ID(), Build: n.build, Entries: n.reads, Term: n.Term(), Leader: leader, Last: n.raft.LastIndex(), Members: n.Members(),
+		ID: n.id, Cluster: n.cluster.ID(), Build: n.build, Entries: n.reads,
+		Term: n.Term(), Leader: leader, Last: n.raft.LastIndex(), Members: n.Members(),
 	}
 	r.Learns = n.novice != nil && n.novice.quiet.Load()
 	if r.Applied = n.applyIndex(); hashed {

@@ -6,9 +6,9 @@
 //
 // # Goroutines
 //
-// The server's handlers; one loop that follows leadership; and for each time of leading a term with three loops:
-// dispatch (ready tasks to waiting workers), expire (workers that have fallen silent) and finish (commit, publish,
-// clean up; one goroutine per run that needs it). Nothing polls: the loops wait for the next applied log entry.
+// The server's handlers; one loop that follows leadership; and for each time of leading a term with its loops:
+// dispatch (ready tasks to waiting workers), expire (workers that have fallen silent), deaf (somebody else hears the
+// workers), retain (old runs) and finish (commit, publish, clean up; one goroutine per run that needs it). Nothing polls: the loops wait for the next applied log entry.
 //
 // # Shutdown
 //

@@ -53,11 +53,11 @@ func (c *Coordinator) routes() []secure.Route {
 		{Pattern: "POST /v1/cluster/transfer", For: users, Handler: c.leaderOnly(c.transfer)},
 		{Pattern: "GET /v1/workers", For: users, Handler: c.leaderOnly(c.workers)},
 
-		{Pattern: "POST /v1/workers/register", For: workers, Handler: c.leaderOnly(c.register)},
-		{Pattern: "POST /v1/workers/leave", For: workers, Handler: c.leaderOnly(c.leave)},
-		{Pattern: "POST /v1/workers/lease", For: workers, Handler: c.leaderOnly(c.lease)},
-		{Pattern: "POST /v1/workers/report", For: workers, Body: maxBody, Handler: c.leaderOnly(c.report)},
-		{Pattern: "POST /v1/workers/heartbeat", For: workers, Body: maxBody, Handler: c.leaderOnly(c.heartbeat)},
+		{Pattern: "POST /v1/workers/register", For: workers, Handler: c.forWorkers(c.register)},
+		{Pattern: "POST /v1/workers/leave", For: workers, Handler: c.forWorkers(c.leave)},
+		{Pattern: "POST /v1/workers/lease", For: workers, Handler: c.forWorkers(c.lease)},
+		{Pattern: "POST /v1/workers/report", For: workers, Body: maxBody, Handler: c.forWorkers(c.report)},
+		{Pattern: "POST /v1/workers/heartbeat", For: workers, Body: maxBody, Handler: c.forWorkers(c.heartbeat)},
 
 		// Raft's connections are raft's, and not counted: they live as long as it does, and shutting down needs them.
 		{Pattern: "GET " + consensus.Path, For: secure.Coordinators, Handler: http.HandlerFunc(c.serveRaft)},
@@ -97,6 +97,17 @@ func (c *Coordinator) leaderOnly(f func(http.ResponseWriter, *http.Request, *ter
 			return consensus.ErrNotLeader
 		}
 		return f(w, r, t)
+	})
+}
+
+// forWorkers is leaderOnly, and remembers when workers have come here in vain.
+func (c *Coordinator) forWorkers(f func(http.ResponseWriter, *http.Request, *term) error) http.Handler {
+	asked := c.leaderOnly(f)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c.term.Load() == nil {
+			c.node.SoughtByWorker()
+		}
+		asked.ServeHTTP(w, r)
 	})
 }
 

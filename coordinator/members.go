@@ -216,20 +216,6 @@ func (c *Coordinator) tend(ctx context.Context) {
 	}
 }
 
-func (c *Coordinator) yieldForSpace(ctx context.Context) {
-	for _, r := range c.node.AskAll(ctx, c.node.Members()) {
-		if r == nil || r.ID == c.options.ID || r.DiskLow {
-			continue
-		}
-		if err := c.node.Transfer(ctx, r.ID); err != nil {
-			c.log.Info("could not hand leadership over for want of disk space", "to", r.ID, "error", err)
-			continue
-		}
-		c.log.Warn("handed leadership over for want of disk space", "to", r.ID)
-		return
-	}
-}
-
 // Failed is closed when this coordinator cannot go on, or is not to: see [Coordinator.Failure].
 func (c *Coordinator) Failed() <-chan struct{} { return c.node.Failed() }
 

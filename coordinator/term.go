@@ -24,6 +24,7 @@ type term struct {
 
 	mu      sync.Mutex  // taken after the machine's lock, where both are
 	book    *lease.Book // guarded by mu
+	spoken  time.Time   // when a worker last spoke, or could not be heard for this process's own fault; guarded by mu
 	waiters waiters     // guarded by mu
 }
 
@@ -61,6 +62,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 		epoch: c.node.Term(), clock: c.options.Clock, wake: make(chan struct{}, 1), over: make(chan struct{}),
 		book: lease.NewBook(c.options.Lease, max(2*c.options.Heartbeat, 2*time.Second)), waiters: newWaiters(),
 	}
+	t.spoken = t.clock.Now()
 	// Every worker begins with a fresh lease: nobody could hear it while there was no leader.
 	c.node.Read(func(m *state.Machine) {
 		for _, w := range m.Workers() {
@@ -78,6 +80,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 	loops.Go(func() { c.expireLoop(ctx, t) })
 	loops.Go(func() { c.finishLoop(ctx) })
 	loops.Go(func() { c.retainLoop(ctx) })
+	loops.Go(func() { c.deafLoop(ctx, t) })
 	loops.Wait()
 }
 
@@ -95,7 +98,15 @@ func (c *Coordinator) sleep(ctx context.Context, try int) bool {
 func (t *term) heard(worker string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.book.Heard(worker, t.clock.Now())
+	t.spoken = t.clock.Now()
+	t.book.Heard(worker, t.spoken)
+}
+
+// quiet is how long no worker has spoken.
+func (t *term) quiet() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.clock.Now().Sub(t.spoken)
 }
 
 // forget drops what is known of a worker that was given up.
@@ -123,7 +134,8 @@ func (t *term) silence(worker string) time.Duration {
 func (t *term) renewAll() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.book.RenewAll(t.clock.Now())
+	t.spoken = t.clock.Now()
+	t.book.RenewAll(t.spoken)
 }
 
 // expireLoop gives up workers that have fallen silent.

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
@@ -44,6 +46,7 @@ type Node struct {
 	novice  *novice      // nil if it was none when it was opened
 	closer  func() error // of the transport
 	log     *slog.Logger
+	sought  atomic.Pointer[time.Time] // see Report; nil: never
 
 	mu       sync.RWMutex
 	machine  *state.Machine

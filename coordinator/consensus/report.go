@@ -28,6 +28,7 @@ type Report struct {
 	Last    uint64 `json:"last"`              // log index of its newest entry; 0: it has none
 	Contact int64  `json:"contact,omitempty"` // since the leader's last word, in ns
 	Learns  bool   `json:"learns,omitempty"`  // it does not vote yet: see novice
+	Sought  int64  `json:"sought,omitempty"`  // since a worker last asked here for the leader, in ns; 0: none has
 	// Members are those that it knows, itself included, unless it was removed or has not been made one.
 	Members  []Member `json:"members"`
 	DiskFree uint64   `json:"disk_free"` // bytes of the state directory's file system
@@ -49,11 +50,20 @@ func (n *Node) Report(hashed bool) Report {
 	if last := n.raft.LastContact(); !last.IsZero() && !n.IsLeader() {
 		r.Contact = int64(time.Since(last))
 	}
+	if at := n.sought.Load(); at != nil {
+		r.Sought = int64(time.Since(*at))
+	}
 	r.DiskFree, r.DiskLow, _ = space(n.dir)
 	if trouble := n.vault.trouble.Load(); trouble != nil {
 		r.Trouble = *trouble
 	}
 	return r
+}
+
+// SoughtByWorker notes that a worker has asked this node, which does not lead, for what a leader does.
+func (n *Node) SoughtByWorker() {
+	now := time.Now()
+	n.sought.Store(&now)
 }
 
 func (n *Node) applyIndex() (index uint64) {

@@ -4,12 +4,14 @@
 //
 // With the tag, the environment variable QUERN_FAILPOINTS says what happens:
 //
-//	name=action;name=N*action
+//	name=action;name=N*action;name@WHO=action
 //
-// The action is taken at the first hit, at the N-th, or at every hit if N is 0. It is one of
+// The action is taken at the first hit, at the N-th, or at every hit if N is 0. With WHO, only hits count whose doer's name has
+// WHO in it, such as the attempts of one task: see [HitBy]. The action is one of
 //
 //	kill        the process ends with SIGKILL
 //	pause:2s    the hit returns after so long
+//	until:FILE  the hit returns once there is such a file, so that several processes can go on at once
 //	error:text  the hit returns an error, for the places that can take one
 //
 // QUERN_FAILPOINTS=@FILE reads the same from a file, again at each hit, so that a process can be armed while it runs; a

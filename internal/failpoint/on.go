@@ -18,8 +18,11 @@ const Enabled = true
 var armed = newArmament(os.Getenv("QUERN_FAILPOINTS"))
 
 // Hit takes the action of a failpoint, if it has one and this is the hit that it waits for.
-func Hit(name string) error {
-	a, ok := armed.hit(name)
+func Hit(name string) error { return HitBy(name, nil) }
+
+// HitBy is Hit with the name of who comes here.
+func HitBy(name string, who fmt.Stringer) error {
+	a, ok := armed.hit(name, who)
 	if !ok {
 		return nil
 	}
@@ -38,7 +41,8 @@ type armament struct {
 
 type point struct {
 	action action
-	at     int // which hit; 0 for every one
+	who    string // in the names of those whose hits count; "" for all
+	at     int    // which hit; 0 for every one
 	hits   int
 }
 
@@ -69,7 +73,7 @@ func (p *armament) arm(text string) {
 	p.text, p.points = text, points
 }
 
-func (p *armament) hit(name string) (action, bool) {
+func (p *armament) hit(name string, who fmt.Stringer) (action, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.file != "" {
@@ -79,7 +83,7 @@ func (p *armament) hit(name string) (action, bool) {
 		}
 	}
 	point := p.points[name]
-	if point == nil {
+	if point == nil || point.who != "" && (who == nil || !strings.Contains(who.String(), point.who)) {
 		return action{}, false
 	}
 	point.hits++
@@ -93,6 +97,13 @@ func (a action) take(name string) error {
 		select {} // the signal ends the process in a moment
 	case "pause":
 		time.Sleep(a.pause)
+	case "until":
+		for {
+			if _, err := os.Stat(a.text); err == nil {
+				return nil
+			}
+			time.Sleep(time.Millisecond)
+		}
 	case "error":
 		if a.text == "" {
 			return fmt.Errorf("failpoint %s", name)
@@ -110,6 +121,7 @@ func parse(text string) (map[string]*point, error) {
 		}
 		name, rest, ok := strings.Cut(term, "=")
 		p := &point{at: 1}
+		name, p.who, _ = strings.Cut(name, "@")
 		if count, action, counted := strings.Cut(rest, "*"); counted {
 			if _, err := fmt.Sscanf(count, "%d", &p.at); err != nil || p.at < 0 {
 				return nil, fmt.Errorf("failpoint %q: %q is not a number of hits", term, count)
@@ -128,11 +140,14 @@ func parse(text string) (map[string]*point, error) {
 			p.action.pause = d
 		case "error":
 			p.action.text = arg
+		case "until":
+			p.action.text = arg
+			ok = ok && arg != ""
 		default:
 			ok = false
 		}
 		if !ok {
-			return nil, fmt.Errorf("failpoint %q: write name=kill, name=pause:2s or name=error:text, with N* before the action", term)
+			return nil, fmt.Errorf("failpoint %q: write name=kill, name=pause:2s, name=until:FILE or name=error:text, with @WHO after the name, N* before the action", term)
 		}
 		points[name] = p
 	}

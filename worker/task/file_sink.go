@@ -18,12 +18,13 @@ import (
 
 // fileSink writes one shard of an output, right below the version folder.
 type fileSink struct {
-	name   string
-	file   *storage.Writer
-	digest *digestWriter
-	writer output.Writer
-	rows   int64
-	closed bool // no Discard needed any more
+	attempt plan.AttemptID
+	name    string
+	file    *storage.Writer
+	digest  *digestWriter
+	writer  output.Writer
+	rows    int64
+	closed  bool // no Discard needed any more
 }
 
 var _ Sink = (*fileSink)(nil)
@@ -41,7 +42,7 @@ func newFileSink(ctx context.Context, env Env, t Task, stage *plan.Stage) (*file
 	if err != nil {
 		return nil, fmt.Errorf("create shard %s: %w", name, err)
 	}
-	s := &fileSink{name: name, file: file, digest: &digestWriter{file: file, hash: sha256.New()}}
+	s := &fileSink{attempt: t.AttemptID, name: name, file: file, digest: &digestWriter{file: file, hash: sha256.New()}}
 	if s.writer, err = output.New(s.digest, out, out.Schema); err != nil {
 		file.Discard()
 		return nil, fmt.Errorf("write shard %s: %w", name, err)
@@ -65,7 +66,7 @@ func (s *fileSink) Commit(ctx context.Context) (Written, error) {
 		return Written{}, fmt.Errorf("commit shard %s: %w", s.name, err)
 	}
 	s.closed = true
-	if err := failpoint.Hit("task/file-written"); err != nil {
+	if err := failpoint.HitBy("task/file-written", s.attempt); err != nil {
 		return Written{}, err
 	}
 	sum := hex.EncodeToString(s.digest.hash.Sum(nil))

@@ -126,7 +126,7 @@ func runAttempt(ctx context.Context, env Env, t Task, report *api.Report) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, guard(func() error { return sink.Discard() })) }()
-	if err := drive(ctx, root, sink, &report.Counts); err != nil {
+	if err := drive(ctx, root, sink, report); err != nil {
 		return err
 	}
 	if err := root.Close(); err != nil { // before the commit: a committed attempt has nothing left to fail at
@@ -175,7 +175,7 @@ func (t Task) stage() (*plan.Stage, error) {
 }
 
 // drive pulls every batch out of the root and pushes it into the sink.
-func drive(ctx context.Context, root operator.Operator, sink Sink, counts *api.Counts) error {
+func drive(ctx context.Context, root operator.Operator, sink Sink, report *api.Report) error {
 	for {
 		batch, err := root.Next(ctx)
 		if errors.Is(err, io.EOF) {
@@ -185,13 +185,13 @@ func drive(ctx context.Context, root operator.Operator, sink Sink, counts *api.C
 			return err
 		}
 		rows := batch.NumRows()
-		if err = failpoint.Hit("task/batch"); err == nil {
+		if err = failpoint.HitBy("task/batch", report.AttemptID); err == nil {
 			err = sink.Write(ctx, batch)
 		}
 		batch.Release()
 		if err != nil {
 			return err
 		}
-		counts.RowsOut += rows
+		report.Counts.RowsOut += rows
 	}
 }

@@ -27,6 +27,7 @@ type Coordinator struct {
 	gate     *gate
 	node     *consensus.Node
 	server   *http.Server
+	callers  callers
 
 	term    atomic.Pointer[term] // while this coordinator leads and knows all that was decided before
 	leads   chan struct{}        // closed when it has led for the first time
@@ -60,6 +61,9 @@ func New(o Options) (*Coordinator, error) {
 		BaseContext: func(net.Listener) context.Context { return c.life() },
 		ErrorLog:    slog.NewLogLogger(c.log.Handler(), slog.LevelDebug),
 	}
+	c.callers.watch(c.server, func(worker string) {
+		c.background(func(ctx context.Context) { c.lookFor(ctx, worker) })
+	})
 	if err := o.Identity.Prepare(c.server, c.listener); err != nil {
 		return nil, errors.Join(fmt.Errorf("coordinator: %w", err), c.listener.Close())
 	}

@@ -59,14 +59,27 @@ func (c *Coordinator) register(w http.ResponseWriter, r *http.Request, t *term) 
 		return api.Errorf(api.CodeInvalid, "worker %s: %d slots; 1 to %d make sense", request.WorkerID, request.Slots, maxSlots)
 	}
 	t.heard(request.WorkerID) // before it is known, so that it is never known without a lease
-	command := &state.RegisterWorker{
-		ID: request.WorkerID, Address: request.Address, Slots: request.Slots, Memory: request.Memory, At: c.now(),
+	callsFor(r, request.WorkerID)
+	now := c.now()
+	var commands []state.Command
+	for _, id := range c.displaced(request) {
+		t.forget(id)
+		commands = append(commands, state.Command{WorkerLost: &state.WorkerLost{ID: id, At: now}})
 	}
-	if _, err := c.propose(r.Context(), state.Command{Register: command}); err != nil {
+	commands = append(commands, state.Command{Register: &state.RegisterWorker{
+		ID: request.WorkerID, Address: request.Address, Slots: request.Slots, Memory: request.Memory, At: now,
+	}})
+	if _, err := c.propose(r.Context(), commands...); err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusOK, api.RegisterReply{Lease: c.options.Lease, Heartbeat: c.options.Heartbeat})
 	return nil
+}
+
+// displaced lists workers that were where a new one is: two cannot listen at one address, so those have died.
+func (c *Coordinator) displaced(r api.RegisterRequest) (ids []string) {
+	c.node.Read(func(m *state.Machine) { ids = m.WorkersAt(r.Address) })
+	return slices.DeleteFunc(ids, func(id string) bool { return id == r.WorkerID })
 }
 
 // leave gives up a worker that says it is stopping. Its attempts are taken back first, as if they had not been granted:
@@ -166,6 +179,7 @@ func (c *Coordinator) heartbeat(w http.ResponseWriter, r *http.Request, t *term)
 		return err
 	}
 	t.heard(request.WorkerID)
+	callsFor(r, request.WorkerID)
 	if lost := t.missing(request.WorkerID, known.Attempts, request.Running); len(lost) > 0 {
 		command := &state.Missing{Worker: request.WorkerID, Attempts: lost, At: c.now()}
 		if _, err := c.propose(r.Context(), state.Command{Missing: command}); err != nil {

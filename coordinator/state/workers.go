@@ -43,6 +43,16 @@ func (m *Machine) Workers() []Worker {
 	return list
 }
 
+// WorkersAt lists the known workers at an address.
+func (m *Machine) WorkersAt(address string) (ids []string) {
+	for _, w := range m.doc.Workers {
+		if w.Address == address {
+			ids = append(ids, w.ID)
+		}
+	}
+	return ids
+}
+
 func (w *worker) view() Worker {
 	return Worker{
 		ID: w.ID, Address: w.Address, Slots: w.Slots, Memory: w.Memory, Free: w.free(), Draining: w.Draining, Until: w.Until,

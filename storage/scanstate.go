@@ -25,6 +25,27 @@ type ScanCounts struct {
 type ScanState struct {
 	Counts ScanCounts
 	err    error
+	store  *Store
+	split  *plan.Split // that is being read; nil: none
+}
+
+// Begin looks at the file of the next split, which must be what it was when the job was planned.
+func (s *ScanState) Begin(ctx context.Context, store *Store, sp *plan.Split) (Info, error) {
+	info, err := store.statSplit(ctx, sp)
+	if err == nil {
+		s.store, s.split = store, sp
+	}
+	return info, err
+}
+
+// Finish looks again when the split has been read: if its file has changed since Begin, what was read may be of both.
+func (s *ScanState) Finish(ctx context.Context) error {
+	if s.split == nil {
+		return nil
+	}
+	_, err := s.store.statSplit(ctx, s.split)
+	s.split = nil
+	return err
 }
 
 // Put puts out the batch that read makes, which is not empty. After an error, release gives up what the scan holds, and
@@ -35,12 +56,21 @@ func (s *ScanState) Put(ctx context.Context, read func(context.Context) (arrow.R
 	}
 	rec, err := read(ctx)
 	if err != nil {
-		s.err = err
+		s.err = s.explain(ctx, err)
 		release()
-		return nil, err
+		return nil, s.err
 	}
 	s.Counts.Rows += rec.NumRows()
 	return rec, nil
+}
+
+// explain finds out whether an error comes of a file that has changed while it was read.
+func (s *ScanState) explain(ctx context.Context, err error) error {
+	var changed *plan.Failure
+	if ctx.Err() == nil && errors.As(s.Finish(ctx), &changed) && changed.Kind == plan.FailureUser {
+		return changed
+	}
+	return err
 }
 
 // Fail is for an error that is no batch's: the next one is not put out.
@@ -56,8 +86,8 @@ func (s *ScanState) End(release func()) {
 	release()
 }
 
-// StatSplit is the file of a split, which must be what it was when the job was planned.
-func (s *Store) StatSplit(ctx context.Context, sp *plan.Split) (Info, error) {
+// statSplit is the file of a split, which must be what it was when the job was planned.
+func (s *Store) statSplit(ctx context.Context, sp *plan.Split) (Info, error) {
 	info, err := s.Stat(ctx, sp.URL)
 	if err == nil && (info.Size != sp.Size || sp.ETag != "" && info.ETag != sp.ETag) {
 		err = plan.Failf(plan.FailureUser, "file %s changed after the job was planned (%d bytes then, %d now); inputs must stay as they are during a run",

@@ -159,7 +159,7 @@ func (s *Scanner) advance(ctx context.Context) error {
 	rec, err := s.file.next(s.opts.Mem)
 	if errors.Is(err, io.EOF) {
 		s.closeFile()
-		return nil
+		return s.state.Finish(ctx)
 	}
 	if err != nil {
 		return err
@@ -175,7 +175,7 @@ func (s *Scanner) advance(ctx context.Context) error {
 // openFile opens the file of the split, which must be what it was when the job was planned.
 func (s *Scanner) openFile(ctx context.Context) error {
 	sp := s.split
-	if _, err := s.store.StatSplit(ctx, sp); err != nil {
+	if _, err := s.state.Begin(ctx, s.store, sp); err != nil {
 		return err
 	}
 	var err error

@@ -113,6 +113,9 @@ func (s *Scanner) read(ctx context.Context) (arrow.Record, error) {
 			continue
 		}
 		s.closeSplit()
+		if err := s.state.Finish(ctx); err != nil {
+			return nil, err
+		}
 		if len(s.splits) == 0 {
 			return nil, io.EOF
 		}
@@ -126,7 +129,7 @@ func (s *Scanner) read(ctx context.Context) (arrow.Record, error) {
 // openSplit opens the file of the split, which must be what it was when the job was planned.
 func (s *Scanner) openSplit(ctx context.Context) error {
 	sp := s.split
-	info, err := s.store.StatSplit(ctx, sp)
+	info, err := s.state.Begin(ctx, s.store, sp)
 	if err != nil {
 		return err
 	}

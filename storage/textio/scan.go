@@ -109,7 +109,7 @@ func (s *Scanner) read(ctx context.Context) (arrow.Record, error) {
 		err := s.fill(ctx, b)
 		if errors.Is(err, io.EOF) {
 			s.finishSplit(b)
-			err = nil
+			err = s.state.Finish(ctx)
 		}
 		if err != nil || b.rows == 0 {
 			b.release()
@@ -131,7 +131,7 @@ func (s *Scanner) finishSplit(b *batch) {
 // open opens the file of the split, which must be what it was when the job was planned.
 func (s *Scanner) open(ctx context.Context) error {
 	sp := s.split
-	if _, err := s.store.StatSplit(ctx, sp); err != nil {
+	if _, err := s.state.Begin(ctx, s.store, sp); err != nil {
 		return err
 	}
 	from, to := int64(0), int64(1)<<62

@@ -231,9 +231,12 @@ func checkList(t *testing.T, s *storage.Store, base string) {
 
 func checkResolve(t *testing.T, s *storage.Store, base string) {
 	for _, name := range []string{"flights/dt=2001-01-01/p.parquet", "flights/dt=2001-01-02/p.parquet", "flights/dt=2001-02-01/p.parquet",
-		"flights/_SUCCESS", "one.parquet", "odd[1].parquet", "hollow/_SUCCESS"} {
+		"flights/_SUCCESS", "one.parquet", "odd[1].parquet", "hollow/_SUCCESS", "other/manifest.json",
+		"data/r1/a.parquet", "data/r1/manifest.json", "data/r1/_SUCCESS", "data/r2/b.parquet", "data/r2/manifest.json", "data/r2/_SUCCESS", "data/r3/c.parquet"} {
 		put(t, s, storage.Join(base, name), name)
 	}
+	put(t, s, storage.Join(base, "data/_LATEST"), "r2\n")
+	put(t, s, storage.Join(base, "led-astray/_LATEST"), "../flights\n")
 	for pattern, want := range map[string][]string{
 		"one.parquet":                 {"/one.parquet"},
 		"*.parquet":                   {"/odd[1].parquet", "/one.parquet"},
@@ -241,6 +244,10 @@ func checkResolve(t *testing.T, s *storage.Store, base string) {
 		"[n-p]ne.parquet":             {"/one.parquet"},
 		"flights":                     {"/flights/dt=2001-01-01/p.parquet", "/flights/dt=2001-01-02/p.parquet", "/flights/dt=2001-02-01/p.parquet"},
 		"flights/dt=2001-01-*":        {"/flights/dt=2001-01-01/p.parquet", "/flights/dt=2001-01-02/p.parquet"},
+		"data":                        {"/data/r2/b.parquet"}, // the latest version, without its manifest
+		"data/r1":                     {"/data/r1/a.parquet"},
+		"data/r*":                     {"/data/r1/a.parquet", "/data/r2/b.parquet", "/data/r3/c.parquet"},
+		"other":                       {"/other/manifest.json"},
 		"fl*/dt=2001-0?-01/*.parquet": {"/flights/dt=2001-01-01/p.parquet", "/flights/dt=2001-02-01/p.parquet"},
 	} {
 		infos, err := s.Resolve(context.Background(), storage.Join(base, pattern))
@@ -253,6 +260,7 @@ func checkResolve(t *testing.T, s *storage.Store, base string) {
 	}
 	for pattern, text := range map[string]string{
 		"flight":               "did you mean " + storage.Display(storage.Join(base, "flights")) + "?",
+		"led-astray":           "_LATEST names no version",
 		"two.parquet":          "no such file or folder",
 		"flihgts/dt=*/p.x":     "did you mean " + storage.Display(storage.Join(base, "flights")) + "?",
 		"flights/dt=1999-*":    "no file matches",

@@ -39,10 +39,70 @@ func (s *Store) list(ctx context.Context, d driver, u *url.URL, enter, want func
 	return found, nil
 }
 
+// Names in a dataset that a job has written.
+const (
+	latestName   = "_LATEST" // in the dataset's folder: the name of the version to read, the folder beside it
+	successName  = "_SUCCESS"
+	manifestName = "manifest.json" // beside successName: no data
+)
+
 // Resolve finds the data files that a path stands for: a file, a glob (*, ? and [a-z] within path elements), or a folder
-// with all that is below it. It returns at least one, sorted by URL; nothing there is an error that names the path and,
-// if there is one, a similar name that exists.
+// with all that is below it; of a dataset that a job has written, those of its latest version. It returns at least one,
+// sorted by URL; nothing there is an error that names the path and, if there is one, a similar name that exists.
 func (s *Store) Resolve(ctx context.Context, rawURL string) ([]Info, error) {
+	rawURL, err := s.latest(ctx, rawURL)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.resolve(ctx, rawURL)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return s.withoutManifests(ctx, found)
+}
+
+// latest is the folder of a dataset's latest version, or the path itself if it is no dataset's.
+func (s *Store) latest(ctx context.Context, rawURL string) (string, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil || hasMeta(u.Path) {
+		return rawURL, nil
+	}
+	text, err := s.Get(ctx, Join(rawURL, latestName))
+	if err != nil {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		return rawURL, nil // whatever else is wrong shows when the path itself is looked at
+	}
+	name := strings.TrimSpace(string(text))
+	if name == "" || strings.ContainsAny(name, "/\\\n") || hidden(name) {
+		return "", plan.Failf(plan.FailureUser, "%s: %s names no version of the dataset: %q", Display(rawURL), latestName, name)
+	}
+	return Join(rawURL, name), nil
+}
+
+// withoutManifests leaves out the manifests of versions of datasets.
+func (s *Store) withoutManifests(ctx context.Context, found []Info) ([]Info, error) {
+	kept := found[:0]
+	for _, info := range found {
+		u, err := url.Parse(info.URL)
+		if err == nil && path.Base(u.Path) == manifestName {
+			switch _, err := s.Stat(ctx, withPath(u, path.Join(path.Dir(u.Path), successName))); {
+			case err == nil:
+				continue
+			case ctx.Err() != nil:
+				return nil, ctx.Err()
+			}
+		}
+		kept = append(kept, info)
+	}
+	if len(kept) == 0 {
+		return nil, plan.Failf(plan.FailureUser, "%s: the dataset has no files", Display(found[0].URL))
+	}
+	return kept, nil
+}
+
+func (s *Store) resolve(ctx context.Context, rawURL string) ([]Info, error) {
 	info, err := s.Stat(ctx, rawURL)
 	if err == nil {
 		return []Info{info}, nil

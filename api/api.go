@@ -302,12 +302,20 @@ type StageInput struct {
 }
 
 // Selection is the part of a stage's output that a task reads: the rows between two positions in each of the partitions
-// From ≤ p < To, partition by partition, each in map order.
+// From ≤ p < To, partition by partition, each in map order. Where the reader sorts them, it may be one slice of that order.
 type Selection struct {
 	From  int      `json:"from"`
 	To    int      `json:"to"`
 	Begin Position `json:"begin,omitzero"`
 	End   Position `json:"end,omitzero"` // exclusive; zero: the end
+	Slice Slice    `json:"slice,omitzero"`
+}
+
+// Slice is the Number-th, from 0, of Of parts of about equal size of sorted rows; zero: all of them. Readers find out for
+// themselves where the parts begin, from the rows.
+type Slice struct {
+	Number int `json:"number"`
+	Of     int `json:"of"`
 }
 
 // Position is a place in one partition of a stage's output: Row rows into what map task Task wrote.

@@ -19,12 +19,16 @@ func (s Selection) Validate(partitions int) error {
 		return fmt.Errorf("%s: it ends before it begins", s)
 	case s.To-s.From > 1 && (s.Begin.Row != 0 || s.End.Row != 0):
 		return fmt.Errorf("%s: several partitions, but not whole map outputs", s)
+	case s.Slice.Number < 0 || s.Slice.Of < 0 || s.Slice != (Slice{}) && s.Slice.Number >= s.Slice.Of:
+		return fmt.Errorf("%s: there is no such slice", s)
 	}
 	return nil
 }
 
 // Whole reports that nothing of the selected partitions is left out.
-func (s Selection) Whole() bool { return s.Begin == (Position{}) && s.End == (Position{}) }
+func (s Selection) Whole() bool {
+	return s.Begin == (Position{}) && s.End == (Position{}) && s.Slice == (Slice{})
+}
 
 // Rows are the rows that a selection takes of what a map task wrote to each of the partitions: from ≤ row < to, none where
 // from ≥ to.
@@ -57,6 +61,9 @@ func (s Selection) String() string {
 	}
 	if s.End != (Position{}) {
 		text += fmt.Sprintf(" to row %d of map task %d", s.End.Row, s.End.Task)
+	}
+	if s.Slice != (Slice{}) {
+		text += fmt.Sprintf(", slice %d of %d", s.Slice.Number+1, s.Slice.Of)
 	}
 	return text
 }

@@ -108,6 +108,9 @@ type AdaptInput struct {
 	// Splits says that the rows of one partition may go to several tasks, if each of these reads that partition of the other
 	// inputs whole.
 	Splits bool `json:"splits,omitempty"`
+	// Slices says that several tasks may read the same partition whole, all inputs, if each keeps another slice of this
+	// input's rows in the order that the stage sorts them in, and what it needs of the others.
+	Slices bool `json:"slices,omitempty"`
 }
 
 // SinkKind says where a stage's rows go.

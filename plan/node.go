@@ -319,6 +319,14 @@ type AsofJoin struct {
 	Left      bool  `json:"left"` // left rows without a match are kept
 }
 
+// Entry is the right column by which rows of a key come sorted.
+func (j *AsofJoin) Entry() int {
+	if j.Visible > 0 {
+		return j.Visible - 1
+	}
+	return j.RightTime
+}
+
 // Walk calls visit for the node and everything below it, parents first.
 func (n *Node) Walk(visit func(*Node)) {
 	visit(n)

@@ -19,6 +19,9 @@ const (
 	// it has at most one in wholeSide bytes of a task's target, and the other wholeBeside times as many.
 	wholeSide   = 4
 	wholeBeside = 8
+	// mostSlices bounds by how many tasks a partition is read whole: reading is that much cheaper than what follows it, so
+	// more of them would hardly end sooner.
+	mostSlices = 16
 )
 
 // Adapt divides the tasks of a stage by the sizes of its inputs, which follow from the rows alone. So two leaders decide
@@ -77,7 +80,11 @@ func (d *divider) divide() {
 	for p, b := range d.bytes {
 		if i := d.splits(p); i >= 0 {
 			flush(p)
-			d.cut(i, p)
+			if d.Rule.Inputs[i].Slices {
+				d.slice(i, p)
+			} else {
+				d.cut(i, p)
+			}
 			from = p + 1
 			continue
 		}
@@ -101,13 +108,16 @@ func (d *divider) span(from, to int) []state.Part {
 	return parts
 }
 
-// splits is the input by whose rows a partition that is too large is to be cut, or -1.
+// splits is the input by whose rows a partition that is too large is to be cut or sliced, or -1.
 func (d *divider) splits(p int) int {
 	if d.bytes[p] <= skewed*d.fair {
 		return -1
 	}
 	best, most := -1, d.fair
 	for i, in := range d.Rule.Inputs {
+		if in.Slices && d.Inputs[i].Rows[p] > 0 {
+			return i
+		}
 		if b := d.Inputs[i].Rows[p] * in.RowBytes; in.Splits && b > most {
 			best, most = i, b
 		}
@@ -133,6 +143,17 @@ func (d *divider) cut(i, p int) {
 		begin = end
 	}
 	d.notes = append(d.notes, fmt.Sprintf("partition %d, %d times as large as others, cut in %d", p, d.bytes[p]/max(1, d.median()), len(places)+1))
+}
+
+// slice has several tasks read a partition of all inputs, each for another slice of the rows of one.
+func (d *divider) slice(i, p int) {
+	n := int(min((d.bytes[p]+d.fair-1)/d.fair, mostSlices))
+	for k := range n {
+		parts := d.span(p, p+1)
+		parts[i].Slice = api.Slice{Number: k, Of: n}
+		d.tasks = append(d.tasks, parts)
+	}
+	d.notes = append(d.notes, fmt.Sprintf("partition %d, %d times as large as others, done in %d slices", p, d.bytes[p]/max(1, d.median()), n))
 }
 
 // whole divides one input by map tasks, and has each task read the other whole, if that other is small. It reports

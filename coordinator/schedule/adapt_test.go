@@ -36,6 +36,20 @@ func sizes(target int64, splits bool, inputs ...state.InputSizes) state.Sizes {
 	return z
 }
 
+// sliced has tasks do slices of the first input's rows.
+func sliced(z state.Sizes) state.Sizes {
+	z.Rule.Inputs[0].Slices = true
+	return z
+}
+
+var slicesOf16 = func() string {
+	var list []string
+	for i := range 16 {
+		list = append(list, fmt.Sprintf("0:1-2(%d/16)", i))
+	}
+	return strings.Join(list, " | ")
+}()
+
 func text(c state.AdaptStage) string {
 	var out []string
 	for _, parts := range c.Tasks {
@@ -44,6 +58,9 @@ func text(c state.AdaptStage) string {
 			s := fmt.Sprintf("%d:%d-%d", p.Stage, p.From, p.To)
 			if p.Begin != (api.Position{}) || p.End != (api.Position{}) {
 				s += fmt.Sprintf("[%d.%d,%d.%d)", p.Begin.Task, p.Begin.Row, p.End.Task, p.End.Row)
+			}
+			if p.Slice.Of > 0 {
+				s += fmt.Sprintf("(%d/%d)", p.Slice.Number, p.Slice.Of)
 			}
 			task = append(task, s)
 		}
@@ -64,6 +81,10 @@ func TestAdapt(t *testing.T) {
 		{"a large one is cut", "0:0-1 1:0-1 | 0:1-2[0.0,0.75) 1:1-2 | 0:1-2[0.75,1.0) 1:1-2 | 0:1-2[1.0,1.75) 1:1-2 | 0:1-2[1.75,0.0) 1:1-2 | 0:2-3 1:2-3", "partition 1, 3 times as large as others, cut in 4",
 			sizes(100, true, input(0, 10, []int64{50, 150, 50}, []int64{40, 150, 40}), input(1, 1, []int64{9, 20, 9}))},
 		{"unless its rows must stay together", "", "", sizes(100, false, input(0, 1, []int64{50, 300, 50}))},
+		{"or is done in slices", "0:0-1 1:0-1 | 0:1-2(0/4) 1:1-2 | 0:1-2(1/4) 1:1-2 | 0:1-2(2/4) 1:1-2 | 0:1-2(3/4) 1:1-2 | 0:2-3 1:2-3", "partition 1, 3 times as large as others, done in 4 slices",
+			sliced(sizes(100, false, input(0, 1, []int64{50, 100, 50}), input(1, 1, []int64{40, 200, 40})))},
+		{"not too many", "0:0-1 | " + slicesOf16 + " | 0:2-3", "partition 1, 100 times as large as others, done in 16 slices", sliced(sizes(100, false, input(0, 1, []int64{90, 9000, 90})))},
+		{"not where no rows are to be sliced", "", "", sliced(sizes(100, false, input(0, 1, []int64{50, 0, 50}), input(1, 1, []int64{40, 300, 40})))},
 		{"between map tasks that did not tell", "0:0-1 | 0:1-2[0.0,1.0) | 0:1-2[1.0,2.0) | 0:1-2[2.0,0.0)", "partition 1, 3 times as large as others, cut in 3",
 			sizes(60, true, input(0, 1000, []int64{30, 100}, []int64{30, 100}, []int64{40, 100}))},
 		{"a small side is read whole", "0:0-2[0.0,1.0) 1:0-2 | 0:0-2[1.0,2.0) 1:0-2 | 0:0-2[2.0,0.0) 1:0-2", "stage 1, 10 rows, read whole by each of 3 tasks",

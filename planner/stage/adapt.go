@@ -25,8 +25,8 @@ func (c *cutter) adapt(s *plan.Stage) *plan.Adapt {
 		reads[n.ShuffleRead.Stage]++
 		widths[n.ShuffleRead.Stage] = logical.RowBytes(n.Schema)
 	})
-	a := &plan.Adapt{Target: partitionBytes}
-	streamed := streamedRead(s.Root)
+	a := &plan.Adapt{Target: c.opts.PartitionBytes}
+	streamed, sliced := streamedRead(s.Root), slicedRead(s.Root)
 	for _, in := range s.Inputs {
 		switch {
 		case reads[in] == 0:
@@ -34,7 +34,7 @@ func (c *cutter) adapt(s *plan.Stage) *plan.Adapt {
 			return nil // it is read in two ways, so there is no one way to divide it
 		default:
 			a.Inputs = append(a.Inputs, plan.AdaptInput{
-				Stage: in, RowBytes: widths[in], Splits: reads[in] == 1 && in == streamed,
+				Stage: in, RowBytes: widths[in], Splits: reads[in] == 1 && in == streamed, Slices: reads[in] == 1 && in == sliced,
 			})
 		}
 	}
@@ -48,28 +48,48 @@ func (c *cutter) adapt(s *plan.Stage) *plan.Adapt {
 // for some of them here and for others there, as long as everything else is read whole in both places. A partial aggregate
 // at the end is merged later.
 func streamedRead(root *plan.Node) int {
-	for n := root; ; n = n.Inputs[0] {
-		switch n.Op {
-		case plan.NodeShuffleRead:
-			if n.ShuffleRead.Broadcast {
-				return -1
-			}
-			return n.ShuffleRead.Stage
-		case plan.NodeFilter, plan.NodeProject, plan.NodeUDF, plan.NodeExpand, plan.NodeGenerate:
-		case plan.NodeAggregate:
-			if n.Aggregate.Mode != plan.AggregatePartial {
-				return -1
-			}
-		case plan.NodeJoin:
-			if n.Join.Type == plan.JoinFull || n.Join.Type.PutsOutRight() {
-				return -1
-			}
-		case plan.NodeEventWindows:
-			if below := n.Inputs[0]; below.Op == plan.NodeSort && below.Sort.Limit < 0 {
-				n = below // rows that are sorted for this alone can be so in parts
-			}
-		default:
-			return -1
+	n := root
+	for streams(n) {
+		below := n.Inputs[0]
+		if n.Op == plan.NodeEventWindows && below.Op == plan.NodeSort && below.Sort.Limit < 0 {
+			below = below.Inputs[0] // rows that are sorted for this alone can be so in parts
 		}
+		n = below
 	}
+	return partitionRead(n)
+}
+
+// slicedRead is the stage whose rows are the left side of joins in time, all by one order, at the bottom of what streams
+// through to the end of a stage, or -1: these joins can be done for some slices of that order here and for others there.
+func slicedRead(root *plan.Node) int {
+	n, joined := root, false
+	for streams(n) || n.Op == plan.NodeAsofJoin {
+		joined = joined || n.Op == plan.NodeAsofJoin
+		n = n.Inputs[0]
+	}
+	if !joined || n.Op != plan.NodeSort || n.Sort.Limit >= 0 {
+		return -1
+	}
+	return partitionRead(n.Inputs[0])
+}
+
+// partitionRead is the stage that a node reads partition by partition, or -1.
+func partitionRead(n *plan.Node) int {
+	if n.Op != plan.NodeShuffleRead || n.ShuffleRead.Broadcast {
+		return -1
+	}
+	return n.ShuffleRead.Stage
+}
+
+// streams reports an operator that makes of each row of its first input what it does whatever the others are, in order.
+func streams(n *plan.Node) bool {
+	switch n.Op {
+	case plan.NodeFilter, plan.NodeProject, plan.NodeUDF, plan.NodeExpand, plan.NodeGenerate, plan.NodeEventWindows:
+		return true
+	case plan.NodeAggregate:
+		return n.Aggregate.Mode == plan.AggregatePartial
+	case plan.NodeJoin:
+		return n.Join.Type != plan.JoinFull && !n.Join.Type.PutsOutRight()
+	}
+	return false
 }

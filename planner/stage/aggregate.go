@@ -12,8 +12,8 @@ import (
 
 // Shuffle partitions aim at this many bytes in memory, so that a task's hash table fits a share of a small machine.
 const (
-	partitionBytes = 32 << 20
-	maxPartitions  = 200
+	defaultPartitionBytes = 32 << 20
+	maxPartitions         = 200
 	// smallRows is the input from which a shuffle has at least two partitions, so that two cores share the work.
 	smallRows = 100_000
 )
@@ -22,7 +22,7 @@ func (c *cutter) partitions(s logical.Size) int {
 	if c.opts.Partitions > 0 {
 		return c.opts.Partitions
 	}
-	n := min((s.Bytes+partitionBytes-1)/partitionBytes, maxPartitions)
+	n := min((s.Bytes+c.opts.PartitionBytes-1)/c.opts.PartitionBytes, maxPartitions)
 	if s.Rows > smallRows {
 		n = max(n, 2)
 	}

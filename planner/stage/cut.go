@@ -38,6 +38,9 @@ type Options struct {
 	MinSplit int64
 	// Partitions is how many partitions shuffles by a hash have; 0 goes by estimates. Tests try many.
 	Partitions int
+	// PartitionBytes is what a task had best read of its inputs, in memory; 32 MiB if zero. Tests make it small to have
+	// stages adapt.
+	PartitionBytes int64
 }
 
 // Cut makes the stages for all targets; last[i] is the stage with the file or result sink of targets[i]. Subplans that
@@ -45,6 +48,9 @@ type Options struct {
 func Cut(targets []Target, opts Options) (stages []*plan.Stage, last []int, err error) {
 	if opts.MinSplit <= 0 {
 		opts.MinSplit = defaultMinSplit
+	}
+	if opts.PartitionBytes <= 0 {
+		opts.PartitionBytes = defaultPartitionBytes
 	}
 	c := &cutter{opts: opts, known: map[string]int{}, floors: map[logical.Node]int{}}
 	for _, t := range targets {

@@ -25,8 +25,13 @@ func (b *builder) openShuffle(ctx context.Context, n *plan.Node) (operator.Opera
 	if err != nil {
 		return nil, fmt.Errorf("locate the output of stage %d: %w", from, err)
 	}
-	stream := b.env.Fetch.Fetch(outputs, part, n.Schema, b.env.Address, b.env.Segments)
-	return &counted{Operator: &leafOperator{schema: n.Schema, source: stream}, rows: &b.counts.RowsIn}, nil
+	open := func() operator.Operator {
+		return &leafOperator{schema: n.Schema, source: b.env.Fetch.Fetch(outputs, part, n.Schema, b.env.Address, b.env.Segments)}
+	}
+	if b.slicing != nil && b.slicing.left == from {
+		b.slicing.open = open
+	}
+	return b.sliced(n, &counted{Operator: open(), rows: &b.counts.RowsIn}), nil
 }
 
 // part is what the task reads of an input.

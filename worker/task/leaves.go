@@ -25,8 +25,10 @@ type builder struct {
 	scratch *scratch // nil: nothing spills
 	filters runtimeFilters
 
-	scan    scan.Scanner // at most one a stage
-	profile *profile
+	scan      scan.Scanner // at most one a stage
+	profile   *profile
+	operators operator.Env
+	slicing   *slicing // nil: the task does all of what it reads
 }
 
 // root builds the stage's operators, leaves included.
@@ -43,6 +45,10 @@ func (b *builder) root(ctx context.Context) (operator.Operator, error) {
 	}
 	if b.scratch != nil {
 		env.Scratch = b.scratch
+	}
+	b.operators = env
+	if b.slicing, err = b.newSlicing(); err != nil {
+		return nil, err
 	}
 	return operator.Build(b.stage.Root, func(n *plan.Node) (operator.Operator, error) { return b.leaf(ctx, n) }, env)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"strings"
+	"time"
 
 	gcs "cloud.google.com/go/storage"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -81,7 +82,7 @@ func (b *bucket) stat(ctx context.Context, u *url.URL) (Info, error) {
 	if err != nil {
 		return Info{}, blobError(ctx, "read", Display(u.String()), err)
 	}
-	return Info{URL: withPath(u, u.Path), Size: attrs.Size, ETag: plainETag(attrs.ETag)}, nil
+	return Info{URL: withPath(u, u.Path), Size: attrs.Size, ETag: plainETag(attrs.ETag), Modified: attrs.ModTime.Truncate(time.Second)}, nil
 }
 
 func (b *bucket) list(ctx context.Context, u *url.URL, _ func([]string) bool, visit func([]string, Info) error) error {
@@ -98,7 +99,7 @@ func (b *bucket) list(ctx context.Context, u *url.URL, _ func([]string) bool, vi
 		if obj.IsDir || strings.HasSuffix(obj.Key, "/") {
 			continue // an empty object that some tools make to show a folder
 		}
-		info := Info{URL: withPath(u, "/"+obj.Key), Size: obj.Size}
+		info := Info{URL: withPath(u, "/"+obj.Key), Size: obj.Size, Modified: obj.ModTime.Truncate(time.Second)}
 		if elems := elements(strings.TrimPrefix(obj.Key, prefix)); len(elems) > 0 {
 			if info.ETag, err = b.listedETag(ctx, obj); err != nil {
 				return err

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
@@ -326,6 +327,15 @@ func checkSweep(t *testing.T, s *storage.Store, base string) {
 	}
 	if _, err := s.Stat(ctx, storage.Join(base, "v1/_SUCCESS")); err != nil {
 		t.Error(err)
+	}
+	tree, err := s.Tree(ctx, storage.Join(base, "v1"))
+	if got, want := relative(tree, base), []string{"/v1/_SUCCESS", "/v1/below/part-0.0", "/v1/part-0.1"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("the tree: %v, %v, want %v", got, err, want)
+	}
+	for _, info := range tree {
+		if age := time.Since(info.Modified); age < -time.Minute || age > time.Hour {
+			t.Errorf("%s was written %v ago", info.URL, age)
+		}
 	}
 	if got, want := list(t, s, base, base), []string{"/v1/below/part-0.0", "/v1/part-0.1", "/v10/part-0.0"}; !slices.Equal(got, want) {
 		t.Errorf("left: %v, want %v", got, want)

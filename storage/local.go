@@ -37,9 +37,10 @@ func regular(name string, info fs.FileInfo) error {
 
 func localInfo(u *url.URL, info fs.FileInfo) Info {
 	return Info{
-		URL:  withPath(u, u.Path),
-		Size: info.Size(),
-		ETag: fmt.Sprintf("%x-%x-%x", info.Size(), info.ModTime().UnixNano(), inode(info)),
+		URL:      withPath(u, u.Path),
+		Size:     info.Size(),
+		ETag:     fmt.Sprintf("%x-%x-%x", info.Size(), info.ModTime().UnixNano(), inode(info)),
+		Modified: info.ModTime(),
 	}
 }
 

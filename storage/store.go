@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +18,8 @@ type Info struct {
 	Size int64
 	// ETag changes when the content does: the store's own, or made of size, modification time and inode.
 	ETag string
+	// Modified is when the file was written, as the store has it: to the second in object stores.
+	Modified time.Time
 }
 
 // ReaderAtCloser reads ranges of a file. Reads may run concurrently.
@@ -104,6 +108,28 @@ func (s *Store) List(ctx context.Context, prefixURL string) ([]Info, error) {
 		return nil, err
 	}
 	return s.list(ctx, d, u, func([]string) bool { return true }, func([]string) bool { return true })
+}
+
+// Tree returns all files below a folder at any depth, sorted by URL, those that [Store.List] skips included. A folder that is not
+// there has no files.
+func (s *Store) Tree(ctx context.Context, prefixURL string) ([]Info, error) {
+	d, u, err := s.open(ctx, prefixURL)
+	if err != nil {
+		return nil, err
+	}
+	var found []Info
+	err = s.retry(ctx, func() error {
+		found = found[:0]
+		return d.list(ctx, u, func([]string) bool { return true }, func(_ []string, info Info) error {
+			found = append(found, info)
+			return ctx.Err()
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(found, func(a, b Info) int { return strings.Compare(a.URL, b.URL) })
+	return found, nil
 }
 
 // ReaderAt opens a file of a known size. Reads fail once ctx is done. A local file that no longer has this size is

@@ -29,7 +29,7 @@ func newInitCommand() *cobra.Command {
 		Use:   "init NAME",
 		Short: "Write a commented job file to begin with",
 		Long: "Write NAME.yaml, a job file with comments. The templates are minimal (one question), features (of a day, from the days before) and\n" +
-			"training (a training set: dedupe, history, split, sample, shuffle). With --sample-data the data that they read is written, too:\n" +
+			"training (a training set: dedupe, windows, split, sample, shuffle). With --sample-data the data that they read is written, too:\n" +
 			"data/impressions.csv, 2,000 made-up impressions of ten days. Files that are there already are left alone.",
 		Example: "  quern init clicks --template training --sample-data\n  quern run clicks.yaml -p ds=2026-01-08",
 		Args:    oneArg("the job's name"),

@@ -57,14 +57,22 @@ func readJob(path string, pairs []string) (*prepared, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find job file: %w", err)
 	}
-	work, err := os.Getwd()
+	work, err := workingFolder()
 	if err != nil {
-		return nil, fmt.Errorf("find the working folder: %w", err)
+		return nil, err
 	}
 	p := &prepared{executables: map[string]string{}}
 	p.request.RunID = newRunID()
 	p.request.Job = &api.Job{File: path, Dir: filepath.Dir(absolute), Work: work, Text: string(text), Params: params}
 	return p, nil
+}
+
+func workingFolder() (string, error) {
+	work, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find the working folder: %w", err)
+	}
+	return work, nil
 }
 
 // addFunctions builds each plugin once, asks it what it offers, and pins the job's functions to its digest.

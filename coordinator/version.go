@@ -1,0 +1,28 @@
+package coordinator
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// The files of a dataset beside its shards: see docs/formats.md.
+const (
+	ManifestName = manifestName // in a version
+	SuccessName  = successName  // in a version, when it is whole
+	LatestName   = latestName   // in a dataset: the id of the run that made its latest version
+)
+
+// Manifest describes a version of an output.
+type Manifest = manifest
+
+// DecodeManifest reads a manifest.
+func DecodeManifest(data []byte) (*Manifest, error) {
+	var m Manifest
+	if err := json.Unmarshal(data, &m); err != nil {
+		return nil, fmt.Errorf("decode manifest: %w", err)
+	}
+	if m.Format != manifestVersion {
+		return nil, fmt.Errorf("decode manifest: it has the format %d, and this version of quern knows %d", m.Format, manifestVersion)
+	}
+	return &m, nil
+}

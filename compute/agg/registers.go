@@ -39,16 +39,31 @@ func newRegisters(a plan.Agg, _ plan.Session) (Accumulator, error) {
 	if len(a.ArgTypes) != 1 || a.Type.Kind != plan.KindInt64 {
 		return nil, nil
 	}
+	p, err := SketchPrecision(a.Params)
+	if err != nil {
+		return nil, err
+	}
+	return &registers{precision: p}, nil
+}
+
+// SketchPrecision is how many bits of a hash choose a register of approx_count_distinct, by the call's parameters.
+func SketchPrecision(params []*plan.Expr) (uint, error) {
 	deviation := defaultDeviation
-	if len(a.Params) > 0 {
-		deviation = a.Params[0].Value.Float()
+	if len(params) > 0 {
+		deviation = params[0].Value.Float()
 	}
 	p := math.Ceil(2 * math.Log(1.106/deviation) / math.Ln2)
 	if !(p >= 4 && p <= 24) {
-		return nil, plan.Failf(plan.FailureUser, "[FAILED_FUNCTION_CALL] approx_count_distinct: the relative deviation %v is "+
+		return 0, plan.Failf(plan.FailureUser, "[FAILED_FUNCTION_CALL] approx_count_distinct: the relative deviation %v is "+
 			"out of range: it must be between 0.00027 and 0.39.", deviation)
 	}
-	return &registers{precision: uint(p)}, nil
+	return uint(p), nil
+}
+
+// SketchRegister is the register that a hash falls to, and the number that the register has then at least.
+func SketchRegister(h uint64, precision uint) (register uint32, number byte) {
+	rest := h<<precision | 1<<(precision-1)
+	return uint32(h >> (64 - precision)), byte(bits.LeadingZeros64(rest) + 1)
 }
 
 func (r *registers) Update(b Batch, args []arrow.Array) error {
@@ -63,9 +78,8 @@ func (r *registers) Update(b Batch, args []arrow.Array) error {
 		if valid.IsNull(i) {
 			continue
 		}
-		h := r.hashes[i]
-		rest := h<<r.precision | 1<<(r.precision-1)
-		r.raise(g, uint32(h>>(64-r.precision)), byte(bits.LeadingZeros64(rest)+1))
+		register, n := SketchRegister(r.hashes[i], r.precision)
+		r.raise(g, register, n)
 	}
 	return nil
 }
@@ -155,26 +169,34 @@ func (r *registers) Result(mem memory.Allocator, from, to int) (arrow.Array, err
 	return vector.Make(arrow.PrimitiveTypes.Int64, to-from, nil, buf), nil
 }
 
-// estimate is the harmonic mean of the registers, or where many are empty the count that this alone suggests.
 func (r *registers) estimate(s sketch) int64 {
-	m := float64(uint64(1) << r.precision)
-	inverse, set := 0.0, 0
-	add := func(n byte) {
-		if inverse += 1 / float64(uint64(1)<<n); n > 0 {
-			set++
-		}
-	}
+	var numbers SketchNumbers
 	for _, n := range s.dense {
-		add(n)
+		numbers[min(n, 63)]++
 	}
-	if s.dense == nil {
-		for _, e := range s.few {
-			add(byte(e))
+	for _, e := range s.few {
+		numbers[min(byte(e), 63)]++
+	}
+	return numbers.Estimate(r.precision)
+}
+
+// SketchNumbers is how many registers have each number, but for those that have none: 0 is not looked at.
+type SketchNumbers [64]int32
+
+// Estimate is the harmonic mean of the registers, or where many are empty the count that this alone suggests.
+func (n *SketchNumbers) Estimate(precision uint) int64 {
+	m := float64(uint64(1) << precision)
+	inverse, set := 0.0, int32(0)
+	for number := len(n) - 1; number > 0; number-- {
+		if n[number] > 0 {
+			inverse += float64(n[number]) / float64(uint64(1)<<number)
+			set += n[number]
 		}
-		inverse += m - float64(len(s.few))
 	}
+	empty := m - float64(set)
+	inverse += empty
 	alpha := 0.7213 / (1 + 1.079/m)
-	switch r.precision {
+	switch precision {
 	case 4:
 		alpha = 0.673
 	case 5:
@@ -182,7 +204,7 @@ func (r *registers) estimate(s sketch) int64 {
 	case 6:
 		alpha = 0.709
 	}
-	e, empty := alpha*m*m/inverse, m-float64(set)
+	e := alpha * m * m / inverse
 	if empty > 0 && e <= 2.5*m {
 		e = m * math.Log(m/empty)
 	}

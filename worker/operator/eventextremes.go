@@ -21,16 +21,12 @@ func (m *laneMaker) extreme(f *plan.EventFeature) (eventColumn, error) {
 	case isWord(t) && m.o.plan.Available == 0:
 		return m.frontRunner(f, t)
 	case isWord(t):
-		s, in := m.moving(f), m.input(f, f.Args, formWord, true)
-		l := sharedLane(m, laneKey{kind: "ordered", spans: s, in: in}, func() *sortedWords { return &sortedWords{sortedValues[int64]{laneBase: laneBase{s}, in: in}} })
-		note := l.extremes(f.Func == "max")
+		note := m.sortedWords(f, f.Args[0]).extremes(f.Func == "max")
 		return func(c *eventChunk) (arrow.Array, error) {
 			return wordColumn(m.o.env.Mem, t, note.values, note.there), nil
 		}, nil
 	}
-	s, in := m.moving(f), m.input(f, f.Args, formText, true)
-	l := sharedLane(m, laneKey{kind: "ordered", spans: s, in: in}, func() *sortedTexts { return &sortedTexts{sortedValues[string]{laneBase: laneBase{s}, in: in}} })
-	note := l.extremes(f.Func == "max")
+	note := m.sortedTexts(f, f.Args[0]).extremes(f.Func == "max")
 	return func(c *eventChunk) (arrow.Array, error) { return textColumn(m.o.env.Mem, t, note.values) }, nil
 }
 

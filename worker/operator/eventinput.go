@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"github.com/quern-engine/quern/compute/hash"
 	"github.com/quern-engine/quern/compute/sortkey"
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
@@ -21,6 +23,7 @@ const (
 	formWord                   // int64 in the order of the values, where a type has at most 64 bits: see wordOf
 	formWide                   // decimals of more than 18 digits
 	formFloat                  // float64
+	formHash                   // int64: the hash of approx_count_distinct
 	formText                   // strings that sort as the values do, for all types
 	formID                     // numbers for distinct values
 )
@@ -86,6 +89,15 @@ func (in *eventInput) add(rec arrow.Record) {
 	switch in.form {
 	case formWord:
 		in.words = appendWords(in.words, rec.Column(in.cols[0]))
+	case formHash:
+		hashes := make([]uint64, n)
+		for i := range hashes {
+			hashes[i] = hash.XX64Seed
+		}
+		hash.XX64(rec.Column(in.cols[0]), hashes)
+		for _, h := range hashes {
+			in.words = append(in.words, int64(h))
+		}
 	case formWide:
 		in.wides = append(in.wides, vector.Decimals(rec.Column(in.cols[0]))...)
 	case formFloat:
@@ -143,7 +155,7 @@ func (in *eventInput) drop(n int) {
 		in.present = in.present[n:]
 	}
 	switch in.form {
-	case formWord:
+	case formWord, formHash:
 		in.words = in.words[n:]
 	case formWide:
 		in.wides = in.wides[n:]
@@ -386,13 +398,13 @@ func (n *interner) drop(ids []int32) {
 	}
 }
 
-// less is the order of values by their numbers.
-func (n *interner) less(a, b int32) bool {
+// compare is the order of values by their numbers.
+func (n *interner) compare(a, b int32) int {
 	x, y := &n.values[a], &n.values[b]
 	if n.byWord {
-		return x.word < y.word
+		return cmp.Compare(x.word, y.word)
 	}
-	return x.text < y.text
+	return cmp.Compare(x.text, y.text)
 }
 
 func (n *interner) bytes() int64 {

@@ -75,6 +75,9 @@ func (m *laneMaker) feature(f *plan.EventFeature) (eventColumn, error) {
 func (m *laneMaker) maker(f *plan.EventFeature) func(f *plan.EventFeature) (eventColumn, error) {
 	switch f.Func {
 	case "count":
+		if f.Distinct {
+			return m.distinct
+		}
 		return m.count
 	case "sum", "avg":
 		return m.sum
@@ -82,6 +85,24 @@ func (m *laneMaker) maker(f *plan.EventFeature) func(f *plan.EventFeature) (even
 		return m.extreme
 	case "var_pop", "var_samp", "stddev_pop", "stddev_samp":
 		return m.variance
+	case "first", "last":
+		return m.one
+	case "first_k", "last_k":
+		return m.some
+	case "ages":
+		return m.ages
+	case "top_k":
+		return m.top
+	case "percentile_approx":
+		return m.percentile
+	case "approx_count_distinct":
+		return m.approxDistinct
+	case "histogram":
+		return m.histogram
+	case "bucket_counts":
+		return m.buckets
+	case "decayed_sum":
+		return m.decayed
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ const (
 	colDecimal
 	colWide
 	colOK
+	colQuery // the left row's time, in the oracle
 )
 
 // eventPreset is a window and what it says, in other words.
@@ -55,7 +56,8 @@ func eventPresets(w int64) []eventPreset {
 	}
 }
 
-// eventFunction is a function over a column of the events, its result's type, and what it says of the rows of a window.
+// eventFunction is a function over a column of the events, its result's type, and what it says of the rows of a window,
+// which have the time of the left row as a further cell.
 type eventFunction struct {
 	feature plan.EventFeature
 	typ     string
@@ -184,7 +186,240 @@ func eventFunctions() []eventFunction {
 			return float(x)
 		})})
 	}
-	return list
+	return slices.Concat(list, listFunctions(), timedFunctions())
+}
+
+// cellsOf is a column's cells as they are inside of lists.
+func cellsOf(rows [][]string, col int) []string {
+	out := make([]string, len(rows))
+	for i, r := range rows {
+		if out[i] = inList(r[col], col); r[col] == "NULL" {
+			out[i] = "null"
+		}
+	}
+	return out
+}
+
+func inList(cell string, col int) string {
+	if col == colText {
+		return `"` + strings.Trim(cell, "'") + `"`
+	}
+	return cell
+}
+
+func listText(cells []string) string {
+	if len(cells) == 0 {
+		return "NULL"
+	}
+	return "[" + strings.Join(cells, ",") + "]"
+}
+
+func lastOf[T any](values []T, k int) []T { return values[max(0, len(values)-k):] }
+
+func withValue(rows [][]string, col int) [][]string {
+	return slices.DeleteFunc(slices.Clone(rows), func(r []string) bool { return r[col] == "NULL" })
+}
+
+// deduped leaves out rows of which a later one is equal in a column.
+func deduped(rows [][]string, col int) [][]string {
+	var out [][]string
+	for i, r := range rows {
+		if !slices.ContainsFunc(rows[i+1:], func(o []string) bool { return o[col] == r[col] }) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// greatestOf is the k rows with the greatest of a column, greatest first, later ones first among equals.
+func greatestOf(rows [][]string, col, k int, less func(a, b string) bool) [][]string {
+	rows = withValue(rows, col)
+	slices.Reverse(rows)
+	slices.SortStableFunc(rows, func(a, b []string) int {
+		switch {
+		case less(b[col], a[col]):
+			return -1
+		case less(a[col], b[col]):
+			return 1
+		}
+		return 0
+	})
+	return rows[:min(k, len(rows))]
+}
+
+func textOf(cell string) string { return strings.Trim(cell, "'") }
+
+func shorterText(a, b string) bool { return textOf(a) < textOf(b) }
+
+func tallied(cells []string) map[string]int {
+	counts := map[string]int{}
+	for _, c := range cells {
+		counts[c]++
+	}
+	return counts
+}
+
+func mapText(counts map[string]int, col int) string {
+	if len(counts) == 0 {
+		return "NULL"
+	}
+	var entries []string
+	for c, n := range counts {
+		entries = append(entries, fmt.Sprintf("%s:%d", inList(c, col), n))
+	}
+	slices.Sort(entries)
+	return "{" + strings.Join(entries, ",") + "}"
+}
+
+func ranked(values []string, share float64, less func(a, b string) bool) string {
+	slices.SortFunc(values, func(a, b string) int {
+		switch {
+		case less(a, b):
+			return -1
+		case less(b, a):
+			return 1
+		}
+		return 0
+	})
+	return values[max(0, int(math.Ceil(share*float64(len(values))))-1)]
+}
+
+func doubleLiteral(x float64) *plan.Expr {
+	return &plan.Expr{Op: plan.OpLiteral, Type: plan.Float64, Value: plan.Literal{Bits: math.Float64bits(x)}}
+}
+
+func listLiteral(element plan.Type, items ...plan.Literal) *plan.Expr {
+	return &plan.Expr{Op: plan.OpLiteral, Type: plan.Array(element, false), Value: plan.Literal{Items: items}}
+}
+
+// with is a feature with parameters.
+func with(f plan.EventFeature, params ...*plan.Expr) plan.EventFeature {
+	f.Params = params
+	return f
+}
+
+// listFunctions are those that look at the rows of a window one by one.
+func listFunctions() []eventFunction {
+	k, yes := plan.Int64Literal(3), plan.BoolLiteral(true)
+	pick := func(f string, col int, typ string, params []*plan.Expr, naive func(rows [][]string) []string) eventFunction {
+		return eventFunction{with(plan.EventFeature{Agg: plan.Agg{Func: f, Args: []int{col}}}, params...), typ, func(rows [][]string) string {
+			if cells := naive(rows); len(cells) > 0 {
+				return cells[0]
+			}
+			return "NULL"
+		}}
+	}
+	column := func(rows [][]string, col int) (out []string) {
+		for _, r := range rows {
+			out = append(out, r[col])
+		}
+		return out
+	}
+	dedupe := with(over("last_k", colText, plan.Null), k)
+	dedupe.DedupeBy = []int{colInt}
+	empty := with(over("last_k", colInt, plan.Null), k)
+	empty.Empty = plan.EmptyZero
+	top := func(col, by int) plan.EventFeature {
+		return with(plan.EventFeature{Agg: plan.Agg{Func: "top_k", Args: []int{col, by}}}, k)
+	}
+	distinct := over("count", colText, plan.Int64)
+	distinct.Distinct = true
+	both := distinct
+	both.Args = []int{colInt, colOK}
+	return []eventFunction{
+		pick("first", colText, "string", nil, func(rows [][]string) []string { return column(rows, colText) }),
+		pick("first", colInt, "bigint", []*plan.Expr{yes}, func(rows [][]string) []string { return valuesOf(rows, colInt) }),
+		pick("last", colDouble, "double", nil, func(rows [][]string) []string { return column(lastOf(rows, 1), colDouble) }),
+		pick("last", colText, "string", []*plan.Expr{yes}, func(rows [][]string) []string { return lastOf(valuesOf(rows, colText), 1) }),
+		{with(over("first_k", colText, plan.Null), k), "array<string>", func(rows [][]string) string {
+			return listText(cellsOf(rows[:min(3, len(rows))], colText))
+		}},
+		{with(over("first_k", colInt, plan.Null), k, yes), "array<bigint>", func(rows [][]string) string {
+			rows = withValue(rows, colInt)
+			return listText(cellsOf(rows[:min(3, len(rows))], colInt))
+		}},
+		{with(over("last_k", colText, plan.Null), k), "array<string>", func(rows [][]string) string { return listText(cellsOf(lastOf(rows, 3), colText)) }},
+		{with(over("last_k", colInt, plan.Null), k, yes), "array<bigint>", func(rows [][]string) string {
+			return listText(cellsOf(lastOf(withValue(rows, colInt), 3), colInt))
+		}},
+		{dedupe, "array<string>", func(rows [][]string) string { return listText(cellsOf(lastOf(deduped(rows, colInt), 3), colText)) }},
+		{empty, "array<bigint>", func(rows [][]string) string {
+			return "[" + strings.Join(cellsOf(lastOf(rows, 3), colInt), ",") + "]"
+		}},
+		{top(colText, colInt), "array<string>", func(rows [][]string) string {
+			return listText(cellsOf(greatestOf(rows, colInt, 3, numberLess), colText))
+		}},
+		{top(colInt, colText), "array<bigint>", func(rows [][]string) string {
+			return listText(cellsOf(greatestOf(rows, colText, 3, shorterText), colInt))
+		}},
+		{distinct, "bigint", func(rows [][]string) string { return strconv.Itoa(len(tallied(valuesOf(rows, colText)))) }},
+		{both, "bigint", func(rows [][]string) string {
+			var pairs []string
+			for _, r := range withValue(withValue(rows, colInt), colOK) {
+				pairs = append(pairs, r[colInt]+r[colOK])
+			}
+			return strconv.Itoa(len(tallied(pairs)))
+		}},
+		{over("approx_count_distinct", colInt, plan.Int64), "bigint", func(rows [][]string) string { return strconv.Itoa(len(tallied(valuesOf(rows, colInt)))) }},
+		{over("histogram", colText, plan.Null), "map<string,bigint>", func(rows [][]string) string { return mapText(tallied(valuesOf(rows, colText)), colText) }},
+		{over("histogram", colDouble, plan.Null), "map<double,bigint>", func(rows [][]string) string { return mapText(tallied(valuesOf(rows, colDouble)), colDouble) }},
+		{with(over("percentile_approx", colInt, plan.Int64), doubleLiteral(0.5)), "bigint", orNull(colInt, func(v []string) string { return ranked(v, 0.5, numberLess) })},
+		{with(over("percentile_approx", colWide, plan.Decimal(30, 2)), doubleLiteral(0.9)), "decimal(30,2)", orNull(colWide, func(v []string) string { return ranked(v, 0.9, numberLess) })},
+		{with(over("percentile_approx", colDouble, plan.Null), listLiteral(plan.Float64, doubleLiteral(0).Value, doubleLiteral(0.75).Value)), "array<double>", orNull(colDouble, func(v []string) string {
+			return listText([]string{ranked(v, 0, numberLess), ranked(v, 0.75, numberLess)})
+		})},
+		{with(over("bucket_counts", colInt, plan.Null), listLiteral(plan.Int64, plan.Literal{Int: -3}, plan.Literal{Int: 2})), "array<bigint>", orNull(colInt, func(v []string) string {
+			counts := make([]int, 3)
+			for _, x := range v {
+				switch n := cellNumber(x); {
+				case n < -3:
+					counts[0]++
+				case n < 2:
+					counts[1]++
+				default:
+					counts[2]++
+				}
+			}
+			return fmt.Sprintf("[%d,%d,%d]", counts[0], counts[1], counts[2])
+		})},
+	}
+}
+
+// timedFunctions are those whose results depend on the left row's time.
+func timedFunctions() []eventFunction {
+	ages := with(plan.EventFeature{Agg: plan.Agg{Func: "ages"}}, plan.Int64Literal(3))
+	return []eventFunction{
+		{ages, "array<bigint>", func(rows [][]string) string {
+			var out []string
+			for _, r := range lastOf(rows, 3) {
+				out = append(out, strconv.FormatInt(cellNumber(r[colQuery])-cellNumber(r[colTime]), 10))
+			}
+			return listText(out)
+		}},
+		{with(over("decayed_sum", colDouble, plan.Float64), plan.Int64Literal(3)), "double", decayedOracle},
+	}
+}
+
+// decayedOracle adds up terms x·2^rest·2^whole, where whole and rest are the half-lives that an event's time has.
+func decayedOracle(rows [][]string) string {
+	halves := func(t int64) (whole int64, rest float64) {
+		whole = int64(math.Floor(float64(t) / 3))
+		return whole, float64(t-3*whole) / 3
+	}
+	rows = withValue(rows, colDouble)
+	if len(rows) == 0 {
+		return "NULL"
+	}
+	sum := new(big.Float).SetPrec(3000)
+	for _, r := range rows {
+		x, _ := strconv.ParseFloat(r[colDouble], 64)
+		whole, rest := halves(cellNumber(r[colTime]))
+		term := new(big.Float).SetPrec(3000).SetFloat64(x * math.Exp2(rest))
+		sum.Add(sum, term.SetMantExp(term, int(whole)))
+	}
+	whole, rest := halves(cellNumber(rows[0][colQuery]))
+	exponent := sum.MantExp(sum)
+	return float(math.Ldexp(rounded(sum)*math.Exp2(-rest), exponent-int(whole)))
 }
 
 // naiveWindows looks at all events for each row. A NULL of ready is never.
@@ -205,7 +440,7 @@ func naiveWindows(rows, events []string, w *plan.EventWindows, presets []eventPr
 				if f.Filter > 0 && r[f.Filter-1] != "true" {
 					continue
 				}
-				in = append(in, r)
+				in = append(in, append(r, l[1]))
 			}
 			row += "|" + functions[i].naive(in)
 		}
@@ -253,6 +488,9 @@ func TestEventWindowsAgainstOracle(t *testing.T) {
 			w.Features = append(w.Features, f.feature)
 			out += fmt.Sprintf(", f%d %s", i, f.typ)
 		}
+		for i, f := range schema(t, out).Fields[3:] {
+			w.Features[i].Type = f.Type
+		}
 		if rapid.Bool().Draw(rt, "available") {
 			w.Available, w.Latency = colReady+1, rapid.Int64Range(-1, 2).Draw(rt, "latency")
 		}
@@ -285,6 +523,9 @@ func TestEventWindows(t *testing.T) {
 				w.Features = append(w.Features, f.feature)
 				out += fmt.Sprintf(", f%d %s", i, f.typ)
 			}
+			for i, f := range schema(t, out).Fields[3:] {
+				w.Features[i].Type = f.Type
+			}
 			optest.Run(t, optest.Case{
 				Inputs: []optest.Table{{Schema: eventRows, Rows: rows}, {Schema: eventTable, Rows: events}},
 				Build:  build(&plan.Node{Op: plan.NodeEventWindows, Schema: schema(t, out), EventWindows: w}),
@@ -314,5 +555,3 @@ func TestEventWindowsOverPeers(t *testing.T) {
 		Want:   []string{"a|1|0|1|0", "a|2|1|3|1", "a|2|2|3|1", "a|3|3|3|2"}, Ordered: true,
 	})
 }
-
-var _ = slices.Sort[[]string]

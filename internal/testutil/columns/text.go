@@ -16,7 +16,7 @@ import (
 )
 
 // ParseSchema reads "k string, v decimal(10,2) not null"; columns are nullable unless they say otherwise. Elements of
-// arrays are nullable unless they end in "!", as in "array<int!>"; the spans of time are months and micros.
+// arrays are nullable unless they end in "!", as in "array<int!>", values of maps are; the spans of time are months and micros.
 func ParseSchema(text string) (plan.Schema, error) {
 	var s plan.Schema
 	depth := 0
@@ -55,6 +55,15 @@ func parseType(text string) (plan.Type, error) {
 		element, strict := strings.CutSuffix(strings.TrimSuffix(element, ">"), "!")
 		t, err := parseType(element)
 		return plan.Array(t, !strict), err
+	}
+	if entry, ok := strings.CutPrefix(text, "map<"); ok && strings.HasSuffix(entry, ">") {
+		key, value, _ := strings.Cut(strings.TrimSuffix(entry, ">"), ",")
+		k, err := parseType(key)
+		if err != nil {
+			return k, err
+		}
+		v, err := parseType(value)
+		return plan.Map(k, v, true), err
 	}
 	switch text {
 	case "months":

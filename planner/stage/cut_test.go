@@ -313,6 +313,24 @@ func TestCut(t *testing.T) {
 	golden.Check(t, "testdata/cut.txt", b.String())
 }
 
+// Rows of a hot key may be cut into pieces, below several windows of events too; events are read whole.
+func TestRowsOfEventWindowsMayBeCut(t *testing.T) {
+	w := &world{}
+	rows := w.scan("rows", 3)
+	one := w.eventWindows(rows, rows.Cols, w.scan("a", 2), "count")
+	stages, last, err := Cut([]Target{{Plan: w.eventWindows(one, rows.Cols, w.scan("b", 2), "last")}}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	splits := map[string]bool{}
+	for _, in := range stages[last[0]].Adapt.Inputs {
+		splits[stages[in.Stage].Root.Scan.Source] = in.Splits
+	}
+	if len(splits) != 3 || !splits["rows"] || splits["a"] || splits["b"] {
+		t.Errorf("inputs that may be cut: %v", splits)
+	}
+}
+
 // checkSchema compares a node's schema with what follows from its payload.
 func checkSchema(t *testing.T, title string, n *plan.Node) {
 	t.Helper()

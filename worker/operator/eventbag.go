@@ -46,7 +46,10 @@ func (b *bag[K]) add(e bagEntry[K]) {
 	}
 	k := b.block(e)
 	block := b.blocks[k]
-	at, _ := slices.BinarySearchFunc(block, e, bagEntry[K].compare)
+	at := len(block)
+	if block[at-1].compare(e) > 0 {
+		at, _ = slices.BinarySearchFunc(block, e, bagEntry[K].compare)
+	}
 	if len(block) < bagBlock {
 		b.blocks[k] = slices.Insert(block, at, e)
 		return
@@ -64,6 +67,32 @@ func (b *bag[K]) add(e bagEntry[K]) {
 	}
 	b.blocks[k] = block
 	b.blocks = slices.Insert(b.blocks, k+1, upper)
+}
+
+// beside is the entries before and after the place of one that is not there, nil for none.
+func (b *bag[K]) beside(e bagEntry[K]) (before, after *bagEntry[K]) {
+	if b.n == 0 {
+		return nil, nil
+	}
+	k := b.block(e)
+	block := b.blocks[k]
+	at := len(block)
+	if block[at-1].compare(e) > 0 {
+		at, _ = slices.BinarySearchFunc(block, e, bagEntry[K].compare)
+	}
+	switch {
+	case at > 0:
+		before = &block[at-1]
+	case k > 0:
+		before = &b.blocks[k-1][len(b.blocks[k-1])-1]
+	}
+	switch {
+	case at < len(block):
+		after = &block[at]
+	case k+1 < len(b.blocks):
+		after = &b.blocks[k+1][0]
+	}
+	return before, after
 }
 
 func (b *bag[K]) fresh() []bagEntry[K] {

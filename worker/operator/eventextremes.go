@@ -8,8 +8,8 @@ import (
 	"github.com/quern-engine/quern/plan"
 )
 
-// extreme makes min and max: where values are words that come in the order of the events, from the line of those that may
-// still become the greatest, else from all values in order.
+// extreme makes min and max: of words from the line of those that may still become the greatest, else from all values in
+// order.
 func (m *laneMaker) extreme(f *plan.EventFeature) (eventColumn, error) {
 	if len(f.Args) != 1 {
 		return nil, nil
@@ -18,13 +18,8 @@ func (m *laneMaker) extreme(f *plan.EventFeature) (eventColumn, error) {
 	switch {
 	case !f.Type.Equal(t):
 		return nil, nil
-	case isWord(t) && m.o.plan.Available == 0:
-		return m.frontRunner(f, t)
 	case isWord(t):
-		note := m.sortedWords(f, f.Args[0]).extremes(f.Func == "max")
-		return func(c *eventChunk) (arrow.Array, error) {
-			return wordColumn(m.o.env.Mem, t, note.values, note.there), nil
-		}, nil
+		return m.frontRunner(f, t)
 	}
 	note := m.sortedTexts(f, f.Args[0]).extremes(f.Func == "max")
 	return func(c *eventChunk) (arrow.Array, error) { return textColumn(m.o.env.Mem, t, note.values) }, nil
@@ -47,9 +42,12 @@ func (m *laneMaker) frontRunner(f *plan.EventFeature, t plan.Type) (eventColumn,
 	if f.Func == "min" {
 		flip = -1
 	}
-	l := sharedLane(m, laneKey{kind: "front", spans: s, in: in, param: flip}, func() *frontRunners {
-		return &frontRunners{laneBase: laneBase{s}, in: in, flip: flip}
-	})
+	key := laneKey{kind: "front", spans: s, in: in, param: flip}
+	if s.late {
+		l := sharedLane(m, key, func() *lateRunners { return &lateRunners{laneBase: laneBase{s}, in: in, flip: flip} })
+		return func(*eventChunk) (arrow.Array, error) { return wordColumn(m.o.env.Mem, t, l.words, l.there), nil }, nil
+	}
+	l := sharedLane(m, key, func() *frontRunners { return &frontRunners{laneBase: laneBase{s}, in: in, flip: flip} })
 	return func(*eventChunk) (arrow.Array, error) { return wordColumn(m.o.env.Mem, t, l.words, l.there), nil }, nil
 }
 
@@ -88,6 +86,56 @@ func (l *frontRunners) fold(c *eventChunk) error {
 }
 
 func (l *frontRunners) held() int64 { return int64(cap(l.line)) * 16 }
+
+// lateRunners is frontRunners where events may come into the middle of the line. Its entries are in the order of the
+// events: their keys are positions, and what stands for their position is the word.
+type lateRunners struct {
+	laneBase
+	in    *eventInput
+	flip  int64
+	line  bag[int64]
+	words []int64
+	there []bool
+}
+
+func (l *lateRunners) fold(c *eventChunk) error {
+	s, words, first := l.spans, l.in.words, c.events.first
+	l.words, l.there = resized(l.words, c.rows), resized(l.there, c.rows)
+	e := int32(0)
+	for i := range c.rows {
+		if s.fresh[i] {
+			l.line.clear()
+		}
+		for _, p := range s.enter[e:s.enterTo[i]] {
+			if l.in.has(p) {
+				l.put(bagEntry[int64]{first + int64(p), words[p] ^ l.flip})
+			}
+		}
+		e = s.enterTo[i]
+		for l.line.n > 0 && l.line.first().key < s.lo[i] {
+			l.line.remove(l.line.first())
+		}
+		if l.words[i], l.there[i] = 0, l.line.n > 0; l.there[i] {
+			l.words[i] = l.line.first().position ^ l.flip
+		}
+	}
+	return nil
+}
+
+// put brings an event into line unless a later one beats it, and takes out the earlier ones that it beats.
+func (l *lateRunners) put(e bagEntry[int64]) {
+	before, after := l.line.beside(e)
+	if after != nil && after.position >= e.position {
+		return
+	}
+	for before != nil && before.position <= e.position {
+		l.line.remove(*before)
+		before, _ = l.line.beside(e)
+	}
+	l.line.add(e)
+}
+
+func (l *lateRunners) held() int64 { return l.line.bytes() }
 
 // sortedValues keeps the values of a window in order.
 type sortedValues[K cmp.Ordered] struct {

@@ -1,7 +1,9 @@
 package operator_test
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"math"
 	"math/big"
 	"slices"
@@ -14,6 +16,7 @@ import (
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/internal/testutil/optest"
 	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/worker/operator"
 )
 
 const (
@@ -449,57 +452,171 @@ func naiveWindows(rows, events []string, w *plan.EventWindows, presets []eventPr
 	return out
 }
 
-func TestEventWindowsAgainstOracle(t *testing.T) {
-	cell := func(values ...string) *rapid.Generator[string] { return rapid.SampledFrom(values) }
-	key := cell("a", "a", "b", "NULL")
-	time := cell("0", "1", "2", "3", "3", "5", "8", "13", "-4", "NULL")
-	row := rapid.Custom(func(t *rapid.T) string {
-		at := time.Draw(t, "t")
+func cell(values ...string) *rapid.Generator[string] { return rapid.SampledFrom(values) }
+
+var (
+	drawnKey  = cell("a", "a", "b", "NULL")
+	drawnTime = cell("0", "1", "2", "3", "3", "5", "8", "13", "-4", "NULL")
+	drawnRow  = rapid.Custom(func(t *rapid.T) string {
+		return drawnKey.Draw(t, "k") + "|" + drawnTime.Draw(t, "q") + "|" + cell("1", "2").Draw(t, "id")
+	})
+	drawnEvent = rapid.Custom(func(t *rapid.T) string {
+		at := drawnTime.Draw(t, "t")
 		ready := "NULL"
 		if at != "NULL" {
 			ready = strconv.FormatInt(cellNumber(at)+rapid.SampledFrom([]int64{0, 0, -1, 2, 6, 20}).Draw(t, "late"), 10)
 		}
 		return strings.Join([]string{
-			key.Draw(t, "k"), at, cell(ready, ready, ready, "NULL").Draw(t, "ready"), cell("1", "2", "-3", "7", "NULL").Draw(t, "i"),
+			drawnKey.Draw(t, "k"), at, cell(ready, ready, ready, "NULL").Draw(t, "ready"), cell("1", "2", "-3", "7", "NULL").Draw(t, "i"),
 			cell("0.1", "0.25", "-3.5", "1.0E20", "-1.0E20", "1.0E-30", "NULL").Draw(t, "x"), cell("x", "y", "yy", "''", "NULL").Draw(t, "s"),
 			cell("1.25", "-0.50", "99999999.99", "NULL").Draw(t, "d"), cell("0.01", "1234567890123456789012345678.90", "-5.00", "NULL").Draw(t, "wide"),
 			cell("true", "true", "false", "NULL").Draw(t, "ok"),
 		}, "|")
 	})
+)
+
+// drawnWindows is some functions in some windows, with the node's schema and what the oracle needs.
+func drawnWindows(t *testing.T, rt *rapid.T) (node *plan.Node, want func(left, events []string) []string) {
+	presets := eventPresets(rapid.SampledFrom([]int64{1, 3, 6, 1000}).Draw(rt, "width"))
+	functions := rapid.SliceOfN(rapid.SampledFrom(eventFunctions()), 1, 5).Draw(rt, "functions")
+	w := &plan.EventWindows{LeftKeys: []int{0}, EventKeys: []int{0}, LeftTime: 1, EventTime: colTime}
+	for _, p := range presets {
+		w.Windows = append(w.Windows, p.window)
+	}
+	out := eventRows
+	for i, f := range functions {
+		f.feature.Window = rapid.IntRange(0, len(presets)-1).Draw(rt, "window")
+		if rapid.IntRange(0, 3).Draw(rt, "filter") == 0 {
+			f.feature.Filter = colOK + 1
+		}
+		w.Features = append(w.Features, f.feature)
+		out += fmt.Sprintf(", f%d %s", i, f.typ)
+	}
+	for i, f := range schema(t, out).Fields[3:] {
+		w.Features[i].Type = f.Type
+	}
+	if rapid.Bool().Draw(rt, "available") {
+		w.Available, w.Latency = colReady+1, rapid.Int64Range(-1, 2).Draw(rt, "latency")
+	}
+	node = &plan.Node{Op: plan.NodeEventWindows, Schema: schema(t, out), EventWindows: w}
+	return node, func(left, events []string) []string { return naiveWindows(left, events, w, presets, functions) }
+}
+
+func TestEventWindowsAgainstOracle(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		left := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) string {
-			return key.Draw(t, "k") + "|" + time.Draw(t, "q") + "|" + cell("1", "2").Draw(t, "id")
-		}), 0, 8).Draw(rt, "rows")
-		events := rapid.SliceOfN(row, 0, 16).Draw(rt, "events")
+		left, events := rapid.SliceOfN(drawnRow, 0, 8).Draw(rt, "rows"), rapid.SliceOfN(drawnEvent, 0, 16).Draw(rt, "events")
 		sortCells(left, 0, 1)
 		sortCells(events, 0, 1)
-		presets := eventPresets(rapid.SampledFrom([]int64{1, 3, 6, 1000}).Draw(rt, "width"))
-		functions := rapid.SliceOfN(rapid.SampledFrom(eventFunctions()), 1, 5).Draw(rt, "functions")
-		w := &plan.EventWindows{LeftKeys: []int{0}, EventKeys: []int{0}, LeftTime: 1, EventTime: colTime}
-		for _, p := range presets {
-			w.Windows = append(w.Windows, p.window)
-		}
-		out := eventRows
-		for i, f := range functions {
-			f.feature.Window = rapid.IntRange(0, len(presets)-1).Draw(rt, "window")
-			if rapid.IntRange(0, 3).Draw(rt, "filter") == 0 {
-				f.feature.Filter = colOK + 1
-			}
-			w.Features = append(w.Features, f.feature)
-			out += fmt.Sprintf(", f%d %s", i, f.typ)
-		}
-		for i, f := range schema(t, out).Fields[3:] {
-			w.Features[i].Type = f.Type
-		}
-		if rapid.Bool().Draw(rt, "available") {
-			w.Available, w.Latency = colReady+1, rapid.Int64Range(-1, 2).Draw(rt, "latency")
-		}
+		node, want := drawnWindows(t, rt)
 		optest.RunIn(rt, optest.Case{
 			Inputs: []optest.Table{{Schema: eventRows, Rows: left}, {Schema: eventTable, Rows: events}},
-			Build:  build(&plan.Node{Op: plan.NodeEventWindows, Schema: schema(t, out), EventWindows: w}),
-			Want:   naiveWindows(left, events, w, presets, functions), Ordered: true,
+			Build:  build(node), Want: want(left, events), Ordered: true,
 		}, rapid.IntRange(0, optest.Worlds-1).Draw(rt, "world"))
 	})
+}
+
+// compareEvents is the total order of events: all columns, NULLs first.
+func compareEvents(a, b string) int {
+	x, y := strings.Split(a, "|"), strings.Split(b, "|")
+	for i := range x {
+		if x[i] == y[i] {
+			continue
+		}
+		less := numberLess
+		if i == 0 || i == colText || i == colOK {
+			less = shorterText
+		}
+		if x[i] == "NULL" || y[i] != "NULL" && less(x[i], y[i]) {
+			return -1
+		}
+		return 1
+	}
+	return 0
+}
+
+// As planned, rows and events come in any order and are sorted first, in little memory through the scratch disk: what a row
+// gets depends on neither.
+func TestEventWindowsOverSorts(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		left, events := rapid.SliceOfN(drawnRow, 1, 6).Draw(rt, "rows"), rapid.SliceOfN(drawnEvent, 1, 12).Draw(rt, "events")
+		node, want := drawnWindows(t, rt)
+		sorted := slices.SortedFunc(slices.Values(events), compareEvents)
+		world := rapid.IntRange(0, optest.Worlds-1).Draw(rt, "world")
+		optest.RunIn(rt, optest.Case{
+			Inputs: []optest.Table{{Schema: eventRows, Rows: left}, {Schema: eventTable, Rows: events}},
+			Build: func(env operator.Env, inputs []operator.Operator) (operator.Operator, error) {
+				order := make([]plan.SortKey, len(inputs[1].Schema().Fields))
+				for i := range order {
+					order[i].Column = i
+				}
+				rows := operator.NewSort(env, inputs[0], &plan.Sort{Keys: order[:2], Limit: -1})
+				return operator.NewEventWindows(env, rows, operator.NewSort(env, inputs[1], &plan.Sort{Keys: order, Limit: -1}), node.EventWindows, node.Schema)
+			},
+			Want: want(left, sorted), Spills: world%3 == 0 && len(events) > 1, // in batches of one row
+		}, world)
+	})
+}
+
+// peak is a Memory without limit that remembers the most.
+type peak struct{ held, most int64 }
+
+func (p *peak) Reserve(n int64) error { p.Take(n); return nil }
+func (p *peak) Take(n int64)          { p.held += n; p.most = max(p.most, p.held) }
+
+// However many events a key has, what is held are those of the windows: also where a window reaches back to the first one
+// but few events of it matter, and where rows are few and far from each other.
+func TestEventWindowsHoldNoMoreThanWindows(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		window plan.EventWindow
+		funcs  []string
+		late   bool
+	}{
+		{"bounded", plan.EventWindow{Width: 500}, []string{"count", "sum", "avg", "min", "last_k", "top_k", "distinct", "percentile_approx", "decayed_sum"}, false},
+		{"bounded, late", plan.EventWindow{Width: 500}, []string{"count", "sum", "max", "last_k", "approx_count_distinct"}, true},
+		{"unbounded", plan.EventWindow{Unbounded: true}, []string{"count", "sum", "avg", "max", "last", "last_k", "top_k", "approx_count_distinct"}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var most []int64
+			for _, n := range []int{100_000, 400_000} {
+				events := eventBench(n, n)
+				rows := events.every(n / 4)
+				w := &plan.EventWindows{LeftKeys: []int{0}, EventKeys: []int{0}, LeftTime: 1, EventTime: 1, Windows: []plan.EventWindow{c.window}}
+				if c.late {
+					w.Available = 4
+				}
+				out := plan.Schema{Fields: slices.Clone(rows.schema.Fields)}
+				for _, f := range c.funcs {
+					x := benchFeature(f)
+					w.Features = append(w.Features, x)
+					out.Fields = append(out.Fields, plan.Field{Name: f, Type: x.Type, Nullable: true})
+				}
+				memory := &peak{}
+				op, err := operator.NewEventWindows(operator.Env{Memory: memory, BatchRows: 1024}, rows, events, w, out)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for rows := 0; ; {
+					rec, err := op.Next(context.Background())
+					if err == io.EOF && rows == 4 {
+						break
+					}
+					if err != nil {
+						t.Fatalf("after %d rows: %v", rows, err)
+					}
+					rows += int(rec.NumRows())
+					rec.Release()
+				}
+				if err := op.Close(); err != nil || memory.held != 0 {
+					t.Fatalf("%v, %d bytes reserved at the end", err, memory.held)
+				}
+				most = append(most, memory.most)
+			}
+			if most[1] > 2*most[0] {
+				t.Errorf("%d bytes for 100 000 events, %d for 400 000", most[0], most[1])
+			}
+		})
+	}
 }
 
 // Every function in every world, through the harness.

@@ -29,8 +29,8 @@ type newestEvents struct {
 	k   int
 	ids bool // of events of the same id one counts
 
-	line    []int64 // the k last so far, ascending
-	lineIDs []int32
+	line   []int64 // the k last so far, ascending
+	latest []int64 // by id: 1 + the position of its event in line, 0 for none
 	selection
 }
 
@@ -64,11 +64,11 @@ func (l *newestEvents) fold(c *eventChunk) error {
 			continue
 		}
 		if s.fresh[i] {
-			l.line, l.lineIDs = l.line[:0], l.lineIDs[:0]
+			l.removeFirst(len(l.line), first)
 		}
 		for _, p := range s.enter[e:s.enterTo[i]] {
 			if l.in.has(p) {
-				l.put(first+int64(p), p)
+				l.put(first+int64(p), first)
 			}
 		}
 		e = s.enterTo[i]
@@ -76,7 +76,7 @@ func (l *newestEvents) fold(c *eventChunk) error {
 		for gone < len(l.line) && l.line[gone] < s.lo[i] {
 			gone++
 		}
-		l.remove(0, gone)
+		l.removeFirst(gone, first)
 		l.positions = append(l.positions, l.line...)
 		l.end(i)
 	}
@@ -85,40 +85,47 @@ func (l *newestEvents) fold(c *eventChunk) error {
 
 // put brings an event into line. What is before k others goes: events leave windows from the first on, so it will not be
 // among the last k again.
-func (l *newestEvents) put(position int64, p int32) {
-	id := int32(noID)
+func (l *newestEvents) put(position, first int64) {
 	if l.ids {
-		id = l.in.ids[p]
-		if k := slices.Index(l.lineIDs, id); k >= 0 {
-			if l.line[k] > position {
-				return
-			}
-			l.remove(k, k+1)
+		latest := l.latestOf(position, first)
+		if *latest > position {
+			return // a later one is equal
 		}
+		if *latest > 0 {
+			k, _ := slices.BinarySearch(l.line, *latest-1)
+			l.line = slices.Delete(l.line, k, k+1)
+		}
+		*latest = position + 1
 	}
 	at := len(l.line)
-	for at > 0 && l.line[at-1] > position {
-		at--
-	}
-	if len(l.line) == l.k {
-		if at == 0 {
-			return
-		}
-		l.remove(0, 1)
-		at--
+	if at > 0 && l.line[at-1] > position {
+		at, _ = slices.BinarySearch(l.line, position)
 	}
 	l.line = slices.Insert(l.line, at, position)
-	if l.ids {
-		l.lineIDs = slices.Insert(l.lineIDs, at, id)
+	if len(l.line) > l.k {
+		l.removeFirst(1, first)
 	}
 }
 
-func (l *newestEvents) remove(from, to int) {
-	l.line = slices.Delete(l.line, from, to)
-	if l.ids {
-		l.lineIDs = slices.Delete(l.lineIDs, from, to)
+// latestOf is the place in latest of an event.
+func (l *newestEvents) latestOf(position, first int64) *int64 {
+	id := int(l.in.ids[position-first])
+	for id >= len(l.latest) {
+		l.latest = append(l.latest, 0)
 	}
+	return &l.latest[id]
 }
+
+func (l *newestEvents) removeFirst(n int, first int64) {
+	if l.ids {
+		for _, p := range l.line[:n] {
+			*l.latestOf(p, first) = 0
+		}
+	}
+	l.line = l.line[n:]
+}
+
+func (l *newestEvents) held() int64 { return int64(cap(l.line)+cap(l.latest)) * 8 }
 
 func (l *newestEvents) need() int64 {
 	switch {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"math/big"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -452,41 +453,60 @@ func naiveWindows(rows, events []string, w *plan.EventWindows, presets []eventPr
 	return out
 }
 
-func cell(values ...string) *rapid.Generator[string] { return rapid.SampledFrom(values) }
+// dice makes random cells, all alike likely, from a seed that rapid draws.
+type dice struct{ *rand.Rand }
 
-var (
-	drawnKey  = cell("a", "a", "b", "NULL")
-	drawnTime = cell("0", "1", "2", "3", "3", "5", "8", "13", "-4", "NULL")
-	drawnRow  = rapid.Custom(func(t *rapid.T) string {
-		return drawnKey.Draw(t, "k") + "|" + drawnTime.Draw(t, "q") + "|" + cell("1", "2").Draw(t, "id")
-	})
-	drawnEvent = rapid.Custom(func(t *rapid.T) string {
-		at := drawnTime.Draw(t, "t")
-		ready := "NULL"
-		if at != "NULL" {
-			ready = strconv.FormatInt(cellNumber(at)+rapid.SampledFrom([]int64{0, 0, -1, 2, 6, 20}).Draw(t, "late"), 10)
+func newDice(rt *rapid.T) dice {
+	return dice{rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 0))}
+}
+
+func (d dice) of(values ...string) string { return values[d.IntN(len(values))] }
+
+func (d dice) key() string { return d.of("a", "a", "a", "b", "NULL") }
+
+func (d dice) time() string {
+	if d.IntN(12) == 0 {
+		return "NULL"
+	}
+	return strconv.Itoa(d.IntN(24) - 4)
+}
+
+func (d dice) rows(n int) []string {
+	rows := make([]string, d.IntN(n+1))
+	for i := range rows {
+		rows[i] = d.key() + "|" + d.time() + "|" + d.of("1", "2")
+	}
+	return rows
+}
+
+func (d dice) events(n int) []string {
+	rows := make([]string, d.IntN(n+1))
+	for i := range rows {
+		at, ready := d.time(), "NULL"
+		if at != "NULL" && d.IntN(12) > 0 {
+			ready = strconv.FormatInt(cellNumber(at)+int64(d.IntN(3)*d.IntN(6))-1, 10)
 		}
-		return strings.Join([]string{
-			drawnKey.Draw(t, "k"), at, cell(ready, ready, ready, "NULL").Draw(t, "ready"), cell("1", "2", "-3", "7", "NULL").Draw(t, "i"),
-			cell("0.1", "0.25", "-3.5", "1.0E20", "-1.0E20", "1.0E-30", "NULL").Draw(t, "x"), cell("x", "y", "yy", "''", "NULL").Draw(t, "s"),
-			cell("1.25", "-0.50", "99999999.99", "NULL").Draw(t, "d"), cell("0.01", "1234567890123456789012345678.90", "-5.00", "NULL").Draw(t, "wide"),
-			cell("true", "true", "false", "NULL").Draw(t, "ok"),
+		rows[i] = strings.Join([]string{
+			d.key(), at, ready, d.of("1", "2", "-3", "7", "8", "NULL"), d.of("0.1", "0.25", "-3.5", "1.0E20", "-1.0E20", "1.0E-30", "NULL"),
+			d.of("x", "y", "yy", "''", "z", "NULL"), d.of("1.25", "-0.50", "99999999.99", "NULL"),
+			d.of("0.01", "1234567890123456789012345678.90", "-5.00", "NULL"), d.of("true", "true", "false", "NULL"),
 		}, "|")
-	})
-)
+	}
+	return rows
+}
 
-// drawnWindows is some functions in some windows, with the node's schema and what the oracle needs.
-func drawnWindows(t *testing.T, rt *rapid.T) (node *plan.Node, want func(left, events []string) []string) {
-	presets := eventPresets(rapid.SampledFrom([]int64{1, 3, 6, 1000}).Draw(rt, "width"))
-	functions := rapid.SliceOfN(rapid.SampledFrom(eventFunctions()), 1, 5).Draw(rt, "functions")
+// windows is all functions, each in some window, and what the oracle says of them.
+func (d dice) windows(t *testing.T) (node *plan.Node, want func(left, events []string) []string) {
+	presets := eventPresets([]int64{1, 3, 6, 1000}[d.IntN(4)])
+	functions := eventFunctions()
 	w := &plan.EventWindows{LeftKeys: []int{0}, EventKeys: []int{0}, LeftTime: 1, EventTime: colTime}
 	for _, p := range presets {
 		w.Windows = append(w.Windows, p.window)
 	}
 	out := eventRows
 	for i, f := range functions {
-		f.feature.Window = rapid.IntRange(0, len(presets)-1).Draw(rt, "window")
-		if rapid.IntRange(0, 3).Draw(rt, "filter") == 0 {
+		f.feature.Window = d.IntN(len(presets))
+		if d.IntN(4) == 0 {
 			f.feature.Filter = colOK + 1
 		}
 		w.Features = append(w.Features, f.feature)
@@ -495,8 +515,8 @@ func drawnWindows(t *testing.T, rt *rapid.T) (node *plan.Node, want func(left, e
 	for i, f := range schema(t, out).Fields[3:] {
 		w.Features[i].Type = f.Type
 	}
-	if rapid.Bool().Draw(rt, "available") {
-		w.Available, w.Latency = colReady+1, rapid.Int64Range(-1, 2).Draw(rt, "latency")
+	if d.IntN(2) == 0 {
+		w.Available, w.Latency = colReady+1, int64(d.IntN(4)-1)
 	}
 	node = &plan.Node{Op: plan.NodeEventWindows, Schema: schema(t, out), EventWindows: w}
 	return node, func(left, events []string) []string { return naiveWindows(left, events, w, presets, functions) }
@@ -504,14 +524,15 @@ func drawnWindows(t *testing.T, rt *rapid.T) (node *plan.Node, want func(left, e
 
 func TestEventWindowsAgainstOracle(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		left, events := rapid.SliceOfN(drawnRow, 0, 8).Draw(rt, "rows"), rapid.SliceOfN(drawnEvent, 0, 16).Draw(rt, "events")
+		d := newDice(rt)
+		left, events := d.rows(20), d.events(60)
 		sortCells(left, 0, 1)
 		sortCells(events, 0, 1)
-		node, want := drawnWindows(t, rt)
+		node, want := d.windows(t)
 		optest.RunIn(rt, optest.Case{
 			Inputs: []optest.Table{{Schema: eventRows, Rows: left}, {Schema: eventTable, Rows: events}},
 			Build:  build(node), Want: want(left, events), Ordered: true,
-		}, rapid.IntRange(0, optest.Worlds-1).Draw(rt, "world"))
+		}, d.IntN(optest.Worlds))
 	})
 }
 
@@ -538,10 +559,11 @@ func compareEvents(a, b string) int {
 // gets depends on neither.
 func TestEventWindowsOverSorts(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		left, events := rapid.SliceOfN(drawnRow, 1, 6).Draw(rt, "rows"), rapid.SliceOfN(drawnEvent, 1, 12).Draw(rt, "events")
-		node, want := drawnWindows(t, rt)
+		d := newDice(rt)
+		left, events := d.rows(10), d.events(20)
+		node, want := d.windows(t)
 		sorted := slices.SortedFunc(slices.Values(events), compareEvents)
-		world := rapid.IntRange(0, optest.Worlds-1).Draw(rt, "world")
+		world := d.IntN(optest.Worlds)
 		optest.RunIn(rt, optest.Case{
 			Inputs: []optest.Table{{Schema: eventRows, Rows: left}, {Schema: eventTable, Rows: events}},
 			Build: func(env operator.Env, inputs []operator.Operator) (operator.Operator, error) {
@@ -552,7 +574,7 @@ func TestEventWindowsOverSorts(t *testing.T) {
 				rows := operator.NewSort(env, inputs[0], &plan.Sort{Keys: order[:2], Limit: -1})
 				return operator.NewEventWindows(env, rows, operator.NewSort(env, inputs[1], &plan.Sort{Keys: order, Limit: -1}), node.EventWindows, node.Schema)
 			},
-			Want: want(left, sorted), Spills: world%3 == 0 && len(events) > 1, // in batches of one row
+			Want: want(left, sorted), Spills: world%3 == 0 && len(left) > 1, // in batches of one row
 		}, world)
 	})
 }

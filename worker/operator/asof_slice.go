@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/quern-engine/quern/compute/sortkey"
 	"github.com/quern-engine/quern/compute/vector"
@@ -21,12 +22,14 @@ import (
 // Slice is the rows of a left side between two places in the order of a sort.
 type Slice struct {
 	from, to *slicePlace // from is included, to is not; nil: all from the beginning, all to the end
+	empty    bool        // no row, though there are no places
 }
 
-// slicePlace is a row's place in the order.
+// slicePlace is a row's place in the order: row i of columns, the last of which is the time.
 type slicePlace struct {
-	key  []byte // of all columns but the last, which is the time
-	full []byte
+	columns []arrow.Array
+	row     int
+	encoded []byte
 }
 
 // sampled bounds how many rows are compared to find a slice: enough to have slices of equal size within some percent.
@@ -64,44 +67,84 @@ type sliceSample struct {
 }
 
 func (s *sliceSample) add(rec arrow.Record) {
-	for rows := int(rec.NumRows()); s.skip < rows; s.skip += s.step {
-		one := vector.Slice(rec, s.skip, s.skip+1)
-		s.places = append(s.places, slicePlace{
-			key:  bytes.Clone(sortkey.Encode(one, s.order[:len(s.order)-1]).At(0)),
-			full: bytes.Clone(sortkey.Encode(one, s.order).At(0)),
-		})
-		one.Release()
-		if len(s.places) == sampled {
-			s.thin()
-		}
+	var rows []int32
+	for ; s.skip < int(rec.NumRows()); s.skip += s.step {
+		rows = append(rows, int32(s.skip))
 	}
 	s.skip -= int(rec.NumRows())
+	if len(rows) == 0 {
+		return
+	}
+	columns, keys := make([]arrow.Array, len(s.order)), make([]plan.SortKey, len(s.order))
+	for i, k := range s.order { // copies of few rows, which the garbage collector may have: a slice has no owner
+		columns[i] = vector.Take(memory.DefaultAllocator, rec.Column(k.Column), rows)
+		keys[i] = k
+		keys[i].Column = i
+	}
+	encoded := sortkey.EncodeColumns(columns, len(rows), keys)
+	for i := range rows {
+		s.places = append(s.places, slicePlace{columns, i, encoded.At(i)})
+	}
+	for len(s.places) >= sampled {
+		s.thin()
+	}
 }
 
-// thin leaves out every other row, the last one among them.
+// thin leaves out every other row.
 func (s *sliceSample) thin() {
-	s.skip -= s.step
-	for i := range sampled / 2 {
+	n := len(s.places)
+	for i := range (n + 1) / 2 {
 		s.places[i] = s.places[2*i]
 	}
-	clear(s.places[sampled/2:])
-	s.places = s.places[:sampled/2]
+	clear(s.places[(n+1)/2:])
+	s.places = s.places[:(n+1)/2]
+	if n%2 == 1 { // the last row stays, so the next one does not
+		s.skip += s.step
+	}
 	s.step *= 2
 }
 
 func (s *sliceSample) slice(number, of int) *Slice {
-	slices.SortFunc(s.places, func(a, b slicePlace) int { return bytes.Compare(a.full, b.full) })
+	if len(s.places) == 0 { // of no rows the first slice has all
+		return &Slice{empty: number > 0}
+	}
+	slices.SortFunc(s.places, func(a, b slicePlace) int { return bytes.Compare(a.encoded, b.encoded) })
 	at := func(n int) *slicePlace {
-		if n == 0 || n == of || len(s.places) == 0 {
+		if n == 0 || n == of {
 			return nil
 		}
 		return &s.places[len(s.places)*n/of]
 	}
-	out := &Slice{from: at(number), to: at(number + 1)}
-	if len(s.places) == 0 && number > 0 { // of no rows the first slice has all
-		out.to = &slicePlace{}
+	return &Slice{from: at(number), to: at(number + 1)}
+}
+
+// placeComparer compares the rows of a batch with a place.
+type placeComparer struct {
+	columns []vector.Comparer
+	row     int
+}
+
+// newPlaceComparer is nil for no place.
+func newPlaceComparer(p *slicePlace, rec arrow.Record, order []plan.SortKey) *placeComparer {
+	if p == nil {
+		return nil
 	}
-	return out
+	c := &placeComparer{row: p.row}
+	for i, k := range order {
+		c.columns = append(c.columns, vector.NewComparer(rec.Column(k.Column), p.columns[i]))
+	}
+	return c
+}
+
+// compare gives the order of a row and the place, and whether they are of the same key.
+func (c *placeComparer) compare(row int) (order int, sameKey bool) {
+	last := len(c.columns) - 1
+	for _, compare := range c.columns[:last] {
+		if order := compare(row, c.row); order != 0 {
+			return order, false
+		}
+	}
+	return c.columns[last](row, c.row), true
 }
 
 // sliced passes on the rows of its input that a slice needs. find is asked for the slice when the first row is.
@@ -115,7 +158,7 @@ type sliced struct {
 
 	// Of a right side, else nil:
 	join     *plan.AsofJoin
-	compared []int     // keys and times, whose NULLs match nothing
+	compared []int     // keys and times, whose NULLs match nothing; none of a left side
 	carried  []carried // the rows to carry over, by cursor
 }
 
@@ -174,24 +217,15 @@ func (s *sliced) next(ctx context.Context) (arrow.Record, error) {
 // keep is the rows of a batch that are needed at once, nil for none; it takes the batch over.
 func (s *sliced) keep(rec arrow.Record) arrow.Record {
 	defer rec.Release()
-	full := sortkey.Encode(rec, s.order)
-	var kept, before []int32
-	if s.join == nil {
-		for i := range full.Len() {
-			if s.side(nil, full.At(i)) == within {
-				kept = append(kept, int32(i))
-			}
-		}
-	} else {
-		keys := sortkey.Encode(rec, s.order[:len(s.order)-1])
-		_, matching := anyNull(rec, s.compared, nil)
-		for _, i := range matching {
-			switch s.side(keys.At(int(i)), full.At(int(i))) {
-			case within:
-				kept = append(kept, i)
-			case ahead:
-				before = append(before, i)
-			}
+	from, to := newPlaceComparer(s.slice.from, rec, s.order), newPlaceComparer(s.slice.to, rec, s.order)
+	_, rows := anyNull(rec, s.compared, nil)
+	kept, before := rows[:0:0], []int32(nil)
+	for _, i := range rows {
+		switch s.side(from, to, int(i)) {
+		case within:
+			kept = append(kept, i)
+		case ahead:
+			before = append(before, i)
 		}
 	}
 	if len(before) > 0 {
@@ -200,7 +234,7 @@ func (s *sliced) keep(rec arrow.Record) arrow.Record {
 	switch len(kept) {
 	case 0:
 		return nil
-	case full.Len():
+	case int(rec.NumRows()):
 		rec.Retain()
 		return rec
 	}
@@ -232,23 +266,32 @@ const (
 // side places a row. Right rows of a key that the slice has all left rows of are all within. Of the key that it begins
 // in those before it are ahead, of the one that it ends in those after it are outside, as far as looking backward goes;
 // in other directions, and where any row may match, they are within.
-func (s *sliced) side(key, full []byte) sliceSide {
-	from, to := s.slice.from, s.slice.to
-	early := from != nil && bytes.Compare(full, from.full) < 0
-	late := to != nil && bytes.Compare(full, to.full) >= 0
-	switch {
-	case !early && !late:
-		return within
-	case s.join == nil:
+func (s *sliced) side(from, to *placeComparer, row int) sliceSide {
+	if s.slice.empty {
 		return outside
-	case early && !bytes.Equal(key, from.key), late && (to.key == nil || !bytes.Equal(key, to.key)):
+	}
+	if from != nil {
+		if order, sameKey := from.compare(row); order < 0 {
+			return s.beyond(sameKey, ahead)
+		}
+	}
+	if to != nil {
+		if order, sameKey := to.compare(row); order >= 0 {
+			return s.beyond(sameKey, outside)
+		}
+	}
+	return within
+}
+
+// beyond places a row that is not in the slice; backward is what it is to it when looking back, if of the same key.
+func (s *sliced) beyond(sameKey bool, backward sliceSide) sliceSide {
+	switch {
+	case s.join == nil || !sameKey:
 		return outside
 	case s.join.Direction != plan.AsofBackward || s.join.Condition != nil:
 		return within
-	case early:
-		return ahead
 	}
-	return outside
+	return backward
 }
 
 // carried is the greatest row, by some columns, of those in which one column is not NULL.

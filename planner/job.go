@@ -41,6 +41,19 @@ func FunctionsWanted(file, text string) ([]FunctionRef, error) {
 	return refs, nil
 }
 
+// Params lists a job file's parameters, without values.
+func Params(file, text string) ([]plan.Param, error) {
+	job, err := jobfile.Parse(file, text)
+	if err != nil {
+		return nil, err
+	}
+	var params []plan.Param
+	for _, p := range job.Params {
+		params = append(params, plan.Param{Name: p.Name.Text, Type: p.Type})
+	}
+	return params, nil
+}
+
 // jobLoader turns a job file into relations and targets.
 type jobLoader struct {
 	*planning

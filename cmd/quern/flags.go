@@ -17,6 +17,8 @@ type clusterFlags struct {
 	memory  string
 	state   string
 	verbose bool
+	// snapshot is no flag: the verb wants each source looked up once.
+	snapshot bool
 }
 
 func (f *clusterFlags) register(cmd *cobra.Command) {

@@ -19,16 +19,19 @@ import (
 	"github.com/quern-engine/quern/planner"
 	"github.com/quern-engine/quern/shuffle"
 	"github.com/quern-engine/quern/storage"
+	"github.com/quern-engine/quern/storage/scan"
 	"github.com/quern-engine/quern/worker"
 )
 
 // Options size an embedded cluster.
 type Options struct {
-	Workers int          // at least 1
-	Slots   int          // tasks at once in each worker, at least 1
-	Memory  int64        // bytes, for all tasks together
-	State   string       // folder for the log and scratch data; "" makes a temporary one
-	Log     *slog.Logger // nil is silent
+	Workers int    // at least 1
+	Slots   int    // tasks at once in each worker, at least 1
+	Memory  int64  // bytes, for all tasks together
+	State   string // folder for the log and scratch data; "" makes a temporary one
+	// Snapshot looks each source up once, for all runs: see [Snapshot].
+	Snapshot bool
+	Log      *slog.Logger // nil is silent
 
 	Planner   planner.Options  // zero except in tests
 	Allocator memory.Allocator // of batches; nil except in tests
@@ -42,6 +45,7 @@ type Embedded struct {
 	Client *client.Client
 
 	store    *storage.Store
+	catalog  planner.Catalog
 	planning planner.Options
 	node     *coordinator.Coordinator
 	workers  errgroup.Group
@@ -59,6 +63,10 @@ func StartEmbedded(opts Options) (*Embedded, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	e := &Embedded{planning: opts.Planner, peers: &http.Client{Transport: shuffle.NewTransport(nil)}, store: storage.New(), stop: stop, cleanup: cleanup}
+	e.catalog = scan.NewCatalog(e.store)
+	if opts.Snapshot {
+		e.catalog = Snapshot(e.catalog)
+	}
 	if err := e.start(ctx, state, opts); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -68,7 +76,7 @@ func StartEmbedded(opts Options) (*Embedded, error) {
 func (e *Embedded) start(ctx context.Context, state string, opts Options) (err error) {
 	e.node, err = coordinator.New(coordinator.Options{
 		ID: "embedded", Alone: true, Listen: "127.0.0.1:0", StateDir: filepath.Join(state, "coordinator"), Volatile: opts.State == "",
-		Plan: PlanWith(e.store, opts.Planner), Store: e.store, Log: opts.Log,
+		Plan: planOver(e.catalog, opts.Planner), Store: e.store, Log: opts.Log,
 	})
 	if err != nil {
 		return err

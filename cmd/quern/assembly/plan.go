@@ -15,7 +15,10 @@ import (
 
 // PlanWith is a coordinator's planner: requests become plans against what the store holds.
 func PlanWith(store *storage.Store, opts planner.Options) func(context.Context, api.SubmitRequest) (*plan.Job, error) {
-	catalog := scan.NewCatalog(store)
+	return planOver(scan.NewCatalog(store), opts)
+}
+
+func planOver(catalog planner.Catalog, opts planner.Options) func(context.Context, api.SubmitRequest) (*plan.Job, error) {
 	return func(ctx context.Context, req api.SubmitRequest) (*plan.Job, error) {
 		request, err := PlannerRequest(req)
 		if err != nil {

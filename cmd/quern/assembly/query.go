@@ -9,7 +9,7 @@ import (
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner"
 	"github.com/quern-engine/quern/shuffle"
-	"github.com/quern-engine/quern/storage/scan"
+	"github.com/quern-engine/quern/storage"
 )
 
 // Wait follows a run to its end, calling update (which may be nil) at each change and at least once a second.
@@ -46,8 +46,14 @@ func (e *Embedded) PlanRequest(ctx context.Context, r api.SubmitRequest) (*plan.
 	if err != nil {
 		return nil, err
 	}
-	return planner.Plan(ctx, request, scan.NewCatalog(e.store))
+	return planner.Plan(ctx, request, e.catalog)
 }
+
+// Store is the cluster's: what it remembers of files, its workers have at hand.
+func (e *Embedded) Store() *storage.Store { return e.store }
+
+// Catalog is what jobs are planned over.
+func (e *Embedded) Catalog() planner.Catalog { return e.catalog }
 
 // Explain shows a query at each level of planning.
 func (e *Embedded) Explain(ctx context.Context, q *api.Query) (string, error) {
@@ -55,7 +61,7 @@ func (e *Embedded) Explain(ctx context.Context, q *api.Query) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	levels, err := planner.Explain(ctx, request, scan.NewCatalog(e.store))
+	levels, err := planner.Explain(ctx, request, e.catalog)
 	return levels.String(), err
 }
 

@@ -30,7 +30,7 @@ func TestSelectionRows(t *testing.T) {
 }
 
 func TestSelectionValidate(t *testing.T) {
-	for _, s := range []Selection{{To: 1}, Partition(2), {To: 3, Begin: Position{Task: 1}}, {To: 1, Begin: Position{Task: 1, Row: 4}, End: Position{Task: 1, Row: 4}}} {
+	for _, s := range []Selection{{To: 1}, Partition(2), {To: 3, Begin: Position{Task: 1}}, {To: 1, Begin: Position{Task: 1, Row: 4}, End: Position{Task: 1, Row: 4}}, {To: 1, Slice: Slice{Number: 1, Of: 2}}} {
 		if err := s.Validate(3); err != nil {
 			t.Errorf("%s: %v", s, err)
 		}
@@ -38,6 +38,7 @@ func TestSelectionValidate(t *testing.T) {
 	for _, s := range []Selection{
 		{}, {From: -1, To: 1}, {From: 2, To: 2}, {To: 4}, {To: 1, Begin: Position{Task: -1}}, {To: 1, End: Position{Row: -1}},
 		{To: 1, Begin: Position{Task: 2}, End: Position{Task: 1}}, {To: 2, Begin: Position{Row: 1}}, {To: 2, End: Position{Task: 1, Row: 1}},
+		{To: 1, Slice: Slice{Number: 2, Of: 2}}, {To: 1, Slice: Slice{Number: 1}}, {To: 1, Slice: Slice{Number: -1, Of: 2}},
 	} {
 		if s.Validate(3) == nil {
 			t.Errorf("%+v is accepted", s)

@@ -203,6 +203,7 @@ func describeJob(job *plan.Job, run string) *state.SubmitRun {
 // stepNames are the operators that a label mentions; the others go without saying.
 var stepNames = map[plan.NodeOp]string{
 	plan.NodeUDF: "plugin", plan.NodeAggregate: "aggregate", plan.NodeJoin: "join", plan.NodeSort: "sort", plan.NodeLimit: "limit",
+	plan.NodeAsofJoin: "asof join",
 }
 
 // label says in a few words what a stage does: "scan flights → aggregate → shuffle".

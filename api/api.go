@@ -174,6 +174,7 @@ type Counts struct {
 	RowsIn       int64 `json:"rows_in"`    // from shuffles
 	RowsOut      int64 `json:"rows_out"`
 	BytesOut     int64 `json:"bytes_out"`
+	FilesOut     int64 `json:"files_out,omitempty"` // shards written
 	GroupsPruned int64 `json:"row_groups_pruned,omitempty"`
 	GroupsBloom  int64 `json:"row_groups_bloom,omitempty"` // of GroupsPruned, those that Bloom filters ruled out
 	PagesPruned  int64 `json:"pages_pruned,omitempty"`
@@ -200,6 +201,7 @@ func (c *Counts) Add(o Counts) {
 	c.RowsIn += o.RowsIn
 	c.RowsOut += o.RowsOut
 	c.BytesOut += o.BytesOut
+	c.FilesOut += o.FilesOut
 	c.GroupsPruned += o.GroupsPruned
 	c.GroupsBloom += o.GroupsBloom
 	c.PagesPruned += o.PagesPruned
@@ -353,7 +355,7 @@ type Report struct {
 	Failure *plan.Failure `json:"failure,omitempty"`
 	Counts  Counts        `json:"counts"`
 	Seconds float64       `json:"seconds"`
-	// Partitions describes a shuffle or result sink's segment, File a file sink's shard.
+	// Partitions describes a shuffle or result sink's segment, File what a file sink has written.
 	Partitions []PartitionInfo `json:"partitions,omitempty"`
 	File       *FileInfo       `json:"file,omitempty"`
 }
@@ -365,7 +367,8 @@ type PartitionInfo struct {
 	Checksum string `json:"checksum"` // order-independent 128-bit sum of row hashes, hex
 }
 
-// FileInfo is a written shard.
+// FileInfo is a file that an attempt with a file sink has written: its shard, or the list of its shards if the name says so
+// (see [ListName]). Of a list, Rows and Bytes are those of all shards in it, and SHA256 is the list's own.
 type FileInfo struct {
 	Name   string `json:"name"` // below the version folder
 	Rows   int64  `json:"rows"`

@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -421,15 +422,27 @@ func success(a api.Assignment) *api.Report {
 		}
 		return r
 	}
+	shard := writeShard(a)
+	list, err := json.Marshal(api.FileList{Files: []api.ShardInfo{shard}})
+	if err == nil {
+		r.File = &api.FileInfo{Name: api.ListName(a.Task, 2, a.Attempt), Rows: 10, Bytes: shard.Bytes, SHA256: plan.Digest(list)}
+		err = os.WriteFile(filepath.Join(storage.Display(a.OutputURL), r.File.Name), list, 0o644)
+	}
+	if err != nil {
+		r.Failure = plan.Failf(plan.FailureStorage, "%w", err)
+	}
+	return r
+}
+
+// writeShard writes what an attempt at a task with a file sink does.
+func writeShard(a api.Assignment) api.ShardInfo {
 	name := plan.ShardName(a.Task, 2, a.Attempt, "zstd.parquet")
 	dir := storage.Display(a.OutputURL)
 	data := []byte(fmt.Sprintf("shard %d", a.Task))
 	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, name), data, 0o644)); err != nil {
-		r.Failure = plan.Failf(plan.FailureStorage, "%w", err)
-		return r
+		panic(err)
 	}
-	r.File = &api.FileInfo{Name: name, Rows: 10, Bytes: int64(len(data)), SHA256: plan.Digest(data)}
-	return r
+	return api.ShardInfo{Key: name, Rows: 10, Bytes: int64(len(data)), SHA256: plan.Digest(data)}
 }
 
 func waitState(ctx context.Context, t *testing.T, cl *client.Client, id string) *api.RunStatus {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -363,6 +364,116 @@ func TestPublishingSweepsStrayFiles(t *testing.T) {
 	want := []string{"_SUCCESS", "manifest.json", "part-00000-of-00002.0.zstd.parquet", "part-00001-of-00002.0.zstd.parquet"}
 	if !slices.Equal(names, want) {
 		t.Errorf("published %v, want %v", names, want)
+	}
+}
+
+// TestShardsInPartitions publishes what several files of a task in folders are, and sweeps the rest.
+func TestShardsInPartitions(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, nil)
+	cl := c.client()
+	url, dir := outputURL(t)
+	startWorker(c, "w1", 1, func(_ context.Context, a api.Assignment) *api.Report {
+		r := success(a)
+		if a.OutputURL == "" {
+			return r
+		}
+		var list api.FileList
+		for _, day := range []string{"day=1", "day=2"} {
+			shard := api.ShardInfo{Key: fmt.Sprintf("%s/part-%d.parquet", day, a.Task), Rows: 5, Bytes: 1, SHA256: plan.Digest([]byte("x"))}
+			list.Files = append(list.Files, shard)
+			for _, name := range []string{shard.Key, shard.Key + ".7"} { // and one that an attempt that lost has left
+				path := filepath.Join(dir, "r1", name)
+				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("x"), 0o644)); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		content, err := json.Marshal(list)
+		if err != nil {
+			t.Error(err)
+		}
+		r.File.SHA256, r.Counts.FilesOut = plan.Digest(content), 2
+		if err := os.WriteFile(filepath.Join(dir, "r1", r.File.Name), content, 0o644); err != nil {
+			t.Error(err)
+		}
+		return r
+	})
+	submit(ctx, t, cl, jobRequest("r1", url))
+	s := waitState(ctx, t, cl, "r1")
+	if s.State != api.RunSucceeded || s.Outputs["examples"].Shards != 4 {
+		t.Fatalf("run %s: %v, %+v", s.State, s.Failure, s.Outputs)
+	}
+	var names []string
+	err := filepath.WalkDir(filepath.Join(dir, "r1"), func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			name, _ := filepath.Rel(filepath.Join(dir, "r1"), path)
+			names = append(names, name)
+		}
+		return err
+	})
+	want := []string{"_SUCCESS", "day=1/part-0.parquet", "day=1/part-1.parquet", "day=2/part-0.parquet", "day=2/part-1.parquet", "manifest.json"}
+	if err != nil || !slices.Equal(names, want) {
+		t.Errorf("published %v, %v, want %v", names, err, want)
+	}
+}
+
+// TestShardsOfOlderWorkers are reported as they are, without a list.
+func TestShardsOfOlderWorkers(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, nil)
+	cl := c.client()
+	url, dir := outputURL(t)
+	startWorker(c, "w1", 1, func(_ context.Context, a api.Assignment) *api.Report {
+		if a.OutputURL == "" {
+			return success(a)
+		}
+		s := writeShard(a)
+		return &api.Report{
+			AttemptID: a.AttemptID, Counts: api.Counts{RowsOut: 10}, File: &api.FileInfo{Name: s.Key, Rows: s.Rows, Bytes: s.Bytes, SHA256: s.SHA256},
+		}
+	})
+	submit(ctx, t, cl, jobRequest("r1", url))
+	if s := waitState(ctx, t, cl, "r1"); s.State != api.RunSucceeded || s.Outputs["examples"].Shards != 2 {
+		t.Fatalf("run %s: %v", s.State, s.Failure)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "r1", "manifest.json"))
+	if err != nil || strings.Count(string(data), `"key": "part-`) != 2 {
+		t.Errorf("%s, %v", data, err)
+	}
+}
+
+// TestDamagedListFailsTheRun has a list that is not what was reported, and one with keys that lead out of the folder.
+func TestDamagedListFailsTheRun(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ list, want string }{{"{}", "is not what was reported"}, {`{"files":[{"key":"../x"}]}`, `shard "../x"`}} {
+		ctx := testContext(t)
+		cluster := newCluster(t, 1, nil)
+		cl := cluster.client()
+		url, dir := outputURL(t)
+		startWorker(cluster, "w1", 1, func(_ context.Context, a api.Assignment) *api.Report {
+			r := success(a)
+			if a.OutputURL == "" {
+				return r
+			}
+			if err := os.WriteFile(filepath.Join(dir, "r1", r.File.Name), []byte(c.list), 0o644); err != nil {
+				t.Error(err)
+			}
+			if strings.Contains(c.want, "shard") {
+				r.File.SHA256 = plan.Digest([]byte(c.list))
+			}
+			return r
+		})
+		submit(ctx, t, cl, jobRequest("r1", url))
+		s := waitState(ctx, t, cl, "r1")
+		if s.State != api.RunFailed || s.Failure.Kind != plan.FailureStorage || !strings.Contains(s.Failure.Message, c.want) {
+			t.Errorf("run %s: %+v, want %s", s.State, s.Failure, c.want)
+		}
+		if _, err := os.Stat(dir); !os.IsNotExist(err) {
+			t.Errorf("something is left: %v", err)
+		}
 	}
 }
 

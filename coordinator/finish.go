@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 
+	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/coordinator/consensus"
 	"github.com/quern-engine/quern/coordinator/state"
 	"github.com/quern-engine/quern/internal/failpoint"
@@ -139,17 +141,14 @@ func (c *Coordinator) loadJob(ctx context.Context, digest string) (*plan.Job, er
 
 func (c *Coordinator) writeVersion(ctx context.Context, run string, job *plan.Job, made state.Committed) error {
 	for _, o := range made.Outputs {
-		data, err := encodeManifest(job, made, o)
+		shards, err := c.writeManifest(ctx, job, made, o)
 		if err != nil {
-			return err
-		}
-		if err := c.put(ctx, storage.Join(o.VersionURL, manifestName), data); err != nil {
 			return err
 		}
 		if err := failpoint.Hit("coordinator/manifest-written"); err != nil {
 			return err
 		}
-		c.sweep(ctx, run, o)
+		c.sweep(ctx, run, o.Output, shards)
 		if err := failpoint.Hit("coordinator/before-success"); err != nil {
 			return err
 		}
@@ -158,6 +157,25 @@ func (c *Coordinator) writeVersion(ctx context.Context, run string, job *plan.Jo
 		}
 	}
 	return nil
+}
+
+// writeManifest writes an output's manifest and says which shards it names. The lists that it is made from are swept once it
+// is there: where they are gone, an earlier leader has come so far, and its manifest is what this one would write.
+func (c *Coordinator) writeManifest(ctx context.Context, job *plan.Job, made state.Committed, o state.CommittedOutput) ([]api.ShardInfo, error) {
+	written, err := c.written(ctx, o)
+	if errors.Is(err, fs.ErrNotExist) {
+		if shards, err := c.namedShards(ctx, o.Output); err == nil {
+			return shards, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	data, err := encodeManifest(job, made, o.Output, written)
+	if err != nil {
+		return nil, err
+	}
+	return written.Files, c.put(ctx, storage.Join(o.VersionURL, manifestName), data)
 }
 
 // point has the pointers of a run's outputs name it.
@@ -173,19 +191,25 @@ func (c *Coordinator) point(ctx context.Context, run string, made state.Committe
 	return nil
 }
 
-// sweep removes what workers that were killed have left in a version, before its marker says that it is whole. What
-// cannot be removed is named by no manifest, so it is no reason to fail.
-func (c *Coordinator) sweep(ctx context.Context, run string, o state.CommittedOutput) {
+// sweep removes the lists of shards, and what workers that were killed have left in a version, before its marker says that it
+// is whole. What cannot be removed is named by no manifest, so it is no reason to fail.
+func (c *Coordinator) sweep(ctx context.Context, run string, o state.Output, shards []api.ShardInfo) {
 	keep := map[string]bool{manifestName: true, successName: true}
-	for _, f := range o.Files {
-		keep[f.Name] = true
+	for _, s := range shards {
+		keep[s.Key] = true
 	}
-	deleted, err := c.options.Store.Sweep(ctx, o.VersionURL, func(name string) bool { return keep[name] })
+	lists := 0
+	deleted, err := c.options.Store.Sweep(ctx, o.VersionURL, func(name string) bool {
+		if !keep[name] && api.IsList(name) {
+			lists++
+		}
+		return keep[name]
+	})
 	if err != nil {
 		c.log.Warn("could not remove files that lost attempts have left", "run", run, "folder", o.VersionPath, "error", err)
 	}
-	if deleted > 0 {
-		c.log.Info("removed files that lost attempts have left", "run", run, "folder", o.VersionPath, "files", deleted)
+	if deleted > lists {
+		c.log.Info("removed files that lost attempts have left", "run", run, "folder", o.VersionPath, "files", deleted-lists)
 	}
 }
 
@@ -194,12 +218,12 @@ func (c *Coordinator) sweepLate(ctx context.Context, run string) error {
 	var outputs []state.Output
 	c.node.Read(func(m *state.Machine) { outputs, _ = m.Outputs(run) })
 	for _, o := range outputs {
-		named, err := c.namedFiles(ctx, o)
+		named, err := c.namedShards(ctx, o)
 		if err != nil {
 			c.log.Warn("could not look for files that late attempts have left", "run", run, "folder", o.VersionPath, "error", err)
 			continue
 		}
-		c.sweep(ctx, run, state.CommittedOutput{Output: o, Files: named})
+		c.sweep(ctx, run, o, named)
 	}
 	_, err := c.propose(ctx, state.Command{Cleaned: &state.RunCleaned{RunID: run, At: c.now()}})
 	return err

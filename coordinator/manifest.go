@@ -29,7 +29,11 @@ type manifest struct {
 	Compression string             `json:"compression"`
 	Schema      []manifestColumn   `json:"schema"`
 	Rows        int64              `json:"rows"`
-	Shards      []manifestShard    `json:"shards"` // in order
+	PartitionBy []string           `json:"partition_by,omitempty"` // columns that are in the keys of shards and not in the files
+	SortBy      []string           `json:"sort_by,omitempty"`      // order of the rows of each shard
+	RowsPerFile int64              `json:"rows_per_file,omitempty"`
+	Time        string             `json:"time,omitempty"` // the column of min_time and max_time
+	Shards      []api.ShardInfo    `json:"shards"`         // in order
 	Inputs      []plan.Input       `json:"inputs"`
 	Params      []manifestParam    `json:"params"`
 	Functions   []manifestFunction `json:"functions"`
@@ -41,13 +45,6 @@ type manifestColumn struct {
 	Name     string `json:"name"`
 	Type     string `json:"type"`
 	Nullable bool   `json:"nullable"`
-}
-
-type manifestShard struct {
-	Key    string `json:"key"` // below the folder of the manifest
-	Rows   int64  `json:"rows"`
-	Bytes  int64  `json:"bytes"`
-	SHA256 string `json:"sha256"`
 }
 
 type manifestParam struct {
@@ -68,8 +65,8 @@ type manifestStage struct {
 	RowsOut  int64 `json:"rows_out"`
 }
 
-// namedFiles lists the files that the manifest of a published output names.
-func (c *Coordinator) namedFiles(ctx context.Context, o state.Output) ([]api.FileInfo, error) {
+// namedShards lists the shards that the manifest of an output names.
+func (c *Coordinator) namedShards(ctx context.Context, o state.Output) ([]api.ShardInfo, error) {
 	data, err := c.options.Store.Get(ctx, storage.Join(o.VersionURL, manifestName))
 	if err != nil {
 		return nil, err
@@ -78,29 +75,26 @@ func (c *Coordinator) namedFiles(ctx context.Context, o state.Output) ([]api.Fil
 	if err := json.Unmarshal(data, &m); err != nil {
 		return nil, fmt.Errorf("decode manifest: %w", err)
 	}
-	var files []api.FileInfo
-	for _, s := range m.Shards {
-		files = append(files, api.FileInfo{Name: s.Key, Rows: s.Rows, Bytes: s.Bytes, SHA256: s.SHA256})
-	}
-	return files, nil
+	return m.Shards, nil
 }
 
-func encodeManifest(job *plan.Job, made state.Committed, output state.CommittedOutput) ([]byte, error) {
+func encodeManifest(job *plan.Job, made state.Committed, output state.Output, written api.FileList) ([]byte, error) {
 	planned, ok := job.Output(output.Name)
 	if !ok {
 		return nil, fmt.Errorf("the plan has no output %q", output.Name)
 	}
 	m := manifest{
 		Format: manifestVersion, Job: job.Name, Output: output.Name, FileFormat: planned.Format, Compression: planned.Compression,
-		Schema: []manifestColumn{}, Shards: []manifestShard{}, Inputs: []plan.Input{}, Params: []manifestParam{},
+		Schema: []manifestColumn{}, Shards: []api.ShardInfo{}, Inputs: []plan.Input{}, Params: []manifestParam{},
 		Functions: []manifestFunction{}, Stages: []manifestStage{}, Plan: made.Plan,
 	}
 	for _, f := range planned.Schema.Fields {
 		m.Schema = append(m.Schema, manifestColumn{Name: f.Name, Type: f.Type.String(), Nullable: f.Nullable})
 	}
-	for _, f := range output.Files {
-		m.Rows += f.Rows
-		m.Shards = append(m.Shards, manifestShard{Key: f.Name, Rows: f.Rows, Bytes: f.Bytes, SHA256: f.SHA256})
+	m.layOut(planned)
+	for _, s := range written.Files {
+		m.Rows += s.Rows
+		m.Shards = append(m.Shards, s)
 	}
 	m.Inputs = append(m.Inputs, job.Inputs...)
 	for _, p := range job.Params {
@@ -117,4 +111,18 @@ func encodeManifest(job *plan.Job, made state.Committed, output state.CommittedO
 		return nil, fmt.Errorf("encode manifest: %w", err)
 	}
 	return append(data, '\n'), nil
+}
+
+// layOut says how the rows of the shards lie in files.
+func (m *manifest) layOut(o *plan.Output) {
+	names := o.Schema.Names()
+	for _, c := range o.PartitionBy {
+		m.PartitionBy = append(m.PartitionBy, names[c])
+	}
+	for _, k := range o.SortBy {
+		m.SortBy = append(m.SortBy, k.Text(names[k.Column]))
+	}
+	if m.RowsPerFile = o.RowsPerFile; o.Time > 0 {
+		m.Time = names[o.Time-1]
+	}
 }

@@ -22,7 +22,7 @@ type Store interface {
 	// Delete and DeleteTree do not mind what is not there.
 	Delete(ctx context.Context, url string) error
 	DeleteTree(ctx context.Context, url string) error
-	// Sweep deletes the files right inside a folder that keep does not name.
+	// Sweep deletes the files in a folder and below that keep does not name.
 	Sweep(ctx context.Context, url string, keep func(name string) bool) (deleted int, err error)
 }
 

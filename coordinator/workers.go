@@ -2,6 +2,8 @@ package coordinator
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"net"
 	"net/http"
 	"slices"
@@ -145,7 +147,7 @@ func (c *Coordinator) report(w http.ResponseWriter, r *http.Request, t *term) er
 	return nil
 }
 
-// discard deletes the file of an attempt that came too late to count. Nothing names it, so a failure to delete does no
+// discard deletes the files of an attempt that came too late to count. Nothing names them, so a failure to delete does no
 // harm beyond the space.
 func (c *Coordinator) discard(report api.Report) {
 	var outputs []state.Output
@@ -156,16 +158,30 @@ func (c *Coordinator) discard(report api.Report) {
 			continue
 		}
 		c.background(func(ctx context.Context) {
-			err := c.options.Store.Delete(ctx, storage.Join(o.VersionURL, report.File.Name))
+			var err error
 			if dead {
-				// The run was cleaned before this file came to be: the folder is to go as well.
+				// The run was cleaned before these files came to be: the folder is to go as well.
 				err = c.options.Store.DeleteTree(ctx, o.VersionURL)
+			} else {
+				err = c.deleteWritten(ctx, o.VersionURL, *report.File)
 			}
 			if err != nil {
-				c.log.Warn("could not delete the file of a late attempt", "attempt", report.AttemptID.String(), "error", err)
+				c.log.Warn("could not delete the files of a late attempt", "attempt", report.AttemptID.String(), "error", err)
 			}
 		})
 	}
+}
+
+func (c *Coordinator) deleteWritten(ctx context.Context, versionURL string, f api.FileInfo) error {
+	keys, err := c.discardable(ctx, versionURL, f)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // publishing has swept it, and the shards with it
+	}
+	errs := []error{err}
+	for _, key := range keys {
+		errs = append(errs, c.options.Store.Delete(ctx, storage.Join(versionURL, key)))
+	}
+	return errors.Join(errs...)
 }
 
 // heartbeat renews a lease, and tells a worker what to stop and what to forget.

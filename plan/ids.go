@@ -34,6 +34,12 @@ func ValidateID(what, id string) error {
 	return nil
 }
 
+// FileName is [ShardName] for one of the files that a shard is cut into, counted from 0:
+// "part-00003-of-00008-00000.0.zstd.parquet".
+func FileName(shard, shards, file, attempt int, extension string) string {
+	return fmt.Sprintf("part-%05d-of-%05d-%05d.%d.%s", shard, shards, file, attempt, extension)
+}
+
 // ShardName is the file name of an output shard written by an attempt: "part-00003-of-00008.0.zstd.parquet".
 func ShardName(shard, shards, attempt int, extension string) string {
 	return fmt.Sprintf("part-%05d-of-%05d.%d.%s", shard, shards, attempt, extension)

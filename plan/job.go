@@ -5,12 +5,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // Job is a planned run: what the coordinator schedules and workers execute. Its encoding is deterministic, so its
 // digest names it.
 type Job struct {
-	Version   int        `json:"version"` // of this encoding: 1
+	Version   int        `json:"version"` // of this encoding
 	Name      string     `json:"name"`
 	Session   Session    `json:"session,omitzero"`
 	Stages    []*Stage   `json:"stages"` // a stage's inputs come before it
@@ -40,8 +41,22 @@ type Constant struct {
 	Value Literal `json:"value"`
 }
 
-// JobVersion is the version of the encoding that this code writes and reads.
-const JobVersion = 1
+// JobVersion is the newest version of the encoding that this code reads.
+//
+//  1. what there was first
+//  2. outputs with PartitionBy, RowsPerFile or Time, which a worker that does not know these would write as if they were not
+//     there
+const JobVersion = 2
+
+// NeededVersion is the oldest version whose readers understand the job.
+func (j *Job) NeededVersion() int {
+	for _, o := range j.Outputs {
+		if len(o.PartitionBy) > 0 || o.RowsPerFile > 0 || o.Time > 0 {
+			return 2
+		}
+	}
+	return 1
+}
 
 // Param is a resolved job parameter, for the manifest.
 type Param struct {
@@ -79,6 +94,28 @@ type Output struct {
 	Schema  Schema            `json:"schema"`
 	Shards  int               `json:"shards"`
 	Stage   int               `json:"stage"` // the stage that writes it, one shard a task
+	// PartitionBy are columns of Schema by whose values files lie in folders; the files are without them. Rows come sorted by
+	// these columns.
+	PartitionBy []int `json:"partition_by,omitempty"`
+	RowsPerFile int64 `json:"rows_per_file,omitempty"` // a shard is cut into files of so many rows; 0: it is one file
+	// SortBy is the order in which the rows of each file come.
+	SortBy []SortKey `json:"sort_by,omitempty"`
+	// Time is 1 + the place of the column that has a row's time; 0: none is declared.
+	Time int `json:"time,omitempty"`
+}
+
+// FileSchema is the columns of the output's files.
+func (o *Output) FileSchema() Schema {
+	if len(o.PartitionBy) == 0 {
+		return o.Schema
+	}
+	var s Schema
+	for i, f := range o.Schema.Fields {
+		if !slices.Contains(o.PartitionBy, i) {
+			s.Fields = append(s.Fields, f)
+		}
+	}
+	return s
 }
 
 // Stage is a pipeline of operators between shuffles, run as Tasks tasks.
@@ -172,8 +209,8 @@ func DecodeJob(data []byte) (*Job, error) {
 	if err := json.Unmarshal(data, &j); err != nil {
 		return nil, fmt.Errorf("decode plan: %w", err)
 	}
-	if j.Version != JobVersion {
-		return nil, fmt.Errorf("plan version %d; this build reads version %d", j.Version, JobVersion)
+	if j.Version < 1 || j.Version > JobVersion {
+		return nil, fmt.Errorf("plan version %d; this build reads up to version %d", j.Version, JobVersion)
 	}
 	if err := j.Validate(); err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ func (j *Job) Text() string {
 		b.WriteString(s.Text())
 	}
 	for _, o := range j.Outputs {
-		fmt.Fprintf(&b, "\noutput %s: stage %d, %d shards, %s/%s, %s\n", o.Name, o.Stage, o.Shards, o.Format, o.Compression, o.Schema)
+		fmt.Fprintf(&b, "\noutput %s: stage %d, %d shards, %s/%s, %s%s\n", o.Name, o.Stage, o.Shards, o.Format, o.Compression, o.Schema, o.layout())
 	}
 	return b.String()
 }
@@ -194,16 +194,21 @@ func (n *Node) sortText() string {
 	return text
 }
 
+// Text is the key with a name for its column: "price desc nulls last".
+func (k SortKey) Text(column string) string {
+	if k.Descending {
+		column += " desc"
+	}
+	if k.NullsLast {
+		column += " nulls last"
+	}
+	return column
+}
+
 func sortKeys(s Schema, list []SortKey) string {
 	keys := make([]string, len(list))
 	for i, k := range list {
-		keys[i] = columnNames(s, []int{k.Column})
-		if k.Descending {
-			keys[i] += " desc"
-		}
-		if k.NullsLast {
-			keys[i] += " nulls last"
-		}
+		keys[i] = k.Text(columnNames(s, []int{k.Column}))
 	}
 	return strings.Join(keys, ", ")
 }
@@ -295,4 +300,22 @@ func (n *Node) asofText() string {
 		text += " if " + a.Condition.String()
 	}
 	return text
+}
+
+// layout says how the rows of an output's shards lie in files, if not as they come.
+func (o *Output) layout() (s string) {
+	names := o.Schema.Names()
+	if len(o.PartitionBy) > 0 {
+		s += ", partitioned by [" + columnNames(o.Schema, o.PartitionBy) + "]"
+	}
+	if len(o.SortBy) > 0 {
+		s += ", sorted by [" + sortKeys(o.Schema, o.SortBy) + "]"
+	}
+	if o.RowsPerFile > 0 {
+		s += fmt.Sprintf(", %d rows a file", o.RowsPerFile)
+	}
+	if o.Time > 0 {
+		s += ", time " + names[o.Time-1]
+	}
+	return s
 }

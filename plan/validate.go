@@ -22,6 +22,25 @@ func (j *Job) Validate() error {
 		if j.Stages[o.Stage].Tasks != o.Shards {
 			return fmt.Errorf("plan: output %s: %d shards but %d tasks", o.Name, o.Shards, j.Stages[o.Stage].Tasks)
 		}
+		if err := o.validate(); err != nil {
+			return fmt.Errorf("plan: output %s: %w", o.Name, err)
+		}
+	}
+	return nil
+}
+
+func (o *Output) validate() error {
+	width := len(o.Schema.Fields)
+	if err := checkOrdinals("partition column", o.PartitionBy, width); err != nil {
+		return err
+	}
+	if o.RowsPerFile < 0 || o.Time < 0 || o.Time > width {
+		return fmt.Errorf("files of %d rows with the time in column %d of %d", o.RowsPerFile, o.Time, width)
+	}
+	for _, k := range o.SortBy {
+		if err := checkOrdinals("sort key", []int{k.Column}, width); err != nil {
+			return err
+		}
 	}
 	return nil
 }

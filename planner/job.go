@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/quern-engine/quern/compute"
-	"github.com/quern-engine/quern/internal/source"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/jobfile"
 	"github.com/quern-engine/quern/planner/logical"
@@ -227,6 +225,9 @@ func (l *jobLoader) loadOutput(o *jobfile.Output) error {
 		return err
 	}
 	out := &plan.Output{Name: o.Name.Text, URL: base, Format: o.Format, Compression: o.Compression, Options: optionMap(o.Options), Shards: o.Shards}
+	if err := l.layOut(o, out, &placement, cols); err != nil {
+		return err
+	}
 	if err := l.checkOutput(o, out, cols); err != nil {
 		return err
 	}
@@ -244,6 +245,10 @@ func (l *jobLoader) outputRows(o *jobfile.Output) (logical.Node, stage.Output, e
 		if ok && len(o.ShardBy) > 0 {
 			return nil, stage.Output{}, l.file.Errorf(o.ShardBy[0].Span, "output %s: the step %s decides about shards", o.Name.Text, o.From.Text).
 				WithHint("leave shard_by out")
+		}
+		if ok && len(o.SortBy) > 0 {
+			return nil, stage.Output{}, l.file.Errorf(o.SortBy[0].Column.Span, "output %s: the step %s decides about the order of rows", o.Name.Text, o.From.Text).
+				WithHint("leave sort_by out")
 		}
 		if ok {
 			return a.Node, stage.Output{ShardBy: []int{a.Shard}, Placed: true, Order: a.Order, Visible: a.Visible}, nil
@@ -297,18 +302,10 @@ func outputProblem(cols []logical.Column) (problem, hint string) {
 // shardColumns finds the columns that rows are assigned to shards by.
 func (l *jobLoader) shardColumns(o *jobfile.Output, cols []logical.Column) ([]int, error) {
 	var shardBy []int
-	var names []string
-	for _, c := range cols {
-		names = append(names, c.Name)
-	}
 	for _, v := range o.ShardBy {
-		i := slices.IndexFunc(names, func(name string) bool { return strings.EqualFold(name, v.Text) })
-		if i < 0 {
-			err := l.file.Errorf(v.Span, "output %s has no column %q to shard by", o.Name.Text, v.Text)
-			if near := source.Nearest(v.Text, names); near != "" {
-				return nil, err.WithHint("did you mean %q?", near)
-			}
-			return nil, err.WithHint("there are: %s", strings.Join(names, ", "))
+		i, err := l.outputColumn(o, v, cols, "to shard by")
+		if err != nil {
+			return nil, err
 		}
 		shardBy = append(shardBy, i)
 	}

@@ -3,13 +3,14 @@ package storage
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/quern-engine/quern/plan"
 )
 
-// Sweep deletes the files right inside a folder that keep does not name, those that List skips included: what writers
-// have left there that were killed. It leaves the folders in it alone. A file that is still being written goes as well,
-// and its writer's Commit fails.
+// Sweep deletes the files in a folder and below that keep does not name, by their paths in it with slashes; those that List
+// skips included: what writers have left there that were killed. It leaves folders alone. A file that is still being
+// written goes as well, and its writer's Commit fails.
 func (s *Store) Sweep(ctx context.Context, folderURL string, keep func(name string) bool) (deleted int, err error) {
 	d, u, err := s.open(ctx, folderURL)
 	if err != nil {
@@ -21,8 +22,8 @@ func (s *Store) Sweep(ctx context.Context, folderURL string, keep func(name stri
 	var stray []string
 	err = s.retry(ctx, func() error {
 		stray = nil
-		return d.list(ctx, u, func([]string) bool { return false }, func(elems []string, info Info) error {
-			if len(elems) == 1 && !keep(elems[0]) {
+		return d.list(ctx, u, func([]string) bool { return true }, func(elems []string, info Info) error {
+			if !keep(strings.Join(elems, "/")) {
 				stray = append(stray, info.URL)
 			}
 			return nil

@@ -127,8 +127,11 @@ func elements(p string) []string {
 	return strings.FieldsFunc(p, func(r rune) bool { return r == '/' })
 }
 
-// hidden reports a path element that data listings skip.
-func hidden(elem string) bool { return strings.HasPrefix(elem, "_") || strings.HasPrefix(elem, ".") }
+// hidden reports a path element that data listings skip, as Spark's do: a partition of a column that begins with _ is
+// data.
+func hidden(elem string) bool {
+	return strings.HasPrefix(elem, "_") && !strings.Contains(elem, "=") || strings.HasPrefix(elem, ".")
+}
 
 // hasMeta reports a glob pattern.
 func hasMeta(s string) bool { return strings.ContainsAny(s, "*?[") }

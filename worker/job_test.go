@@ -58,9 +58,11 @@ func TestJobOnOneWorkerAndOnTwo(t *testing.T) {
 		reports := f.runJob("r1", job, "file://"+filepath.Join(dir, "out", "r1"))
 		var rows, shards []string
 		for _, r := range reports[1] {
-			url := "file://" + filepath.Join(dir, "out", "r1", r.File.Name)
-			rows = append(rows, jobtest.ReadRows(t, store, url, job.Outputs[0].Schema)...)
-			shards = append(shards, r.File.SHA256)
+			folder := "file://" + filepath.Join(dir, "out", "r1")
+			for _, s := range jobtest.Written(t, store, folder, r.Report) {
+				rows = append(rows, jobtest.ReadRows(t, store, folder+"/"+s.Key, job.Outputs[0].Schema)...)
+				shards = append(shards, s.SHA256)
+			}
 		}
 		slices.Sort(rows)
 		if !slices.Equal(rows, want) {

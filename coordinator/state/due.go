@@ -61,7 +61,7 @@ type Committed struct {
 	Stages  []api.Counts
 }
 
-// CommittedOutput is an output and its shards in order.
+// CommittedOutput is an output and what its tasks have written, in order: a shard each, or the list of their shards.
 type CommittedOutput struct {
 	Output
 	Files []api.FileInfo

@@ -68,7 +68,7 @@ func (m *Machine) status(r *run) api.RunStatus {
 		}
 		s := r.Stages[o.Stage]
 		st.Outputs[o.Name] = api.OutputStatus{
-			Path: o.Path, VersionPath: o.VersionPath, Manifest: o.Manifest, Rows: s.Counts.RowsOut, Shards: s.Tasks,
+			Path: o.Path, VersionPath: o.VersionPath, Manifest: o.Manifest, Rows: s.Counts.RowsOut, Shards: s.shards(),
 		}
 	}
 	if i := r.result(); i >= 0 {
@@ -77,6 +77,14 @@ func (m *Machine) status(r *run) api.RunStatus {
 		}
 	}
 	return st
+}
+
+// shards is how many files the tasks of a stage have written: one each where nobody has counted.
+func (s *stage) shards() int {
+	if s.Counts.FilesOut == 0 && s.Counts.RowsOut > 0 {
+		return s.Tasks
+	}
+	return int(s.Counts.FilesOut)
 }
 
 // reason says in words why a run does not move, if it does not.

@@ -100,6 +100,17 @@ type Output struct {
 	Options     []Option
 	Shards      int
 	ShardBy     []Value
+	PartitionBy []Value
+	RowsPerFile int64
+	SortBy      []SortColumn
+	Time        Value // a column; no text when it was left out
+}
+
+// SortColumn is a column to sort by.
+type SortColumn struct {
+	Column     Value
+	Descending bool
+	NullsLast  bool
 }
 
 // Errorf makes an error at a place in the file.

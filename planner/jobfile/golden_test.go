@@ -87,6 +87,7 @@ func describeFile(body string, given map[string]string) string {
 		for _, c := range o.ShardBy {
 			fmt.Fprintf(&b, " %s", c.Text)
 		}
+		b.WriteString(describeLayout(o))
 		b.WriteString("\n")
 	}
 	return b.String()
@@ -113,6 +114,23 @@ func describeTree(f *File, t *Tree) string {
 		sql = " not SQL"
 	}
 	return fmt.Sprintf("%s@%d%s", t, place(t.Value), sql)
+}
+
+// describeLayout is how an output's rows lie in files.
+func describeLayout(o Output) (out string) {
+	for _, c := range o.PartitionBy {
+		out += " by " + c.Text
+	}
+	if o.RowsPerFile > 0 {
+		out += fmt.Sprintf(" %d rows a file", o.RowsPerFile)
+	}
+	for _, c := range o.SortBy {
+		out += fmt.Sprintf(" sorted by %s desc=%t nullsLast=%t", c.Column.Text, c.Descending, c.NullsLast)
+	}
+	if o.Time.Text != "" {
+		out += " time " + o.Time.Text
+	}
+	return out
 }
 
 func describeOptions(options []Option) string {

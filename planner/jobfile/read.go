@@ -304,7 +304,8 @@ func (r *reader) indent(n *yaml.Node) int {
 
 func (r *reader) output(n *yaml.Node) Output {
 	o := Output{Format: "parquet", Shards: 1}
-	fields := r.fields(n, "an output", "name", "from", "path", "format", "compression", "options", "shards", "shard_by")
+	fields := r.fields(n, "an output", "name", "from", "path", "format", "compression", "options", "shards", "shard_by",
+		"partition_by", "rows_per_file", "sort_by", "time")
 	if name := r.required(fields, "name", n, "the output"); name != nil {
 		o.Name = r.id(name, "the output's name")
 		o.From = o.Name
@@ -327,7 +328,19 @@ func (r *reader) output(n *yaml.Node) Output {
 		o.Shards = r.shards(shards)
 	}
 	if by := fields["shard_by"]; by != nil {
-		o.ShardBy = r.shardBy(by)
+		o.ShardBy = r.columnNames(by, "shard_by")
+	}
+	if by := fields["partition_by"]; by != nil {
+		o.PartitionBy = r.columnNames(by, "partition_by")
+	}
+	if rows := fields["rows_per_file"]; rows != nil {
+		o.RowsPerFile = r.rowsPerFile(rows)
+	}
+	if by := fields["sort_by"]; by != nil {
+		o.SortBy = r.sortBy(by)
+	}
+	if column := fields["time"]; column != nil {
+		o.Time = r.str(column, "time")
 	}
 	return o
 }
@@ -366,16 +379,52 @@ func (r *reader) shards(n *yaml.Node) int {
 	return v
 }
 
-func (r *reader) shardBy(n *yaml.Node) []Value {
+// columnNames reads a list of columns; field is where it stands.
+func (r *reader) columnNames(n *yaml.Node, field string) []Value {
 	var columns []Value
-	for _, item := range r.items(n, "shard_by") {
-		v := r.str(item, "a column of shard_by")
+	for _, item := range r.items(n, field) {
+		v := r.str(item, "a column of "+field)
 		for _, other := range columns {
 			if equalName(other.Text, v.Text) {
-				r.fail(v.Span, "shard_by has %q twice", v.Text)
+				r.fail(v.Span, "%s has %q twice", field, v.Text)
 			}
 		}
 		columns = append(columns, v)
 	}
 	return columns
+}
+
+func (r *reader) rowsPerFile(n *yaml.Node) int64 {
+	v, err := strconv.ParseInt(n.Value, 10, 64)
+	switch {
+	case n.Kind != yaml.ScalarNode, n.ShortTag() != "!!int":
+		r.fail(r.span(n), "rows_per_file must be a whole number, found %s", describe(n))
+	case err != nil, v < 1:
+		r.fail(r.span(n), "rows_per_file must be at least 1, found %s", n.Value)
+	}
+	return v
+}
+
+var sortPattern = regexp.MustCompile(`^(?i)(.*?)(?:\s+(asc|desc))?(?:\s+nulls\s+(first|last))?$`)
+
+// sortBy reads a list of "column [asc|desc] [nulls first|last]". NULL is smaller than all else unless told otherwise.
+func (r *reader) sortBy(n *yaml.Node) []SortColumn {
+	var list []SortColumn
+	for _, item := range r.items(n, "sort_by") {
+		v := r.str(item, "a column of sort_by")
+		m := sortPattern.FindStringSubmatch(strings.TrimSpace(v.Text))
+		if m == nil { // a line end
+			r.fail(v.Span, "%q is no column to sort by", v.Text)
+			continue
+		}
+		by := SortColumn{Column: Value{Text: m[1], Span: v.Span}, Descending: strings.EqualFold(m[2], "desc")}
+		by.NullsLast = strings.EqualFold(m[3], "last") || m[3] == "" && by.Descending
+		for _, other := range list {
+			if equalName(other.Column.Text, by.Column.Text) {
+				r.fail(v.Span, "sort_by has %q twice", by.Column.Text)
+			}
+		}
+		list = append(list, by)
+	}
+	return list
 }

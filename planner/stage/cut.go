@@ -27,6 +27,9 @@ type Output struct {
 	Placed bool
 	// Order sorts the rows of a shard by columns of the plan; none keeps the order in which they come.
 	Order []plan.SortKey
+	// PartitionBy are columns by which the rows of a shard are sorted before all else; an empty text counts as NULL, as it
+	// does where partitions are read.
+	PartitionBy []int
 	// Visible is how many of the plan's columns, the first, are written; all if zero.
 	Visible int
 }
@@ -102,13 +105,39 @@ func (c *cutter) target(t Target) (int, error) {
 			return 0, err
 		}
 	}
-	if len(t.Output.Order) > 0 {
-		f = f.keeping(plan.Node{Op: plan.NodeSort, Sort: &plan.Sort{Limit: -1, Keys: t.Output.Order}})
+	f, order := partitioned(f, t.Output)
+	if len(order) > 0 {
+		f = f.keeping(plan.Node{Op: plan.NodeSort, Sort: &plan.Sort{Limit: -1, Keys: order}})
 	}
 	if t.Output.Visible > 0 {
 		f = trim(f, t.Plan.Columns()[:t.Output.Visible])
 	}
 	return c.add(f.parts[0], plan.Sink{Kind: plan.SinkFile, Output: t.Output.Name})
+}
+
+// partitioned gives the partition columns the values that their folders' names have, and says how to sort.
+func partitioned(f fragment, o *Output) (fragment, []plan.SortKey) {
+	if len(o.PartitionBy) == 0 {
+		return f, o.Order
+	}
+	schema := plan.Schema{Fields: slices.Clone(f.schema().Fields)}
+	exprs := make([]*plan.Expr, len(schema.Fields))
+	for i, field := range schema.Fields {
+		exprs[i] = plan.ColumnExpr(i, field)
+	}
+	texts := false
+	var order []plan.SortKey
+	for _, c := range o.PartitionBy {
+		order = append(order, plan.SortKey{Column: c})
+		if field := &schema.Fields[c]; field.Type.Kind == plan.KindString {
+			texts, field.Nullable = true, true
+			exprs[c] = plan.CallExpr("nullif", plan.String, exprs[c], plan.StringLiteral(""))
+		}
+	}
+	if texts {
+		f = f.over(plan.Node{Op: plan.NodeProject, Project: &plan.Project{Exprs: exprs}}, schema)
+	}
+	return f, append(order, o.Order...)
 }
 
 // add makes a stage of a part of a fragment, or finds the one that does the same.

@@ -5,6 +5,7 @@ package output
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -26,13 +27,17 @@ type Writer interface {
 	Discard()
 }
 
-// New begins a file of an output on w, whose columns are those of schema: the output's, or some of them.
-func New(w io.Writer, out *plan.Output, schema plan.Schema) (Writer, error) {
+// New begins a file of an output on w.
+func New(w io.Writer, out *plan.Output) (Writer, error) {
+	schema := out.FileSchema()
 	switch out.Format {
 	case "parquet":
 		options, err := parquetio.OutputOptions(*out)
 		if err != nil {
 			return nil, err
+		}
+		if options.SortedBy == nil {
+			options.SortedBy = sortedBy(out)
 		}
 		return parquetio.NewWriter(w, schema, options)
 	case "csv", "json":
@@ -45,6 +50,7 @@ func New(w io.Writer, out *plan.Output, schema plan.Schema) (Writer, error) {
 
 // Check finds out whether an output's format takes its columns and its options.
 func Check(out plan.Output) error {
+	out.Schema, out.PartitionBy = out.FileSchema(), nil
 	switch out.Format {
 	case "parquet":
 		return parquetio.CheckOutput(out)
@@ -54,6 +60,19 @@ func Check(out plan.Output) error {
 		return ipcio.CheckOutput(out)
 	}
 	return unknown(&out)
+}
+
+// sortedBy is the order of a file's rows as Parquet has it. A partition column, which is the same in all of a file's rows,
+// says nothing about it.
+func sortedBy(out *plan.Output) (list []parquetio.SortedColumn) {
+	for _, k := range out.SortBy {
+		if f := out.Schema.Fields[k.Column]; f.Type.IsNested() { // only leaves can be named
+			break
+		} else if !slices.Contains(out.PartitionBy, k.Column) {
+			list = append(list, parquetio.SortedColumn{Name: f.Name, Descending: k.Descending, NullsLast: k.NullsLast})
+		}
+	}
+	return list
 }
 
 func unknown(out *plan.Output) error {

@@ -27,7 +27,7 @@ import (
 func written(t testing.TB, out plan.Output, batches ...arrow.Record) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	w, err := output.New(&b, &out, out.Schema)
+	w, err := output.New(&b, &out)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,10 +2,9 @@ package task
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"hash"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -16,20 +15,29 @@ import (
 	"github.com/quern-engine/quern/storage/output"
 )
 
-// fileSink writes one shard of an output, right below the version folder.
+// maxFiles is how many files a task may write: their names are in memory until it ends, and nobody wants more.
+const maxFiles = 100_000
+
+// fileSink writes the files of one shard of an output below the version folder, one after the other: with partitions, the
+// rows come sorted by these. What it has written it says in a list beside the files.
 type fileSink struct {
-	attempt plan.AttemptID
-	name    string
-	file    *storage.Writer
-	digest  *digestWriter
-	writer  output.Writer
-	rows    int64
-	closed  bool // no Discard needed any more
+	store  *storage.Store
+	task   Task
+	out    *plan.Output
+	list   api.FileList
+	rows   int64
+	bytes  int64
+	closed bool // no Discard needed any more
+
+	file      *shardFile // nil between files
+	number    int        // of the file among those of its partition
+	folder    string     // of the partition, below the version folder; "" without
+	partition map[string]*string
 }
 
 var _ Sink = (*fileSink)(nil)
 
-func newFileSink(ctx context.Context, env Env, t Task, stage *plan.Stage) (*fileSink, error) {
+func newFileSink(env Env, t Task, stage *plan.Stage) (*fileSink, error) {
 	out, ok := t.Job.Output(stage.Sink.Output)
 	if !ok {
 		return nil, fmt.Errorf("stage %d writes output %q, which the plan does not have", stage.ID, stage.Sink.Output)
@@ -37,62 +45,131 @@ func newFileSink(ctx context.Context, env Env, t Task, stage *plan.Stage) (*file
 	if t.OutputURL == "" {
 		return nil, fmt.Errorf("assignment %s: no output URL", t.AttemptID)
 	}
-	name := plan.ShardName(t.Task, out.Shards, t.Attempt, output.Extension(out))
-	file, err := env.Store.Create(ctx, storage.Join(t.OutputURL, name))
-	if err != nil {
-		return nil, fmt.Errorf("create shard %s: %w", name, err)
-	}
-	s := &fileSink{attempt: t.AttemptID, name: name, file: file, digest: &digestWriter{file: file, hash: sha256.New()}}
-	if s.writer, err = output.New(s.digest, out, out.Schema); err != nil {
-		file.Discard()
-		return nil, fmt.Errorf("write shard %s: %w", name, err)
-	}
-	return s, nil
+	return &fileSink{store: env.Store, task: t, out: out}, nil
 }
 
 func (s *fileSink) Write(ctx context.Context, batch arrow.Record) error {
-	if err := s.writer.Write(ctx, batch); err != nil {
-		return fmt.Errorf("write shard %s: %w", s.name, err)
+	for from := int64(0); from < batch.NumRows(); {
+		n := batch.NumRows() - from
+		if len(s.out.PartitionBy) > 0 {
+			rows, err := s.enter(ctx, batch, from)
+			if err != nil {
+				return err
+			}
+			n = rows
+		}
+		if s.file == nil {
+			if err := s.begin(ctx); err != nil {
+				return err
+			}
+		}
+		if s.out.RowsPerFile > 0 {
+			n = min(n, s.out.RowsPerFile-s.file.info.Rows)
+		}
+		if err := s.file.write(ctx, batch, from, from+n); err != nil {
+			return err
+		}
+		if from += n; s.file.info.Rows == s.out.RowsPerFile {
+			if err := s.finish(ctx); err != nil {
+				return err
+			}
+		}
 	}
-	s.rows += batch.NumRows()
+	return nil
+}
+
+// enter makes the partition of a row the current one, and says how many of the batch's rows from there on are in it.
+func (s *fileSink) enter(ctx context.Context, batch arrow.Record, from int64) (rows int64, err error) {
+	folder, values, err := partitionOf(s.out, batch, int(from))
+	if err != nil {
+		return 0, err
+	}
+	if folder != s.folder {
+		if err := s.finish(ctx); err != nil {
+			return 0, err
+		}
+		s.folder, s.partition, s.number = folder, values, 0
+	}
+	return int64(sameRows(batch, s.out.PartitionBy, int(from))), nil
+}
+
+// begin opens the next file.
+func (s *fileSink) begin(ctx context.Context) (err error) {
+	if len(s.list.Files) == maxFiles {
+		return plan.Failf(plan.FailureUser, "output %s: task %d of stage %d has written %d files and has more rows; use fewer partitions or more rows a file",
+			s.out.Name, s.task.Task, s.task.Stage, maxFiles)
+	}
+	extension := output.Extension(s.out)
+	name := plan.ShardName(s.task.Task, s.out.Shards, s.task.Attempt, extension)
+	if s.out.RowsPerFile > 0 {
+		name = plan.FileName(s.task.Task, s.out.Shards, s.number, s.task.Attempt, extension)
+	}
+	if s.folder != "" {
+		name = s.folder + "/" + name
+	}
+	s.number++
+	s.file, err = createShard(ctx, s.store, s.task.OutputURL, s.out, api.ShardInfo{Key: name, Partition: s.partition})
+	return err
+}
+
+// finish completes the file that is open, if one is. It counts when the attempt does.
+func (s *fileSink) finish(ctx context.Context) error {
+	if s.file == nil {
+		return nil
+	}
+	info, err := s.file.commit(ctx)
+	if err != nil {
+		return err
+	}
+	s.file = nil
+	s.list.Files = append(s.list.Files, info)
+	s.rows += info.Rows
+	s.bytes += info.Bytes
 	return nil
 }
 
 func (s *fileSink) Commit(ctx context.Context) (Written, error) {
-	if err := s.writer.Close(); err != nil {
-		return Written{}, fmt.Errorf("finish shard %s: %w", s.name, err)
+	if s.file == nil && len(s.list.Files) == 0 && len(s.out.PartitionBy) == 0 { // a shard without rows is a file all the same
+		if err := s.begin(ctx); err != nil {
+			return Written{}, err
+		}
 	}
-	if err := s.file.Commit(ctx); err != nil {
-		return Written{}, fmt.Errorf("commit shard %s: %w", s.name, err)
-	}
-	s.closed = true
-	if err := failpoint.HitBy("task/file-written", s.attempt); err != nil {
+	if err := s.finish(ctx); err != nil {
 		return Written{}, err
 	}
-	sum := hex.EncodeToString(s.digest.hash.Sum(nil))
-	file := &api.FileInfo{Name: s.name, Rows: s.rows, Bytes: s.digest.bytes, SHA256: sum}
-	return Written{File: file, Bytes: file.Bytes}, nil
-}
-
-func (s *fileSink) Discard() error {
-	if !s.closed {
-		s.closed = true
-		s.writer.Discard()
-		s.file.Discard()
+	content, err := json.Marshal(s.list)
+	if err != nil {
+		return Written{}, fmt.Errorf("encode the list of files: %w", err)
 	}
-	return nil
+	name := api.ListName(s.task.Task, s.out.Shards, s.task.Attempt)
+	if err := s.store.Put(ctx, storage.Join(s.task.OutputURL, name), content); err != nil {
+		return Written{}, fmt.Errorf("write the list of files: %w", err)
+	}
+	s.closed = true
+	if err := failpoint.HitBy("task/file-written", s.task.AttemptID); err != nil {
+		return Written{}, err
+	}
+	file := &api.FileInfo{Name: name, Rows: s.rows, Bytes: s.bytes, SHA256: plan.Digest(content)}
+	return Written{File: file, Files: int64(len(s.list.Files)), Bytes: s.bytes}, nil
 }
 
-// digestWriter counts and hashes what goes into a file, so that the file need not be read again.
-type digestWriter struct {
-	file  *storage.Writer
-	hash  hash.Hash
-	bytes int64
-}
-
-func (w *digestWriter) Write(p []byte) (int, error) {
-	n, err := w.file.Write(p)
-	w.hash.Write(p[:n])
-	w.bytes += int64(n)
-	return n, err
+// Discard removes the files written so far as well. What cannot be removed is named by no manifest, and swept when the run
+// is published.
+func (s *fileSink) Discard() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	if s.file != nil {
+		s.file.discard()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), discardTimeout)
+	defer cancel()
+	var errs []error
+	for _, f := range s.list.Files {
+		if err := s.store.Delete(ctx, storage.Join(s.task.OutputURL, f.Key)); err != nil {
+			errs = append(errs, fmt.Errorf("remove %s: %w", f.Key, err))
+		}
+	}
+	return errors.Join(errs...)
 }

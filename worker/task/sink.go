@@ -26,6 +26,7 @@ type Sink interface {
 type Written struct {
 	Partitions []api.PartitionInfo // of a shuffle or result sink
 	File       *api.FileInfo       // of a file sink
+	Files      int64               // of a file sink: shards
 	Bytes      int64
 }
 
@@ -35,7 +36,7 @@ func openSink(ctx context.Context, env Env, memory operator.Memory, t Task, stag
 	case plan.SinkShuffle, plan.SinkResult:
 		return newShuffleSink(env, memory, t, stage)
 	case plan.SinkFile:
-		return newFileSink(ctx, env, t, stage)
+		return newFileSink(env, t, stage)
 	}
 	return nil, fmt.Errorf("stage %d: unknown sink %q", stage.ID, stage.Sink.Kind)
 }

@@ -137,7 +137,7 @@ func runAttempt(ctx context.Context, env Env, t Task, report *api.Report) (err e
 		return err
 	}
 	report.Partitions, report.File = written.Partitions, written.File
-	report.Counts.BytesOut = written.Bytes
+	report.Counts.BytesOut, report.Counts.FilesOut = written.Bytes, written.Files
 	return nil
 }
 

@@ -2,12 +2,11 @@ package task
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -176,7 +175,7 @@ func TestRunScansFiltersAggregatesAndWritesShards(t *testing.T) {
 		r := b.succeed(job, 1, shard)
 		in += r.Counts.RowsIn
 		b.checkFile(r, fmt.Sprintf("part-%05d-of-00002.2.zstd.parquet", shard))
-		rows = append(rows, jobtest.ReadRows(t, b.env.Store, b.url("out/r/"+r.File.Name), job.Outputs[0].Schema)...)
+		rows = append(rows, b.shardRows(job, r)...)
 	}
 	slices.Sort(rows)
 	if want := []string{"JFK 2 120", "SFO 3 13"}; !slices.Equal(rows, want) {
@@ -185,7 +184,7 @@ func TestRunScansFiltersAggregatesAndWritesShards(t *testing.T) {
 	if in != 3 {
 		t.Errorf("%d rows in from the shuffle, want 3", in)
 	}
-	if files := b.files("out"); len(files) != 2 {
+	if files := b.files("out"); len(files) != 4 { // each with its list
 		t.Errorf("output files %q", files)
 	}
 }
@@ -197,11 +196,28 @@ func (b *bench) checkFile(r api.Report, name string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	sum := sha256.Sum256(data)
-	want := api.FileInfo{Name: name, Rows: r.Counts.RowsOut, Bytes: int64(len(data)), SHA256: hex.EncodeToString(sum[:])}
-	if r.File == nil || *r.File != want || r.Counts.BytesOut != want.Bytes {
-		b.t.Errorf("reported %+v (%d bytes out), want %+v", r.File, r.Counts.BytesOut, want)
+	want := []api.ShardInfo{{Key: name, Rows: r.Counts.RowsOut, Bytes: int64(len(data)), SHA256: plan.Digest(data)}}
+	if got := b.written(r); !reflect.DeepEqual(got, want) {
+		b.t.Errorf("the list says %+v, want %+v", got, want)
 	}
+	if f := r.File; f.Rows != r.Counts.RowsOut || f.Bytes != int64(len(data)) || r.Counts.BytesOut != f.Bytes || r.Counts.FilesOut != 1 {
+		b.t.Errorf("reported %+v, counts %+v", f, r.Counts)
+	}
+}
+
+// written is the shards that an attempt has written.
+func (b *bench) written(r api.Report) []api.ShardInfo {
+	b.t.Helper()
+	return jobtest.Written(b.t, b.env.Store, b.url("out/r"), r)
+}
+
+// shardRows is the rows of an attempt's shards, in order.
+func (b *bench) shardRows(job *plan.Job, r api.Report) (rows []string) {
+	b.t.Helper()
+	for _, s := range b.written(r) {
+		rows = append(rows, jobtest.ReadRows(b.t, b.env.Store, b.url("out/r/"+s.Key), job.Outputs[0].FileSchema())...)
+	}
+	return rows
 }
 
 func TestRunWritesSegmentAndShardOfNoRows(t *testing.T) {
@@ -214,7 +230,7 @@ func TestRunWritesSegmentAndShardOfNoRows(t *testing.T) {
 	for shard := range 3 {
 		r := b.succeed(job, 1, shard)
 		b.checkFile(r, fmt.Sprintf("part-%05d-of-00003.2.zstd.parquet", shard))
-		if rows := jobtest.ReadRows(t, b.env.Store, b.url("out/r/"+r.File.Name), job.Outputs[0].Schema); len(rows) != 0 {
+		if rows := b.shardRows(job, r); len(rows) != 0 {
 			t.Errorf("shard %d has %q", shard, rows)
 		}
 	}
@@ -261,7 +277,7 @@ func TestRunWithoutFilterKeepsAllRowsRead(t *testing.T) {
 	if r.Counts.RowsRead != 3 || r.Counts.RowsKept != 3 || r.Counts.RowsOut != 3 {
 		t.Errorf("counts %+v", r.Counts)
 	}
-	rows := jobtest.ReadRows(t, b.env.Store, b.url("out/r/"+r.File.Name), job.Outputs[0].Schema)
+	rows := b.shardRows(job, r)
 	if want := []string{"SFO 1 1", "SFO 2 2", "SFO 3 3"}; !slices.Equal(rows, want) {
 		t.Errorf("rows %q, want %q", rows, want)
 	}

@@ -3,6 +3,7 @@ package jobtest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
+	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/compute/agg"
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
@@ -188,4 +190,21 @@ func check(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(fmt.Errorf("jobtest: %w", err))
 	}
+}
+
+// Written is the shards that an attempt with a file sink says it has written below a folder.
+func Written(t testing.TB, store *storage.Store, folderURL string, r api.Report) []api.ShardInfo {
+	t.Helper()
+	if r.File == nil || !api.IsList(r.File.Name) {
+		t.Fatalf("jobtest: the report names no list: %+v", r.File)
+	}
+	content, err := store.Get(context.Background(), storage.Join(folderURL, r.File.Name))
+	if err != nil {
+		t.Fatalf("jobtest: %v", err)
+	}
+	var list api.FileList
+	if err := json.Unmarshal(content, &list); err != nil || plan.Digest(content) != r.File.SHA256 {
+		t.Fatalf("jobtest: the list %s is not what was reported: %v", content, err)
+	}
+	return list.Files
 }

@@ -313,14 +313,14 @@ func checkDelete(t *testing.T, s *storage.Store, base string) {
 
 func checkSweep(t *testing.T, s *storage.Store, base string) {
 	ctx := context.Background()
-	for _, name := range []string{"v1/part-0.1", "v1/part-0.0", "v1/_SUCCESS", "v1/.part-1.0.tmp", "v1/below/part-0.0", "v10/part-0.0"} {
+	for _, name := range []string{"v1/part-0.1", "v1/part-0.0", "v1/_SUCCESS", "v1/.part-1.0.tmp", "v1/below/part-0.0", "v1/below/part-0.1", "v10/part-0.0"} {
 		put(t, s, storage.Join(base, name), name)
 	}
 	sweep := func() (int, error) {
-		return s.Sweep(ctx, storage.Join(base, "v1"), func(name string) bool { return name == "part-0.1" || name == "_SUCCESS" })
+		return s.Sweep(ctx, storage.Join(base, "v1"), func(name string) bool { return name == "part-0.1" || name == "_SUCCESS" || name == "below/part-0.1" })
 	}
-	if n, err := sweep(); n != 2 || err != nil {
-		t.Errorf("swept %d, %v; want 2", n, err)
+	if n, err := sweep(); n != 3 || err != nil {
+		t.Errorf("swept %d, %v; want 3", n, err)
 	}
 	if _, err := s.Stat(ctx, storage.Join(base, "v1/.part-1.0.tmp")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the hidden file survived: %v", err)
@@ -329,7 +329,7 @@ func checkSweep(t *testing.T, s *storage.Store, base string) {
 		t.Error(err)
 	}
 	tree, err := s.Tree(ctx, storage.Join(base, "v1"))
-	if got, want := relative(tree, base), []string{"/v1/_SUCCESS", "/v1/below/part-0.0", "/v1/part-0.1"}; err != nil || !slices.Equal(got, want) {
+	if got, want := relative(tree, base), []string{"/v1/_SUCCESS", "/v1/below/part-0.1", "/v1/part-0.1"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("the tree: %v, %v, want %v", got, err, want)
 	}
 	for _, info := range tree {
@@ -337,7 +337,7 @@ func checkSweep(t *testing.T, s *storage.Store, base string) {
 			t.Errorf("%s was written %v ago", info.URL, age)
 		}
 	}
-	if got, want := list(t, s, base, base), []string{"/v1/below/part-0.0", "/v1/part-0.1", "/v10/part-0.0"}; !slices.Equal(got, want) {
+	if got, want := list(t, s, base, base), []string{"/v1/below/part-0.1", "/v1/part-0.1", "/v10/part-0.0"}; !slices.Equal(got, want) {
 		t.Errorf("left: %v, want %v", got, want)
 	}
 	if n, err := sweep(); n != 0 || err != nil {

@@ -107,7 +107,7 @@ func pathOf(url string) string {
 }
 
 // shardPattern are the names of files of outputs, those that are being written included.
-var shardPattern = regexp.MustCompile(`^\.?part-[0-9]+-of-[0-9]+\.`)
+var shardPattern = regexp.MustCompile(`^\.?part-[0-9]+-of-[0-9]+(-[0-9]+)?\.`)
 
 // bases are the folders that are datasets: those with a pointer, and those in which a version lies.
 func (t *tree) bases() []string {

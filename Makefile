@@ -52,7 +52,7 @@ soak: ## Break a cluster ROUNDS times at random moments (SEED repeats): same byt
 faults: ## Break a real cluster in all the ways of docs/reliability.md, then ROUNDS times at random (SEED repeats); as root it does more
 	@command -v nft >/dev/null && command -v strace >/dev/null || { test $$(id -u) = 0 && apt-get install -y -q nftables strace iproute2 || true; }
 	$(GO) test -tags failpoint ./internal/failpoint
-	QUERN_FAULTS=1 $(GO) test ./e2e -run 'TestF[0-9]' -count=1 -v -timeout 0
+	QUERN_FAULTS=1 $(GO) test ./e2e -run 'Test(F[0-9]|Wire|IdenticalSubmits|ClientHistory|TwentyLeaders|HalfTime)' -count=1 -v -timeout 0
 	QUERN_SOAK=$(ROUNDS) QUERN_SOAK_SEED=$(SEED) $(GO) test ./e2e -run Soak -count=1 -v -timeout 0
 
 skew: ## Join with a key that four rows in ten have: the slowest task takes twice the median at most

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -56,7 +57,7 @@ func TestBlobStores(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	bucket := fakeBucket(t)
+	bucket := fakeBucket(t, nil)
 	upload(t, store, local, bucket("raw/flights"))
 
 	reference := runBlobJob(t, local, filepath.Join(t.TempDir(), "out"))
@@ -95,8 +96,9 @@ func TestBlobStores(t *testing.T) {
 	t.Run("missing on S3", func(t *testing.T) { missingBlob(t, bucket) })
 }
 
-// fakeBucket serves the bucket "lake" on loopback as S3 would, and returns a function that makes URLs in it.
-func fakeBucket(t *testing.T) func(key string) string {
+// fakeBucket serves the bucket "lake" on loopback as S3 would, and returns a function that makes URLs in it. before, if there
+// is one, stands before the store.
+func fakeBucket(t *testing.T, before func(http.Handler) http.Handler) func(key string) string {
 	t.Helper()
 	t.Setenv("AWS_ACCESS_KEY_ID", "test")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
@@ -104,7 +106,11 @@ func fakeBucket(t *testing.T) func(key string) string {
 	if err := backend.CreateBucket("lake"); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(gofakes3.New(backend, gofakes3.WithLogger(gofakes3.DiscardLog())).Server())
+	handler := gofakes3.New(backend, gofakes3.WithLogger(gofakes3.DiscardLog())).Server()
+	if before != nil {
+		handler = before(handler)
+	}
+	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	return func(key string) string {
 		return "s3://lake/" + key + "?endpoint=" + server.URL + "&region=us-east-1&use_path_style=true"

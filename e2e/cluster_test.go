@@ -181,14 +181,7 @@ func testCluster(t *testing.T, job string, want []string) {
 // next is certain to happen in the middle.
 func (c *cluster) stopInMidRun(t *testing.T, run string) {
 	t.Helper()
-	eventually(t, "the first finished task", func() bool {
-		s, ok := c.status(run)
-		done := 0
-		for _, stage := range s.Stages {
-			done += stage.Done
-		}
-		return ok && done > 0
-	})
+	eventually(t, "the first finished task", func() bool { return c.done(run) > 0 })
 	for _, w := range c.workers {
 		w.signal(syscall.SIGSTOP)
 	}

@@ -86,12 +86,7 @@ func poorWorker(t *testing.T, options string, before []string) {
 	r.workers = append(r.workers, r.startWorker(t, "w9", "127.0.0.1:0", "--scratch", dir, "--memory", "64MiB"))
 	s := r.submit()
 	r.succeeds(s)
-	status, _ := r.status(s.run)
-	failures := 0
-	for _, stage := range status.Stages {
-		failures += stage.Failures
-	}
-	t.Logf("%s %v: the run ended right; %d attempts failed", options, before, failures)
+	t.Logf("%s %v: the run ended right; %d attempts failed", options, before, r.failures(s.run))
 }
 
 // damage flips a bit of each large file below a folder, such as the segments of workers, and returns how many those were.
@@ -174,5 +169,32 @@ func TestF42(t *testing.T) {
 	t.Logf("%s: %s", got.Failure.Kind, got.Failure.Message)
 	if left := names(filepath.Join(s.dir, "out")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// A follower, then the leader, killed between writing a snapshot and giving it its name: the one before counts.
+func TestF16(t *testing.T) {
+	long(t)
+	const often = "consensus/snapshot-often=0*error"
+	for _, leads := range []bool{false, true} {
+		r := newRig(t, newLedger(t, shortLedger), 3)
+		r.armCoordinators(often)
+		r.begin(t)
+		r.startWorkers(t, 2)
+		r.succeeds(r.submit())
+		victim := r.waitLeader(t)
+		if !leads {
+			victim = r.others(victim)[0]
+		}
+		r.arm(r.id(victim), often+";consensus/snapshot-written=kill")
+		s := r.submit()
+		dead := r.died()
+		if dead.name != r.id(victim) || !contains(dead, "failpoint consensus/snapshot-written: kill") {
+			t.Fatalf("%s has ended, but not with a snapshot half made", dead.name)
+		}
+		r.heal()
+		r.succeeds(s)
+		r.agree()
+		t.Logf("leader: %t; killed with a snapshot half made, it has the same state as the others again", leads)
 	}
 }

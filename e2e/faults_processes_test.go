@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -89,13 +90,7 @@ func TestF05(t *testing.T) {
 	r := ready(t, newLedger(t, shortLedger), 3, 2)
 	s := r.submit()
 	r.stopInMidRun(t, s.run)
-	for _, p := range r.all {
-		p.signal(syscall.SIGKILL)
-	}
-	s.kill()
-	for _, p := range r.all {
-		p.kill()
-	}
+	killAll(append(slices.Clone(r.all), s.process)...)
 	r.heal()
 	s.process = r.resubmit(s)
 	r.succeeds(s)
@@ -126,18 +121,25 @@ func TestF10(t *testing.T) {
 	t.Logf("%s led after %v; the woken leader said nothing old", r.id(next), took)
 }
 
-// trace has a running process's system calls fail or hang, until the returned function is called.
-func (r *rig) trace(p *process, inject string) (stop func()) {
+// trace has a running process's system calls fail or hang, until stop is called. made tells which there were up to now.
+func (r *rig) trace(p *process, inject string) (stop func(), made func() string) {
 	r.Helper()
 	if _, err := exec.LookPath("strace"); err != nil {
 		r.Skip("strace is not installed: apt-get install strace")
 	}
 	calls, _, _ := strings.Cut(inject, ":")
-	tracer := launch(r.T, "strace", exec.Command("strace", "-f", "-o", "/dev/null", "-e", "trace="+calls, "-e", "inject="+inject, "-p", strconv.Itoa(p.cmd.Process.Pid)))
+	log := filepath.Join(r.TempDir(), "calls")
+	tracer := launch(r.T, "strace", exec.Command("strace", "-f", "-o", log, "-e", "trace="+calls, "-e", "inject="+inject, "-p", strconv.Itoa(p.cmd.Process.Pid)))
 	if !poll(10*time.Second, func() bool { return contains(tracer, "attached") || !tracer.alive() }) || !tracer.alive() {
 		r.Skipf("strace cannot attach here: %s", tracer.log)
 	}
-	return tracer.kill
+	return tracer.kill, func() string {
+		text, err := os.ReadFile(log)
+		if err != nil {
+			r.Error(err)
+		}
+		return string(text)
+	}
 }
 
 // The disk of the leader's log hangs.
@@ -145,7 +147,7 @@ func TestF11(t *testing.T) {
 	long(t)
 	r := ready(t, newLedger(t, shortLedger), 3, 2)
 	old := r.waitLeader(t)
-	stop := r.trace(r.coordinators[old], "fdatasync:delay_enter=60000000")
+	stop, _ := r.trace(r.coordinators[old], "fdatasync:delay_enter=60000000")
 	s := r.submit()
 	_, took := r.nextLeader(old)
 	if took > 15*time.Second {
@@ -164,7 +166,7 @@ func TestF12(t *testing.T) {
 	long(t)
 	r := ready(t, newLedger(t, shortLedger), 3, 2)
 	old := r.waitLeader(t)
-	stop := r.trace(r.coordinators[old], "fdatasync:error=EIO")
+	stop, _ := r.trace(r.coordinators[old], "fdatasync:error=EIO")
 	s := r.submit()
 	_, took := r.nextLeader(old)
 	status := r.coordinators[old].wait(t, 30*time.Second)
@@ -187,12 +189,7 @@ func TestF20(t *testing.T) {
 	dead := r.died()
 	r.heal()
 	r.succeeds(s)
-	status, _ := r.status(s.run)
-	failures := 0
-	for _, stage := range status.Stages {
-		failures += stage.Failures
-	}
-	t.Logf("%s died in its third batch; %d attempts failed", dead.name, failures)
+	t.Logf("%s died in its third batch; %d attempts failed", dead.name, r.failures(s.run))
 }
 
 // Workers killed after their map outputs were committed, and their folders gone.
@@ -201,14 +198,13 @@ func TestF21(t *testing.T) {
 	r := ready(t, newLedger(t, shortLedger), 1, 2)
 	s := r.submit()
 	r.stopInMidRun(t, s.run)
-	r.workers[0].kill()
+	killAll(r.workers...)
 	if err := os.RemoveAll(r.scratch); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Mkdir(r.scratch, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	r.workers[1].kill()
 	r.heal()
 	r.succeeds(s)
 }
@@ -248,32 +244,4 @@ func TestF30(t *testing.T) {
 	begin := time.Now()
 	r.succeeds(s)
 	t.Logf("the run ended right, %v after the restart", time.Since(begin).Round(time.Millisecond))
-}
-
-// A task that brings down every worker that it meets.
-func TestF48(t *testing.T) {
-	long(t)
-	t.Skip("it kills whatever task comes first, so no one task meets three workers: the failpoint has to know tasks")
-	r := ready(t, newLedger(t, shortLedger), 3, 0)
-	for _, name := range []string{"w1", "w2", "w3", "w4", "w5"} {
-		r.arm(name, "task/batch=kill")
-	}
-	r.startWorkers(t, 1)
-	s := r.submit()
-	lost := 0
-	for s.alive() && lost < 5 {
-		if !poll(deadline, func() bool { return !s.alive() || !r.workers[len(r.workers)-1].alive() }) {
-			break
-		}
-		if s.alive() {
-			lost++
-			r.startWorkers(t, 1)
-		}
-	}
-	status := s.wait(t, deadline)
-	if status != 1 || lost > 4 {
-		t.Errorf("status %d after %d workers lost", status, lost)
-	}
-	got, _ := r.status(s.run)
-	t.Logf("%d workers lost; %v", lost, got.Failure)
 }

@@ -129,6 +129,33 @@ func (p *process) kill() {
 	<-p.done
 }
 
+// killAll ends processes at one moment: none outlives the others.
+func killAll(list ...*process) {
+	for _, p := range list {
+		p.signal(syscall.SIGKILL)
+	}
+	for _, p := range list {
+		p.kill()
+	}
+}
+
+// kernel is what the kernel tells of a living process under a name, such as VmRSS; "" if it is not alive.
+func (p *process) kernel(name string) string {
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	for line := range strings.Lines(string(data)) {
+		if value, ok := strings.CutPrefix(line, name+":"); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// resident is the memory of a living process, in bytes; 0 if it is not alive.
+func (p *process) resident() (bytes int64) {
+	fmt.Sscanf(p.kernel("VmRSS"), "%d kB", &bytes)
+	return bytes << 10
+}
+
 // alive reports that the process has not ended.
 func (p *process) alive() bool {
 	select {
@@ -162,6 +189,7 @@ type cluster struct {
 	started      int // workers, ever
 	// command makes the process of a name; nil is the binary as it is. credentials are nil where there is no TLS.
 	command     func(name string, args ...string) *exec.Cmd
+	flags       []string   // more of them for coordinators
 	all         []*process // coordinators and workers, ever
 	credentials *credentials
 }
@@ -211,6 +239,7 @@ func (c *cluster) startCoordinator(t *testing.T, address string) *process {
 	t.Helper()
 	id := c.id(address)
 	args := []string{"coordinator", "--verbose", "--id", id, "--listen", address, "--state", filepath.Join(c.state, id), "--peers", c.peers}
+	args = append(args, c.flags...)
 	p := c.launch(t, id, c.credentials.coordinator(args)...)
 	c.coordinators[address] = p
 	return p
@@ -238,10 +267,13 @@ func (c *cluster) startWorkers(t *testing.T, n int) {
 	}
 }
 
+// workerMemory is the --memory of a worker, in bytes.
+const workerMemory = 1 << 30
+
 // startWorker starts one worker, with more flags if need be.
 func (c *cluster) startWorker(t *testing.T, name, listen string, more ...string) *process {
 	t.Helper()
-	args := []string{"worker", "--verbose", "--coordinator", c.urls(), "--listen", listen, "--scratch", c.scratch, "--slots", "1", "--memory", "1GiB"}
+	args := []string{"worker", "--verbose", "--coordinator", c.urls(), "--listen", listen, "--scratch", c.scratch, "--slots", "1", "--memory", fmt.Sprintf("%dMiB", workerMemory>>20)}
 	return c.launch(t, name, c.credentials.worker(append(args, more...))...)
 }
 
@@ -290,6 +322,29 @@ func (c *cluster) status(run string) (s api.RunStatus, ok bool) {
 		}
 	}
 	return s, false
+}
+
+// done is how many tasks of a run have finished; -1 if the run is not known yet.
+func (c *cluster) done(run string) int {
+	status, known := c.status(run)
+	if !known {
+		return -1
+	}
+	n := 0
+	for _, stage := range status.Stages {
+		n += stage.Done
+	}
+	return n
+}
+
+// failures is how many attempts of a run have failed or were lost.
+func (c *cluster) failures(run string) int {
+	status, _ := c.status(run)
+	n := 0
+	for _, stage := range status.Stages {
+		n += stage.Failures
+	}
+	return n
 }
 
 // eventually polls a condition until the deadline, and fails the test if it does not come to hold.

@@ -17,11 +17,14 @@ type ledger struct {
 	sums []string // digests of the shards that a quiet run has written
 }
 
-// Sizes of a ledger: the rows of ordinary ones, and of those whose runs have to last a little.
+// Sizes of a ledger: the rows of ordinary ones, of those whose runs have to last a little, and of those that last several seconds.
 const (
 	ledgerFiles = 6
 	shortLedger = 15_000
 	longLedger  = 120_000
+	hugeLedger  = 300_000
+	// halfTimeLedger is for TestHalfTime: about ten seconds.
+	halfTimeLedger = 600_000
 )
 
 // ledgerJob joins the rows with what is known of their bucket, through two shuffles and a sort, and writes them in shards.

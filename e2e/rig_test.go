@@ -7,10 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,7 +39,7 @@ type rig struct {
 	*ledger
 	arms    string                     // folder with a file per process: what its failpoints do
 	before  func(name string) []string // words before a command, such as those that put it into a namespace
-	runs    int
+	runs    atomic.Int64
 	checked int // runs whose answer was right
 }
 
@@ -111,8 +111,7 @@ type submission struct {
 
 // submit starts a run.
 func (r *rig) submit() submission {
-	r.runs++
-	s := submission{run: fmt.Sprintf("run-%d", r.runs), dir: r.TempDir()}
+	s := submission{run: fmt.Sprintf("run-%d", r.runs.Add(1)), dir: r.TempDir()}
 	s.process = r.resubmit(s)
 	return s
 }
@@ -121,6 +120,46 @@ func (r *rig) submit() submission {
 func (r *rig) resubmit(s submission) *process {
 	args := r.credentials.caller([]string{"submit", r.job, "-q", "-o", "json", "--wait", "--run-id", s.run, "--coordinator", r.urls()})
 	return startIn(r.T, s.dir, "submit "+s.run, args...)
+}
+
+// stream submits one run after the other until it is ended.
+type stream struct {
+	stop  chan struct{}
+	runs  chan []submission
+	ended atomic.Int64 // runs
+}
+
+func (r *rig) stream() *stream {
+	s := &stream{stop: make(chan struct{}), runs: make(chan []submission, 1)}
+	go func() {
+		var list []submission
+		defer func() { s.runs <- list }()
+		for {
+			select {
+			case <-s.stop:
+				return
+			default:
+			}
+			next := r.submit()
+			list = append(list, next)
+			<-next.done
+			s.ended.Add(1)
+		}
+	}()
+	return s
+}
+
+// goesOn waits until another run has begun and ended.
+func (s *stream) goesOn(t *testing.T) {
+	t.Helper()
+	before := s.ended.Load()
+	eventually(t, "runs to go on", func() bool { return s.ended.Load() >= before+2 })
+}
+
+// end waits for the last run, and returns all of them.
+func (s *stream) end() []submission {
+	close(s.stop)
+	return <-s.runs
 }
 
 // died waits until a process has ended that was not known to, and returns it.
@@ -185,7 +224,53 @@ func stray(dir, run string) string {
 	return ""
 }
 
-var eventPattern = regexp.MustCompile(`msg="(task committed|output lost)".* run=(\S+)`)
+// event is what a coordinator has told of a run.
+type event struct {
+	at      time.Time
+	message string
+	attempt string // "run/stage/task.attempt"; "" if it is not about one
+}
+
+// task is that of an attempt.
+func (e event) task() string { return e.attempt[:max(0, strings.LastIndexByte(e.attempt, '.'))] }
+
+// events reads what all coordinators, the dead ones too, have told of a run, in order of time.
+func (r *rig) events(run string) (list []event) {
+	r.Helper()
+	for _, p := range r.all {
+		for line := range strings.Lines(p.log.String()) {
+			if !p.isCoordinator() || !strings.Contains(line, " run="+run+" ") {
+				continue
+			}
+			at, err := time.Parse(time.RFC3339Nano, logged(line, "time"))
+			if err != nil {
+				r.Fatalf("%s wrote no time in %q", p.name, line)
+			}
+			list = append(list, event{at: at, message: logged(line, "msg"), attempt: logged(line, "attempt")})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b event) int { return a.at.Compare(b.at) })
+	return list
+}
+
+// logged is the value of a key in a line of a log.
+func logged(line, key string) string {
+	if !strings.HasPrefix(line, key+"=") {
+		_, rest, found := strings.Cut(line, " "+key+"=")
+		if !found {
+			return ""
+		}
+		line = rest
+	} else {
+		line = line[len(key)+1:]
+	}
+	if quoted, ok := strings.CutPrefix(line, `"`); ok {
+		value, _, _ := strings.Cut(quoted, `"`)
+		return value
+	}
+	value, _, _ := strings.Cut(line, " ")
+	return strings.TrimSuffix(value, "\n")
+}
 
 // committedOnce reads the ledger of tasks from the coordinators' logs: a task is committed once, and once more for each
 // time that its output was lost. (A leader that died before it could tell of a commit leaves a gap, never a double.)
@@ -193,23 +278,10 @@ func (r *rig) committedOnce(run string) {
 	r.Helper()
 	commits := map[string][]string{} // attempts by task
 	lost := false
-	for _, p := range r.all {
-		for line := range strings.Lines(p.log.String()) {
-			if !strings.Contains(line, run) {
-				continue
-			}
-			m := eventPattern.FindStringSubmatch(line)
-			if m == nil || m[2] != run {
-				continue
-			}
-			lost = lost || m[1] == "output lost"
-			if i := strings.Index(line, " attempt="); m[1] == "task committed" && i >= 0 {
-				attempt := strings.Fields(line[i+len(" attempt="):])[0]
-				task := attempt[:strings.LastIndexByte(attempt, '.')]
-				if !slices.Contains(commits[task], attempt) {
-					commits[task] = append(commits[task], attempt)
-				}
-			}
+	for _, e := range r.events(run) {
+		lost = lost || e.message == "output lost"
+		if e.message == "task committed" && !slices.Contains(commits[e.task()], e.attempt) {
+			commits[e.task()] = append(commits[e.task()], e.attempt)
 		}
 	}
 	if len(commits) == 0 {
@@ -219,6 +291,23 @@ func (r *rig) committedOnce(run string) {
 		if len(attempts) > 1 && !lost {
 			r.Errorf("task %s was committed by %v, and no output was lost", task, attempts)
 		}
+	}
+}
+
+// nothingAgain checks that no task was given out again once it was committed.
+func (r *rig) nothingAgain(run string) {
+	r.Helper()
+	committed := map[string]time.Time{}
+	for _, e := range r.events(run) {
+		switch at, done := committed[e.task()]; {
+		case e.message == "task committed":
+			committed[e.task()] = e.at
+		case e.message == "task granted" && done && e.at.After(at):
+			r.Errorf("%s was granted %v after the task was committed", e.attempt, e.at.Sub(at))
+		}
+	}
+	if len(committed) == 0 {
+		r.Errorf("no coordinator told of a task of run %s: there is nothing to check", run)
 	}
 }
 

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -148,11 +149,8 @@ var faults = []fault{
 		return nil
 	}},
 	{name: "all coordinators killed", side: coordinators, inject: func(s *soak, _ *rand.Rand, _ string, _ *process) func() {
+		killAll(slices.Collect(maps.Values(s.coordinators))...)
 		for _, a := range s.addresses {
-			s.coordinators[a].signal(syscall.SIGKILL)
-		}
-		for _, a := range s.addresses {
-			s.coordinators[a].kill()
 			s.startCoordinator(s.T, a)
 		}
 		return nil
@@ -171,9 +169,7 @@ var faults = []fault{
 		return nil
 	}},
 	{name: "all workers killed", side: workers, inject: func(s *soak, _ *rand.Rand, _ string, _ *process) func() {
-		for _, w := range s.workers {
-			w.kill()
-		}
+		killAll(s.workers...)
 		s.startWorkers(s.T, 2)
 		return nil
 	}},
@@ -305,19 +301,6 @@ func (s *soak) round(seed uint64, only string) {
 	}
 }
 
-// done is how many tasks of a run have finished; -1 if it is not known yet.
-func (s *soak) done(run string) int {
-	status, known := s.status(run)
-	if !known {
-		return -1
-	}
-	n := 0
-	for _, stage := range status.Stages {
-		n += stage.Done
-	}
-	return n
-}
-
 // outlast waits for the submitter. If it hangs, every process is made to show its goroutines.
 func (s *soak) outlast(p *process) int {
 	select {
@@ -386,13 +369,20 @@ func (s *soak) processes() []*process {
 	return list
 }
 
-// inspect looks for what a process must never say, and for one that ended by itself.
+// residentMost is the memory that a process may have: what workers are allowed, and a quarter for what is not counted, such
+// as the runtime's own. Coordinators get no limit, and need far less.
+const residentMost = workerMemory * 5 / 4
+
+// inspect looks for what a process must never say, for one that ended by itself, and for one that holds too much memory.
 func (s *soak) inspect(p *process) {
 	text := p.log.String()
 	for _, bad := range []string{"panic:", "fatal error:", "DATA RACE", "level=ERROR"} {
 		if i := strings.Index(text, bad); i >= 0 {
 			s.Errorf("%s said: %.2000s", p.name, text[max(0, i-200):])
 		}
+	}
+	if held := p.resident(); held > residentMost {
+		s.Errorf("%s holds %d MiB, more than %d", p.name, held>>20, residentMost>>20)
 	}
 	if !p.alive() && p.cmd.ProcessState.ExitCode() > 0 {
 		s.Errorf("%s ended with status %d:\n%s", p.name, p.cmd.ProcessState.ExitCode(), text)
@@ -504,18 +494,8 @@ func (s *soak) report() {
 	}
 	slices.Sort(lines)
 	for _, p := range s.processes() {
-		dir := fmt.Sprintf("/proc/%d", p.cmd.Process.Pid)
-		memory, threads := "", ""
-		data, _ := os.ReadFile(dir + "/status")
-		for _, line := range strings.Split(string(data), "\n") {
-			if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-				memory = strings.TrimSpace(v)
-			}
-			if v, ok := strings.CutPrefix(line, "Threads:"); ok {
-				threads = strings.TrimSpace(v)
-			}
-		}
-		lines = append(lines, fmt.Sprintf("%s: %s, %s threads, %d files", p.name, memory, threads, len(names(dir+"/fd"))))
+		files := len(names(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid)))
+		lines = append(lines, fmt.Sprintf("%s: %s at most, %s now, %s threads, %d files", p.name, p.kernel("VmHWM"), p.kernel("VmRSS"), p.kernel("Threads"), files))
 	}
 	faults, kinds := 0, []string{}
 	for kind, n := range s.kinds {

@@ -100,12 +100,7 @@ func (w *wire) run(t *testing.T, id string, f wireFault, times int) {
 		t.Errorf("other bytes:\n got %v\nwant %v", got, w.want)
 	}
 	everyRowOnce(t, r.Outputs["out"])
-	failures := 0
-	s, _ := w.status(id)
-	for _, stage := range s.Stages {
-		failures += stage.Failures
-	}
-	t.Logf("%d × %s in %d KiB: %v, %d attempts failed", struck, f.name, moved>>10, took.Round(time.Millisecond), failures)
+	t.Logf("%d × %s in %d KiB: %v, %d attempts failed", struck, f.name, moved>>10, took.Round(time.Millisecond), w.failures(id))
 }
 
 func (w *wire) passed() (n int64) {

@@ -13,7 +13,8 @@ func (c *Coordinator) yield(ctx context.Context, want string, fit func(*consensu
 		if r == nil || r.ID == c.options.ID || !fit(r) {
 			continue
 		}
-		if err := c.node.Transfer(ctx, r.ID); err != nil {
+		// Success may be told as the end of the term that the caller belongs to.
+		if err := c.node.Transfer(ctx, r.ID); err != nil && c.node.IsLeader() {
 			c.log.Info("could not hand leadership over for want of "+want, "to", r.ID, "error", err)
 			continue
 		}

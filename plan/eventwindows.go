@@ -42,7 +42,7 @@ type EventFeature struct {
 	Agg
 	Window int `json:"window"` // place in Windows
 	// Empty says what a window without events (without values, for functions that leave out NULLs) gives: EmptyNull, or
-	// EmptyZero for 0 of counts and a list or map without elements. The zero value is EmptyZero for counts alone.
+	// EmptyZero for 0 of counts and sums, and a list or map without elements. The zero value is EmptyZero for counts alone.
 	Empty string `json:"empty,omitempty"`
 	// DedupeBy are event columns: of events that are equal in them the latest in the window counts. For last_k and ages.
 	DedupeBy []int `json:"dedupe_by,omitempty"`

@@ -196,7 +196,7 @@ func (n *EventWindows) feature(f EventFeatureSpec) (EventFeature, error) {
 	switch {
 	case f.Empty != "" && f.Empty != plan.EmptyNull && f.Empty != plan.EmptyZero:
 		return x, fmt.Errorf("what an empty window gives is %q: %q and %q are known", f.Empty, plan.EmptyNull, plan.EmptyZero)
-	case f.Empty == plan.EmptyZero && x.Type.IsNested():
+	case f.Empty == plan.EmptyZero && (x.Type.IsNested() || x.Func == "sum" || x.Func == "decayed_sum"):
 		x.Nullable = false
 	case f.Empty == plan.EmptyZero && x.Nullable:
 		return x, fmt.Errorf("%s has no zero for an empty window", x.Func)

@@ -169,7 +169,7 @@ func TestNewEventWindowsErrors(t *testing.T) {
 			f.Func, f.Args = "last_k", []*plan.Expr{n, n}
 		}},
 		{"sum takes no DISTINCT", func(_ *EventWindowsSpec, f *EventFeatureSpec, _ *plan.Expr) { f.Distinct = true }},
-		{"sum has no zero", func(_ *EventWindowsSpec, f *EventFeatureSpec, _ *plan.Expr) { f.Empty = plan.EmptyZero }},
+		{"max has no zero", func(_ *EventWindowsSpec, f *EventFeatureSpec, _ *plan.Expr) { f.Func, f.Empty = "max", plan.EmptyZero }},
 		{"\"no\"", func(_ *EventWindowsSpec, f *EventFeatureSpec, _ *plan.Expr) { f.Empty = "no" }},
 		{"last_k does", func(_ *EventWindowsSpec, f *EventFeatureSpec, n *plan.Expr) { f.DedupeBy = []*plan.Expr{n} }},
 		{"windows go by timestamp", func(s *EventWindowsSpec, _ *EventFeatureSpec, n *plan.Expr) { s.EventTime = n }},

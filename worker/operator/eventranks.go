@@ -205,7 +205,7 @@ func (m *laneMaker) decayed(f *plan.EventFeature) (eventColumn, error) {
 	l := sharedLane(m, laneKey{kind: "decayed", spans: s, in: in, param: half}, func() *decayedSums {
 		return &decayedSums{laneBase: laneBase{s}, in: in, half: half}
 	})
-	return func(*eventChunk) (arrow.Array, error) { return m.doubles(l.sums, l.counts), nil }, nil
+	return func(*eventChunk) (arrow.Array, error) { return m.doubles(f, l.sums, l.counts), nil }, nil
 }
 
 // halves is how many half-lives a time has, and the rest of it as a share of one.

@@ -150,13 +150,14 @@ func (m *laneMaker) wholeSum(f *plan.EventFeature) (eventColumn, error) {
 					means[i] = wholeToFloat(l.highs[i], l.lows[i]) / float64(l.counts[i])
 				}
 			}
-			return m.doubles(means, l.counts), nil
+			return m.doubles(f, means, l.counts), nil
 		}, nil
 	}
+	zero := zeroIfEmpty(f)
 	return func(c *eventChunk) (arrow.Array, error) {
 		sums, there := make([]int64, c.rows), make([]bool, c.rows)
 		for i := range sums {
-			there[i] = l.counts[i] > 0
+			there[i] = l.counts[i] > 0 || zero
 			if sums[i] = int64(l.lows[i]); l.highs[i] != sums[i]>>63 {
 				return nil, sumOverflow()
 			}
@@ -174,14 +175,17 @@ func wholeToFloat(high int64, low uint64) float64 {
 	return v
 }
 
-// doubles is a column of doubles, NULL where the count is 0.
-func (m *laneMaker) doubles(values []float64, counts []int64) arrow.Array {
+// doubles is a column of doubles. Where the count is 0 it has NULL, or 0 if the feature says so.
+func (m *laneMaker) doubles(f *plan.EventFeature, values []float64, counts []int64) arrow.Array {
 	nulls := &vector.Nulls{Mem: m.o.env.Mem, Rows: len(values)}
 	buf, out := vector.Alloc[float64](m.o.env.Mem, len(values))
 	copy(out, values)
+	zero := zeroIfEmpty(f)
 	for i, n := range counts {
-		if n == 0 {
-			out[i] = 0
+		if n > 0 {
+			continue
+		}
+		if out[i] = 0; !zero {
 			nulls.Set(i)
 		}
 	}
@@ -202,14 +206,14 @@ func (m *laneMaker) doubleSum(f *plan.EventFeature) (eventColumn, error) {
 	s, in := m.moving(f), m.input(f, f.Args, formFloat, true)
 	l := sharedLane(m, laneKey{kind: "sum", spans: s, in: in}, func() *doubleSums { return &doubleSums{laneBase: laneBase{s}, in: in} })
 	if f.Func == "sum" {
-		return func(*eventChunk) (arrow.Array, error) { return m.doubles(l.sums, l.counts), nil }, nil
+		return func(*eventChunk) (arrow.Array, error) { return m.doubles(f, l.sums, l.counts), nil }, nil
 	}
 	return func(c *eventChunk) (arrow.Array, error) {
 		means := make([]float64, c.rows)
 		for i, sum := range l.sums {
 			means[i] = sum / float64(l.counts[i])
 		}
-		return m.doubles(means, l.counts), nil
+		return m.doubles(f, means, l.counts), nil
 	}, nil
 }
 
@@ -261,14 +265,16 @@ func (m *laneMaker) decimalSum(f *plan.EventFeature, t plan.Type) (eventColumn, 
 		counts = &l.counts
 		sum = l.at
 	}
-	mean := f.Func == "avg"
+	mean, zero := f.Func == "avg", zeroIfEmpty(f)
 	return func(c *eventChunk) (arrow.Array, error) {
 		nulls := &vector.Nulls{Mem: m.o.env.Mem, Rows: c.rows}
 		buf, out := vector.Alloc[decimal128.Num](m.o.env.Mem, c.rows)
 		fits := true
 		for i, n := range *counts {
 			if out[i] = (decimal128.Num{}); n == 0 {
-				nulls.Set(i)
+				if !zero {
+					nulls.Set(i)
+				}
 				continue
 			}
 			v, ok := sum(i)
@@ -371,7 +377,7 @@ func (m *laneMaker) variance(f *plan.EventFeature) (eventColumn, error) {
 				values[i] = math.Sqrt(values[i])
 			}
 		}
-		return m.doubles(values, counts), nil
+		return m.doubles(f, values, counts), nil
 	}, nil
 }
 

@@ -12,8 +12,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 	"pgregory.net/rapid"
 
+	"github.com/quern-engine/quern/compute/agg"
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/internal/testutil/optest"
 	"github.com/quern-engine/quern/plan"
@@ -173,6 +176,18 @@ func eventFunctions() []eventFunction {
 		{over("min", colDecimal, dec(10)), "decimal(10,2)", orNull(colDecimal, func(v []string) string { return best(v, numberLess) })},
 		{over("sum", colDecimal, dec(20)), "decimal(20,2)", orNull(colDecimal, func(v []string) string { return vector.FormatDecimal(sumCents(v).String(), 2) })},
 		{over("sum", colWide, dec(38)), "decimal(38,2)", orNull(colWide, func(v []string) string { return vector.FormatDecimal(sumCents(v).String(), 2) })},
+	}
+	for _, f := range list {
+		if f.feature.Func == "sum" {
+			naive := f.naive
+			f.feature.Empty, f.naive = plan.EmptyZero, func(rows [][]string) string {
+				if out := naive(rows); out != "NULL" {
+					return out
+				}
+				return map[string]string{"bigint": "0", "double": "0.0"}[f.typ] + map[bool]string{true: "0.00"}[strings.HasPrefix(f.typ, "decimal")]
+			}
+			list = append(list, f)
+		}
 	}
 	for _, t := range []string{"var_pop", "var_samp", "stddev_pop", "stddev_samp"} {
 		list = append(list, eventFunction{over(t, colDouble, plan.Float64), "double", orNull(colDouble, func(v []string) string {
@@ -692,5 +707,51 @@ func TestEventWindowsOverPeers(t *testing.T) {
 		Inputs: []optest.Table{{Schema: eventRows, Rows: rows}, {Schema: eventTable, Rows: events}},
 		Build:  build(&plan.Node{Op: plan.NodeEventWindows, Schema: schema(t, eventRows+", peers bigint, others bigint"), EventWindows: w}),
 		Want:   []string{"a|1|0|1|0", "a|2|1|3|1", "a|2|2|3|1", "a|3|3|3|2"}, Ordered: true,
+	})
+}
+
+// HyperLogLog over a window that moves says what it says over the window's events alone.
+func TestEventWindowsApproxDistinct(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		d := newDice(rt)
+		call := over("approx_count_distinct", colInt, plan.Int64)
+		call.ArgTypes, call.Params = []plan.Type{plan.Int64}, []*plan.Expr{doubleLiteral([]float64{0.39, 0.05}[d.IntN(2)])}
+		var left, events []string
+		for i := range 80 {
+			at := strconv.Itoa(i)
+			left = append(left, "a|"+at+"|1")
+			for range d.IntN(6) {
+				ready := strconv.Itoa(i + d.IntN(3)*d.IntN(40))
+				events = append(events, "a|"+at+"|"+ready+"|"+strconv.Itoa(d.IntN(1000))+"|NULL|NULL|NULL|NULL|NULL")
+			}
+		}
+		w := &plan.EventWindows{
+			LeftKeys: []int{0}, EventKeys: []int{0}, LeftTime: 1, EventTime: colTime, Available: colReady + 1,
+			Windows: []plan.EventWindow{{Width: 30}}, Features: []plan.EventFeature{call},
+		}
+		exact := eventPreset{has: func(q, t int64) bool { return q-30 <= t && t < q }}
+		sketch := eventFunction{naive: func(rows [][]string) string {
+			acc, err := agg.New(memory.DefaultAllocator, call.Agg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var values []int64
+			for _, r := range rows {
+				values = append(values, cellNumber(r[colInt]))
+			}
+			if err := acc.Update(agg.Batch{Rows: len(values), Len: 1}, []arrow.Array{vector.FromInt64s(memory.DefaultAllocator, values)}); err != nil {
+				t.Fatal(err)
+			}
+			result, err := acc.Result(memory.DefaultAllocator, 0, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return vector.Format(result, 0)
+		}}
+		optest.RunIn(rt, optest.Case{
+			Inputs: []optest.Table{{Schema: eventRows, Rows: left}, {Schema: eventTable, Rows: events}},
+			Build:  build(&plan.Node{Op: plan.NodeEventWindows, Schema: schema(t, eventRows+", n bigint"), EventWindows: w}),
+			Want:   naiveWindows(left, events, w, []eventPreset{exact}, []eventFunction{sketch}), Ordered: true,
+		}, d.IntN(optest.Worlds))
 	})
 }

@@ -66,8 +66,12 @@ var windowsKind = &Kind{
 | ` + "`pandas_rolling`" + ` | q - w < t ≤ q, or as closed says |
 
 The aggregates are SQL's ` + "`count`, `count(DISTINCT x)`, `sum`, `avg`, `min`, `max`, `first`, `last`, `var_pop`, `var_samp`, `stddev_pop`, `stddev_samp`, `approx_count_distinct`, `percentile_approx`" + `, and
-` + "`first_k(x, k)`, `last_k(x, k)` (arrays, oldest first), `top_k(x, by, k)`, `histogram(x)` (a map), `bucket_counts(x, array(…))`, `decayed_sum(x, INTERVAL '1' DAY)`" + ` (the half-life). Sums and means of doubles are exact until
-they are rounded once: they do not depend on the order of events.`,
+` + "`first_k(x, k)`, `last_k(x, k)` (arrays, oldest first), `top_k(x, by, k)`, `histogram(x)` (a map), `bucket_counts(x, array(…))`, `decayed_sum(x, INTERVAL '1' DAY)`" + ` (the half-life). NULL values are
+left out, but for ` + "`first`, `last`, `first_k` and `last_k`" + `, which take a further argument ` + "`true`" + ` for that, and the values of ` + "`top_k`. `empty: zero`" + ` goes with counts, sums, lists and maps.
+
+No result depends on the order in which events arrive. Sums of doubles are exact until they are rounded, once, to the nearest double; ` + "`avg`" + ` divides that by the count. Variances are (n·Σx² - (Σx)²) / (n·n), or
+/ (n·(n - 1)), whose numerator is exact until it is rounded once. ` + "`decayed_sum`" + ` is Σ x·2^(f(t))·2^(i(t) - i(q)) · 2^(-f(q)), with i and f the whole and the fractional part of a time in half-lives since 1970: the
+products x·2^(f(t)) are rounded, their sum is exact until it is rounded once. ` + "`percentile_approx`" + ` is exact: the value of rank ⌈p·n⌉. ` + "`top_k`" + ` puts the later event first among equals. A ` + "`histogram`" + ` is in the order of its values.`,
 	read: readWindows,
 }
 

@@ -27,7 +27,7 @@ type EventWindows struct {
 	events   *eventBuffer
 	spans    []*eventSpans
 	lanes    []eventLane
-	features []func(*eventChunk) (arrow.Array, error)
+	features []eventColumn
 
 	left    eventRows
 	lastKey []byte // of the last row that went through
@@ -106,7 +106,11 @@ func (o *EventWindows) next(ctx context.Context) (arrow.Record, error) {
 	}
 	o.left.row += rows
 	o.trim()
-	return rec, o.account()
+	if err := o.account(); err != nil {
+		rec.Release()
+		return nil, err
+	}
+	return rec, nil
 }
 
 func (o *EventWindows) nextLeft(ctx context.Context) error {
@@ -143,6 +147,9 @@ func (o *EventWindows) mayReadAhead() bool {
 // account reserves what is held: a little in any case, and more if there is room for it.
 func (o *EventWindows) account() error {
 	held := o.events.bytes() + o.left.bytes
+	for _, s := range o.spans {
+		held += s.held()
+	}
 	for _, l := range o.lanes {
 		held += l.held()
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/quern-engine/quern/plan"
@@ -32,6 +33,7 @@ type ReaderAtCloser interface {
 type Store struct {
 	backoff []time.Duration // waits between tries of a read; one more try than waits
 	memo    memo
+	inputs  atomic.Pointer[inputCache] // nil: none
 
 	mu      sync.Mutex
 	buckets map[string]*bucket // by scheme, host and query
@@ -192,6 +194,9 @@ func (s *Store) Close() error {
 	defer s.mu.Unlock()
 	s.closed = true
 	var first error
+	if c := s.inputs.Load(); c != nil {
+		first = c.close()
+	}
 	for key, b := range s.buckets {
 		if err := b.close(); err != nil && first == nil {
 			first = err

@@ -41,6 +41,9 @@ type Options struct {
 	Slots int
 	// Memory is what the worker may use, in bytes; default 1 GiB. The slots may hold a part of it together; see shareMemory.
 	Memory int64
+	// InputCache is how many bytes of objects in blob stores are kept in the scratch folder, so that tasks and runs which read the
+	// same do not fetch it twice; 0 for none. The worker must be the store's only one then.
+	InputCache int64
 	// Alone says that no other worker will ask for this one's outputs: it keeps some of the memory for them, as they are,
 	// beside what the slots may hold.
 	Alone bool

@@ -117,6 +117,11 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer also(&err, "remove scratch folder", own.close)
+	if w.opts.InputCache > 0 {
+		if err := w.opts.Store.CacheInputs(filepath.Join(own.dir, "inputs"), w.opts.InputCache); err != nil {
+			return err
+		}
+	}
 	w.segments, err = shuffle.NewStore(own.dir)
 	if err != nil {
 		return fmt.Errorf("make segment store: %w", err)

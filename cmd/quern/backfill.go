@@ -42,6 +42,7 @@ type backfillFlags struct {
 	from, to, every string
 	param           string
 	parallel        int
+	cache           string
 	dryRun, quiet   bool
 }
 
@@ -70,6 +71,7 @@ func newBackfillCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.every, "every", "1d", "from one date to the next: 1d, 7d, 2w")
 	cmd.Flags().StringVar(&f.param, "date-param", "", "parameter that takes the date (default: the only one of type date)")
 	cmd.Flags().IntVar(&f.parallel, "parallel", 2, "runs at a time")
+	cmd.Flags().StringVar(&f.cache, "input-cache", "10GiB", "scratch space for objects of blob stores that several dates read; 0 for none (not with --coordinator)")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only say what would run")
 	cmd.Flags().BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
 	return cmd
@@ -131,6 +133,9 @@ func (f *backfillFlags) run(ctx context.Context, path string, w io.Writer) error
 		return f.over(ctx, path, dates, c, store, assembly.Snapshot(scan.NewCatalog(store)), w)
 	}
 	f.embedded.snapshot = true
+	if f.embedded.inputCache, err = parseCache(f.cache); err != nil {
+		return err
+	}
 	return withEmbedded(&f.embedded, func(e *assembly.Embedded) error {
 		return f.over(ctx, path, dates, e.Client, e.Store(), e.Catalog(), w)
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"strings"
@@ -19,6 +20,8 @@ type clusterFlags struct {
 	verbose bool
 	// snapshot is no flag: the verb wants each source looked up once.
 	snapshot bool
+	// inputCache is in bytes; not every verb has the flag.
+	inputCache int64
 }
 
 func (f *clusterFlags) register(cmd *cobra.Command) {
@@ -40,6 +43,15 @@ func (f *clusterFlags) validate() (memory int64, err error) {
 		f.slots = max(1, runtime.GOMAXPROCS(0)/f.workers)
 	}
 	return parseMemory(f.memory)
+}
+
+// parseCache reads the size of an input cache; 0 is none.
+func parseCache(text string) (int64, error) {
+	n, err := humanize.ParseBytes(text)
+	if err != nil || n > math.MaxInt64 {
+		return 0, usageError{fmt.Errorf("--input-cache %q: write a size such as 10GiB, or 0", text)}
+	}
+	return int64(n), nil
 }
 
 // parseMemory reads a size such as 4GiB or 512MB.

@@ -18,6 +18,7 @@ func newWorkerCommand() *cobra.Command {
 		coordinators      []string
 		listen, advertise string
 		scratch, memory   string
+		cache             string
 		slots             int
 		drain             time.Duration
 		credentials       serverFlags
@@ -42,6 +43,10 @@ func newWorkerCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			cached, err := parseCache(cache)
+			if err != nil {
+				return err
+			}
 			if err := credentials.check(cmd, listen); err != nil {
 				return err
 			}
@@ -56,7 +61,7 @@ func newWorkerCommand() *cobra.Command {
 			store := storage.New()
 			w, err := worker.New(worker.Options{
 				Coordinators: coordinators, Listen: listen, Advertise: advertise, Identity: identity,
-				Scratch: scratch, Slots: slots, Memory: bytes, Store: store, Log: newLogger(verbose),
+				Scratch: scratch, Slots: slots, Memory: bytes, InputCache: cached, Store: store, Log: newLogger(verbose),
 			})
 			if err != nil {
 				return errors.Join(err, store.Close())
@@ -71,6 +76,7 @@ func newWorkerCommand() *cobra.Command {
 	cmd.Flags().StringVar(&scratch, "scratch", "", "folder for shuffle data")
 	cmd.Flags().IntVar(&slots, "slots", 1, "tasks at once")
 	cmd.Flags().StringVar(&memory, "memory", "4GiB", "memory for all tasks together")
+	cmd.Flags().StringVar(&cache, "input-cache", "0", "scratch space for objects of blob stores that several tasks or runs read; 0 for none")
 	cmd.Flags().DurationVar(&drain, "drain-timeout", 25*time.Second, "after a signal, how long it finishes and serves what runs need; 0: it leaves at once")
 	credentials.register(cmd, false)
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log what the worker does")

@@ -92,7 +92,7 @@ func openFile(ctx context.Context, store *storage.Store, info storage.Info) (*fi
 	p := place{url: info.URL, group: -1}
 	var f *file
 	err := p.guard(func() error {
-		r, err := store.ReaderAt(ctx, info.URL, info.Size)
+		r, err := store.Open(ctx, info)
 		if err != nil {
 			return err
 		}

@@ -142,7 +142,7 @@ func (s *Scanner) openSplit(ctx context.Context) error {
 	if err := s.bindColumns(); err != nil {
 		return err
 	}
-	s.reader, err = s.store.ReaderAt(ctx, sp.URL, info.Size)
+	s.reader, err = s.store.Open(ctx, info)
 	s.next, s.first = sp.RowGroupStart, 0
 	for g := range sp.RowGroupStart {
 		s.first += s.file.groups[g].NumRows

@@ -31,7 +31,10 @@ type Options struct {
 	State   string // folder for the log and scratch data; "" makes a temporary one
 	// Snapshot looks each source up once, for all runs: see [Snapshot].
 	Snapshot bool
-	Log      *slog.Logger // nil is silent
+	// InputCache is how many bytes of objects in blob stores are kept below State, so that runs which read the same do not fetch
+	// it twice; 0 for none.
+	InputCache int64
+	Log        *slog.Logger // nil is silent
 
 	Planner   planner.Options  // zero except in tests
 	Allocator memory.Allocator // of batches; nil except in tests
@@ -83,6 +86,11 @@ func (e *Embedded) start(ctx context.Context, state string, opts Options) (err e
 	}
 	if err := e.node.Start(ctx); err != nil {
 		return err
+	}
+	if opts.InputCache > 0 { // the coordinator holds the lock on the folder now
+		if err := e.store.CacheInputs(filepath.Join(state, "inputs"), opts.InputCache); err != nil {
+			return err
+		}
 	}
 	endpoint := "http://" + e.node.Addr()
 	e.Client = client.New([]string{endpoint}, client.Options{})

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -21,6 +22,8 @@ func IsList(name string) bool { return strings.HasSuffix(name, listEnd) }
 // FileList is the content of such a file.
 type FileList struct {
 	Files []ShardInfo `json:"files"` // in the order in which rows went into them
+	// Columns is what the output's columns are like in these files: a list of stats.Column, of package compute/stats.
+	Columns json.RawMessage `json:"columns,omitempty"`
 }
 
 // ShardInfo is a shard as the manifest shows it.

@@ -171,11 +171,15 @@ func (c *Coordinator) writeManifest(ctx context.Context, job *plan.Job, made sta
 	if err != nil {
 		return nil, err
 	}
-	data, err := encodeManifest(job, made, o.Output, written)
+	m, err := newManifest(job, made, o.Output, written)
 	if err != nil {
 		return nil, err
 	}
-	return written.Files, c.put(ctx, storage.Join(o.VersionURL, manifestName), data)
+	data, err := m.encode()
+	if err != nil {
+		return nil, err
+	}
+	return m.Shards, c.put(ctx, storage.Join(o.VersionURL, manifestName), data)
 }
 
 // point has the pointers of a run's outputs name it.

@@ -18,7 +18,7 @@ import (
 const readLists = 16
 
 // written is what the attempts that count have written of an output, in the order of the tasks.
-func (c *Coordinator) written(ctx context.Context, o state.CommittedOutput) (api.FileList, error) {
+func (c *Coordinator) written(ctx context.Context, o state.CommittedOutput) ([]api.FileList, error) {
 	lists := make([]api.FileList, len(o.Files))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(readLists)
@@ -33,13 +33,9 @@ func (c *Coordinator) written(ctx context.Context, o state.CommittedOutput) (api
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return api.FileList{}, fmt.Errorf("output %s: %w", o.Name, err)
+		return nil, fmt.Errorf("output %s: %w", o.Name, err)
 	}
-	var all api.FileList
-	for _, l := range lists {
-		all.Files = append(all.Files, l.Files...)
-	}
-	return all, nil
+	return lists, nil
 }
 
 // readList reads the list that an attempt has reported.

@@ -34,6 +34,7 @@ type manifest struct {
 	RowsPerFile int64              `json:"rows_per_file,omitempty"`
 	Time        string             `json:"time,omitempty"` // the column of min_time and max_time
 	Shards      []api.ShardInfo    `json:"shards"`         // in order
+	Columns     []manifestStats    `json:"columns,omitempty"`
 	Inputs      []plan.Input       `json:"inputs"`
 	Params      []manifestParam    `json:"params"`
 	Functions   []manifestFunction `json:"functions"`
@@ -78,7 +79,7 @@ func (c *Coordinator) namedShards(ctx context.Context, o state.Output) ([]api.Sh
 	return m.Shards, nil
 }
 
-func encodeManifest(job *plan.Job, made state.Committed, output state.Output, written api.FileList) ([]byte, error) {
+func newManifest(job *plan.Job, made state.Committed, output state.Output, written []api.FileList) (*manifest, error) {
 	planned, ok := job.Output(output.Name)
 	if !ok {
 		return nil, fmt.Errorf("the plan has no output %q", output.Name)
@@ -92,9 +93,15 @@ func encodeManifest(job *plan.Job, made state.Committed, output state.Output, wr
 		m.Schema = append(m.Schema, manifestColumn{Name: f.Name, Type: f.Type.String(), Nullable: f.Nullable})
 	}
 	m.layOut(planned)
-	for _, s := range written.Files {
-		m.Rows += s.Rows
-		m.Shards = append(m.Shards, s)
+	for _, l := range written {
+		for _, s := range l.Files {
+			m.Rows += s.Rows
+			m.Shards = append(m.Shards, s)
+		}
+	}
+	var err error
+	if m.Columns, err = mergeStats(planned.Schema, written); err != nil {
+		return nil, fmt.Errorf("output %s: %w", output.Name, err)
 	}
 	m.Inputs = append(m.Inputs, job.Inputs...)
 	for _, p := range job.Params {
@@ -106,6 +113,10 @@ func encodeManifest(job *plan.Job, made state.Committed, output state.Output, wr
 	for _, s := range made.Stages {
 		m.Stages = append(m.Stages, manifestStage{RowsRead: s.RowsRead, RowsIn: s.RowsIn, RowsOut: s.RowsOut})
 	}
+	return &m, nil
+}
+
+func (m *manifest) encode() ([]byte, error) {
 	data, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("encode manifest: %w", err)

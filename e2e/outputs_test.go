@@ -35,8 +35,13 @@ outputs:
 
 // outputsManifest is what the test looks at of a manifest.
 type outputsManifest struct {
-	Rows   int64
-	Shards []api.ShardInfo
+	Rows    int64
+	Shards  []api.ShardInfo
+	Columns []struct {
+		Name          string
+		Values, Nulls int64
+		Distinct      int64
+	}
 }
 
 // TestOutputs writes all formats, in partitions and in files of a number of rows, on 1 and on 3 workers, in large and small
@@ -110,6 +115,14 @@ func checkDataset(t *testing.T, o api.OutputStatus) string {
 	}
 	if len(m.Shards) != o.Shards || rows != m.Rows || rows != o.Rows {
 		t.Errorf("%d shards with %d rows, %d rows in all; the status says %+v", len(m.Shards), rows, m.Rows, o)
+	}
+	if len(m.Columns) != 6 {
+		t.Errorf("statistics of %d columns", len(m.Columns))
+	}
+	for _, c := range m.Columns {
+		if c.Values+c.Nulls != m.Rows || (c.Name == "origin") != (c.Nulls > 0) || c.Distinct < 3 {
+			t.Errorf("statistics %+v of %d rows", c, m.Rows)
+		}
 	}
 	var have []string
 	err = filepath.WalkDir(o.VersionPath, func(path string, d fs.DirEntry, err error) error {

@@ -9,10 +9,12 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/compute/stats"
 	"github.com/quern-engine/quern/internal/failpoint"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 	"github.com/quern-engine/quern/storage/output"
+	"github.com/quern-engine/quern/worker/operator"
 )
 
 // maxFiles is how many files a task may write: their names are in memory until it ends, and nobody wants more.
@@ -29,6 +31,10 @@ type fileSink struct {
 	bytes  int64
 	closed bool // no Discard needed any more
 
+	stats  *stats.Collector
+	memory operator.Memory
+	held   int64 // taken for stats
+
 	file      *shardFile // nil between files
 	number    int        // of the file among those of its partition
 	folder    string     // of the partition, below the version folder; "" without
@@ -37,7 +43,7 @@ type fileSink struct {
 
 var _ Sink = (*fileSink)(nil)
 
-func newFileSink(env Env, t Task, stage *plan.Stage) (*fileSink, error) {
+func newFileSink(env Env, memory operator.Memory, t Task, stage *plan.Stage) (*fileSink, error) {
 	out, ok := t.Job.Output(stage.Sink.Output)
 	if !ok {
 		return nil, fmt.Errorf("stage %d writes output %q, which the plan does not have", stage.ID, stage.Sink.Output)
@@ -45,10 +51,14 @@ func newFileSink(env Env, t Task, stage *plan.Stage) (*fileSink, error) {
 	if t.OutputURL == "" {
 		return nil, fmt.Errorf("assignment %s: no output URL", t.AttemptID)
 	}
-	return &fileSink{store: env.Store, task: t, out: out}, nil
+	s := &fileSink{store: env.Store, task: t, out: out, stats: stats.NewCollector(out.Schema), memory: memory}
+	s.held = s.stats.Bytes()
+	memory.Take(s.held)
+	return s, nil
 }
 
 func (s *fileSink) Write(ctx context.Context, batch arrow.Record) error {
+	s.stats.Add(batch)
 	for from := int64(0); from < batch.NumRows(); {
 		n := batch.NumRows() - from
 		if len(s.out.PartitionBy) > 0 {
@@ -137,6 +147,11 @@ func (s *fileSink) Commit(ctx context.Context) (Written, error) {
 	if err := s.finish(ctx); err != nil {
 		return Written{}, err
 	}
+	columns, err := json.Marshal(s.stats.Columns())
+	if err != nil {
+		return Written{}, fmt.Errorf("encode statistics: %w", err)
+	}
+	s.list.Columns = columns
 	content, err := json.Marshal(s.list)
 	if err != nil {
 		return Written{}, fmt.Errorf("encode the list of files: %w", err)
@@ -146,6 +161,7 @@ func (s *fileSink) Commit(ctx context.Context) (Written, error) {
 		return Written{}, fmt.Errorf("write the list of files: %w", err)
 	}
 	s.closed = true
+	s.memory.Take(-s.held)
 	if err := failpoint.HitBy("task/file-written", s.task.AttemptID); err != nil {
 		return Written{}, err
 	}
@@ -160,6 +176,7 @@ func (s *fileSink) Discard() error {
 		return nil
 	}
 	s.closed = true
+	s.memory.Take(-s.held)
 	if s.file != nil {
 		s.file.discard()
 	}

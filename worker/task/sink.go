@@ -36,7 +36,7 @@ func openSink(ctx context.Context, env Env, memory operator.Memory, t Task, stag
 	case plan.SinkShuffle, plan.SinkResult:
 		return newShuffleSink(env, memory, t, stage)
 	case plan.SinkFile:
-		return newFileSink(env, t, stage)
+		return newFileSink(env, memory, t, stage)
 	}
 	return nil, fmt.Errorf("stage %d: unknown sink %q", stage.ID, stage.Sink.Kind)
 }

@@ -67,7 +67,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		newRunCommand(), newSQLCommand(), newExplainCommand(), newFunctionsCommand(), newValidateCommand(), newInitCommand(), newSchemaCommand(), newDatasetsCommand(), newBackfillCommand(),
+		newRunCommand(), newSQLCommand(), newExplainCommand(), newFunctionsCommand(), newValidateCommand(), newInitCommand(), newSchemaCommand(), newDatasetsCommand(), newBackfillCommand(), newDiffCommand(),
 		newSubmitCommand(), newRunsCommand(), newStatusCommand(), newCancelCommand(), newPurgeCommand(), newWorkersCommand(), newClusterCommand(),
 		newCoordinatorCommand(), newWorkerCommand(), newCertsCommand(), newDatagenCommand(), newVersionCommand(),
 	)

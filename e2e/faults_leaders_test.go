@@ -20,7 +20,9 @@ func TestTwentyLeaders(t *testing.T) {
 	const times = 20
 	for i := range times {
 		s, after := r.submit(), 1+draws.IntN(tasks-2)
-		eventually(t, "tasks to finish", func() bool { return r.done(s.run) >= after })
+		if !poll(5*deadline, func() bool { return r.done(s.run) >= after }) {
+			t.Fatalf("waited %v for %d of %d tasks to finish", 5*deadline, after, tasks)
+		}
 		old := r.waitLeader(t)
 		r.coordinators[old].kill()
 		next, took := r.nextLeader(old)

@@ -124,6 +124,7 @@ func (r *rig) resubmit(s submission) *process {
 
 // stream submits one run after the other until it is ended.
 type stream struct {
+	once  sync.Once // closes stop
 	stop  chan struct{}
 	runs  chan []submission
 	ended atomic.Int64 // runs
@@ -131,9 +132,10 @@ type stream struct {
 
 func (r *rig) stream() *stream {
 	s := &stream{stop: make(chan struct{}), runs: make(chan []submission, 1)}
+	r.Cleanup(func() { s.end() })
 	go func() {
 		var list []submission
-		defer func() { s.runs <- list }()
+		defer func() { s.runs <- list; close(s.runs) }()
 		for {
 			select {
 			case <-s.stop:
@@ -158,7 +160,7 @@ func (s *stream) goesOn(t *testing.T) {
 
 // end waits for the last run, and returns all of them.
 func (s *stream) end() []submission {
-	close(s.stop)
+	s.once.Do(func() { close(s.stop) })
 	return <-s.runs
 }
 
@@ -255,21 +257,13 @@ func (r *rig) events(run string) (list []event) {
 
 // logged is the value of a key in a line of a log.
 func logged(line, key string) string {
-	if !strings.HasPrefix(line, key+"=") {
-		_, rest, found := strings.Cut(line, " "+key+"=")
-		if !found {
-			return ""
-		}
-		line = rest
+	_, value, _ := strings.Cut(" "+strings.TrimSpace(line), " "+key+"=")
+	if quoted, ok := strings.CutPrefix(value, `"`); ok {
+		value, _, _ = strings.Cut(quoted, `"`)
 	} else {
-		line = line[len(key)+1:]
+		value, _, _ = strings.Cut(value, " ")
 	}
-	if quoted, ok := strings.CutPrefix(line, `"`); ok {
-		value, _, _ := strings.Cut(quoted, `"`)
-		return value
-	}
-	value, _, _ := strings.Cut(line, " ")
-	return strings.TrimSuffix(value, "\n")
+	return value
 }
 
 // committedOnce reads the ledger of tasks from the coordinators' logs: a task is committed once, and once more for each

@@ -120,7 +120,9 @@ type RunState string
 const (
 	RunQueued     RunState = "queued"
 	RunRunning    RunState = "running"
-	RunPublishing RunState = "publishing" // all tasks done and the file list decided; manifest being written
+	RunChecking   RunState = "checking"   // all tasks done and the file list decided; its checks are looked at
+	RunBlocked    RunState = "blocked"    // a check does not hold; kept until somebody publishes or cancels it
+	RunPublishing RunState = "publishing" // all tasks done, the file list decided and checks met; manifest being written
 	RunSucceeded  RunState = "succeeded"
 	RunFailed     RunState = "failed"
 	RunCancelled  RunState = "cancelled"
@@ -148,6 +150,16 @@ type RunStatus struct {
 	// Result says where the rows of a query that succeeded are, and ResultSchema what they look like.
 	Result       *StageOutputs `json:"result,omitempty"`
 	ResultSchema plan.Schema   `json:"result_schema,omitzero"`
+	// Checks is what came of the checks of a job's outputs, and Override why it was published all the same.
+	Checks   []CheckResult `json:"checks,omitempty"`
+	Override *Override     `json:"override,omitempty"`
+	// ChecksOf is set of a run that measures what the checks of another run are about: that run.
+	ChecksOf string `json:"checks_of,omitempty"`
+}
+
+// Rests reports a run that does not change by itself any more: it has ended, or its checks have blocked it.
+func (s *RunStatus) Rests() bool {
+	return s.State.Terminal() || (s.State == RunBlocked && s.Failure == nil)
 }
 
 // StageStatus is a stage's progress.
@@ -355,9 +367,11 @@ type Report struct {
 	Failure *plan.Failure `json:"failure,omitempty"`
 	Counts  Counts        `json:"counts"`
 	Seconds float64       `json:"seconds"`
-	// Partitions describes a shuffle or result sink's segment, File what a file sink has written.
+	// Partitions describes a shuffle or result sink's segment, File what a file sink has written, and Lines is the rows of a
+	// report sink.
 	Partitions []PartitionInfo `json:"partitions,omitempty"`
 	File       *FileInfo       `json:"file,omitempty"`
+	Lines      []string        `json:"lines,omitempty"`
 }
 
 // PartitionInfo is one partition of a segment.

@@ -19,6 +19,7 @@ type Job struct {
 	Functions []Function `json:"functions,omitempty"`
 	Params    []Param    `json:"params,omitempty"`
 	Inputs    []Input    `json:"inputs,omitempty"`
+	Checks    []Check    `json:"checks,omitempty"`
 }
 
 // Session is the settings that expressions depend on. The zero value is UTC and ANSI mode.
@@ -154,12 +155,17 @@ type AdaptInput struct {
 type SinkKind string
 
 // A shuffle sink writes a segment for the stages that read it; a result sink writes one, with one partition, for the
-// caller who submitted a query; a file sink writes one shard of an output.
+// caller who submitted a query; a file sink writes one shard of an output; a report sink hands the rows, of one text
+// column and few, to the coordinator with the report.
 const (
 	SinkShuffle SinkKind = "shuffle"
 	SinkResult  SinkKind = "result"
 	SinkFile    SinkKind = "file"
+	SinkReport  SinkKind = "report"
 )
+
+// Scratch reports a sink that leaves its rows on the worker's disk.
+func (k SinkKind) Scratch() bool { return k == SinkShuffle || k == SinkResult }
 
 // Sink says where a stage's rows go.
 type Sink struct {

@@ -6,7 +6,9 @@ type Source struct {
 	// Namespace is the schema of a SQL script that the table lies in; "" for none.
 	Namespace string
 	Path      string // file, glob, Hive-partitioned folder, or URL of one of these; absolute or a URL
-	Format    string // "parquet", "csv", "json", "arrow"; "" goes by the files' names
+	// Files, when not nil, are the only ones of the folder that count, by their names below it; all have to be there.
+	Files  []string
+	Format string // "parquet", "csv", "json", "arrow"; "" goes by the files' names
 	// Options of the format, by Spark's names in lower case.
 	Options map[string]string
 	// Schema, when not nil, is declared: columns that files do not have are NULL, and there may be no files at all.

@@ -44,6 +44,8 @@ func (s Sink) text(schema Schema) string {
 		return "file " + s.Output
 	case SinkResult:
 		return "result"
+	case SinkReport:
+		return "report"
 	}
 	if s.Partitions == 1 {
 		return "shuffle into 1"

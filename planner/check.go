@@ -47,6 +47,9 @@ func CheckJob(ctx context.Context, req JobRequest, cat Catalog) Check {
 	for _, o := range file.Outputs {
 		c.path(o.Path)
 	}
+	for i := range file.Checks {
+		c.outputCheck(&file.Checks[i])
+	}
 	if len(c.Mistakes) == 0 && declaresAll(file) {
 		c.Typed = true
 		c.add(c.analyse(ctx, req, cat))
@@ -99,6 +102,19 @@ func (c *checker) step(s *jobfile.Step) {
 		c.Mistakes = append(c.Mistakes, op.Check(c.known, c.parameters)...)
 	}
 	c.known = append(c.known, s.Name.Text)
+}
+
+func (c *checker) outputCheck(check *jobfile.Check) {
+	k, err := step.ParseOutputCheck(c.file, check, c.params)
+	if err != nil {
+		c.add(err)
+		return
+	}
+	known := slices.Clone(c.known)
+	for _, o := range c.file.Outputs {
+		known = append(known, o.Name.Text)
+	}
+	c.Mistakes = append(c.Mistakes, k.Check(known, c.parameters)...)
 }
 
 // query checks the syntax of a step's SQL, and the names in FROM.

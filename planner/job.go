@@ -58,27 +58,13 @@ type jobLoader struct {
 	file   *jobfile.File
 	params jobfile.Params
 	steps  map[string]*step.Step // operators, by the lower-case name of their step
+	checks []*step.OutputCheck
 }
 
 // loadJob analyses every step of a job file, and makes a target of each output. Texts come first: a typing error
 // should not wait for a look at remote files.
 func (p *planning) loadJob(ctx context.Context) error {
-	req := p.req.JobFile
-	file, err := jobfile.Parse(req.File, req.Text)
-	if err != nil {
-		return err
-	}
-	params, err := file.Resolve(req.Params)
-	if err != nil {
-		return err
-	}
-	l := &jobLoader{planning: p, file: file, params: params, steps: map[string]*step.Step{}}
-	p.name = file.Name.Text
-	if err := l.checkFunctions(); err != nil {
-		return err
-	}
-	l.loadParams()
-	trees, err := l.parseSteps()
+	l, trees, err := p.readJob()
 	if err != nil {
 		return err
 	}
@@ -88,12 +74,35 @@ func (p *planning) loadJob(ctx context.Context) error {
 	if err := l.analyseSteps(trees); err != nil {
 		return err
 	}
-	for i := range file.Outputs {
-		if err := l.loadOutput(&file.Outputs[i]); err != nil {
+	for i := range l.file.Outputs {
+		if err := l.loadOutput(&l.file.Outputs[i]); err != nil {
 			return err
 		}
 	}
-	return nil
+	return l.verifyChecks()
+}
+
+// readJob reads the texts of a job file: trees are those of its steps, nil for operators.
+func (p *planning) readJob() (_ *jobLoader, trees []*sql.Query, err error) {
+	req := p.req.JobFile
+	file, err := jobfile.Parse(req.File, req.Text)
+	if err != nil {
+		return nil, nil, err
+	}
+	params, err := file.Resolve(req.Params)
+	if err != nil {
+		return nil, nil, err
+	}
+	l := &jobLoader{planning: p, file: file, params: params, steps: map[string]*step.Step{}}
+	p.name = file.Name.Text
+	if err := l.checkFunctions(); err != nil {
+		return nil, nil, err
+	}
+	l.loadParams()
+	if trees, err = l.parseSteps(); err != nil {
+		return nil, nil, err
+	}
+	return l, trees, l.parseChecks()
 }
 
 // checkFunctions makes sure that each function's name is free and that the caller has described it.

@@ -11,7 +11,7 @@ import (
 	"github.com/quern-engine/quern/planner/step"
 )
 
-// jobFrame is the JSON Schema of a job file without its steps, which the registry of operators has.
+// jobFrame is the JSON Schema of a job file without its steps and checks, which the registry has.
 //
 //go:embed jobschema.json
 var jobFrame []byte
@@ -26,7 +26,8 @@ func JobSchema() ([]byte, error) {
 	if err := json.Unmarshal(jobFrame, &frame); err != nil {
 		return nil, fmt.Errorf("read the frame of the schema: %w", err)
 	}
-	frame["definitions"].(schema)["step"] = stepSchema()
+	definitions := frame["definitions"].(schema)
+	definitions["step"], definitions["check"] = stepSchema(), checkSchema()
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -51,6 +52,28 @@ func stepSchema() schema {
 		forms = append(forms, schema{"required": []any{k.Name}})
 	}
 	return schema{"type": "object", "required": []any{"name"}, "additionalProperties": false, "properties": properties, "oneOf": forms}
+}
+
+// checkSchema is a check: what it is about, and one kind, in full or by its shortest form.
+func checkSchema() schema {
+	properties := schema{
+		"output":   schema{"$ref": "#/definitions/id", "description": "The output that is looked at; may be left out where there is only one."},
+		"name":     schema{"type": "string", "minLength": 1, "description": "What the check is called in tables and manifests."},
+		"severity": schema{"enum": []any{"block", "warn"}, "description": "Whether nothing is published if the check does not hold. Default: block."},
+	}
+	var forms []any
+	for _, k := range step.CheckKinds() {
+		kind := fieldsSchema(k.Fields)
+		for _, f := range k.Fields {
+			if f.Name == k.Short {
+				kind = schema{"anyOf": []any{kind, fieldSchema(f)}}
+			}
+		}
+		kind["description"] = k.Summary
+		properties[k.Name] = kind
+		forms = append(forms, schema{"required": []any{k.Name}})
+	}
+	return schema{"type": "object", "additionalProperties": false, "properties": properties, "oneOf": forms}
 }
 
 // fieldsSchema is a mapping with a fixed set of options.
@@ -81,6 +104,8 @@ func fieldSchema(f step.Field) schema {
 	case f.Fields != nil && strings.HasPrefix(f.Type, "list of"):
 		part := fieldsSchema(f.Fields)
 		return schema{"anyOf": []any{part, schema{"type": "array", "items": part, "minItems": 1}, schema{"type": "null"}}}
+	case f.Fields != nil && f.Type == "mapping":
+		return schema{"anyOf": []any{fieldsSchema(f.Fields), schema{"type": "null"}}}
 	case wordsPattern.MatchString(f.Type):
 		words := []any{nil}
 		for i, w := range strings.Split(f.Type, "`") {
@@ -91,10 +116,14 @@ func fieldSchema(f step.Field) schema {
 		return schema{"enum": words}
 	}
 	switch f.Type {
-	case "step or source", "column", "name", "text":
+	case "step or source", "output, step or source", "output", "column", "name", "text":
 		return text("string")
 	case "list of columns":
 		return schema{"anyOf": []any{text("string"), schema{"type": "array", "items": schema{"type": "string"}, "minItems": 1}}}
+	case "value":
+		return text("string", "number", "boolean")
+	case "list of values":
+		return schema{"anyOf": []any{text("string", "number", "boolean"), schema{"type": "array", "items": text("string", "number", "boolean"), "minItems": 1}}}
 	case "expression", "condition":
 		return text("string", "number", "boolean")
 	case "duration":

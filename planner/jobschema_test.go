@@ -107,6 +107,9 @@ func TestSchemaTakesGoodJobs(t *testing.T) {
 	for _, k := range step.Kinds() {
 		jobs["the example of "+k.Name] = "name: j\nparams: {ds: date}\nsteps:\n" + k.Example + "\noutputs: [{name: o}]\n"
 	}
+	for _, k := range step.CheckKinds() {
+		jobs["the example of "+k.Name] = "name: j\noutputs: [{name: examples}]\nchecks:\n" + k.Example + "\n"
+	}
 	taken := 0
 	for name, text := range jobs {
 		if !readable(text) && !strings.HasPrefix(name, "the example") {
@@ -136,6 +139,11 @@ func readable(text string) bool {
 			}
 		}
 	}
+	for i := range file.Checks {
+		if _, err := step.ParseOutputCheck(file, &file.Checks[i], params); err != nil {
+			return false
+		}
+	}
 	return true
 }
 
@@ -155,6 +163,12 @@ func TestSchemaRefuses(t *testing.T) {
 		"name: j\nsteps: [{name: a, dedupe: {from: b, keys: c, keep: none}}]\noutputs: [{name: a}]",
 		"name: j\nsteps: [{name: a, sessionize: {from: b, keys: c, time: t, gap: 30 minutes}}]\noutputs: [{name: a}]",
 		"name: j\nsteps: [{name: a, sample: {from: b, rates: [{where: x, rat: 1}]}}]\noutputs: [{name: a}]",
+		"name: j\noutputs: [{name: a}]\nsources: {a: x}\nchecks: [{output: a}]",
+		"name: j\noutputs: [{name: a}]\nsources: {a: x}\nchecks: [{rows: {min: 1}, unique: [b]}]",
+		"name: j\noutputs: [{name: a}]\nsources: {a: x}\nchecks: [{rows: {min: 1}, severity: fatal}]",
+		"name: j\noutputs: [{name: a}]\nsources: {a: x}\nchecks: [{rows: 5}]",
+		"name: j\noutputs: [{name: a}]\nsources: {a: x}\nchecks: [{rows: {vs_median: {mim: 1}}}]",
+		"name: j\noutputs: [{name: a}]\nsources: {a: x}\nchecks: [{nulls: {max: 1}}]",
 	} {
 		if err := s.Validate(asJSON(t, text)); err == nil {
 			t.Errorf("taken:\n%s", text)

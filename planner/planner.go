@@ -74,6 +74,7 @@ type target struct {
 	fired     []string
 	output    *plan.Output // nil for a query's result
 	placement stage.Output // how the rows are divided among an output's shards
+	report    bool         // the rows go to the coordinator
 	last      int          // the stage that its rows come out of
 }
 
@@ -91,13 +92,18 @@ func planRequest(ctx context.Context, req Request, cat Catalog) (*planning, erro
 	if req.JobFile != nil {
 		load = p.loadJob
 	}
+	return p, p.run(ctx, load)
+}
+
+// run takes a request through the rooms: load makes its targets.
+func (p *planning) run(ctx context.Context, load func(context.Context) error) error {
 	p.job = &plan.Job{Version: plan.JobVersion, Session: p.req.Session}
 	for _, step := range []func(context.Context) error{load, p.optimise, p.cut} {
 		if err := step(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return p, nil
+	return nil
 }
 
 // environment is what the next statement can name.
@@ -154,7 +160,7 @@ func (p *planning) optimise(ctx context.Context) error {
 func (p *planning) cut(context.Context) error {
 	targets := make([]stage.Target, len(p.targets))
 	for i, t := range p.targets {
-		targets[i].Plan = t.optimised
+		targets[i].Plan, targets[i].Report = t.optimised, t.report
 		if t.output != nil {
 			placement := t.placement
 			placement.Name, placement.Shards = t.output.Name, t.output.Shards

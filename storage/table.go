@@ -28,6 +28,9 @@ func (s *Store) findTable(ctx context.Context, src plan.Source) (*plan.Table, er
 		return nil, err
 	}
 	infos, err := s.Resolve(ctx, url)
+	if src.Files != nil {
+		infos, err = named(url, src.Files, infos, err)
+	}
 	if src.Schema != nil && errors.Is(err, fs.ErrNotExist) {
 		table.Schema = *src.Schema
 		return table, nil
@@ -46,6 +49,29 @@ func (s *Store) findTable(ctx context.Context, src plan.Source) (*plan.Table, er
 		SetColumns(table, src.Schema.Fields)
 	}
 	return table, nil
+}
+
+// named picks files of a folder by their names below it.
+func named(folder string, names []string, found []Info, err error) ([]Info, error) {
+	if len(names) == 0 {
+		return nil, fs.ErrNotExist // which a table with declared columns may do without
+	}
+	if err != nil {
+		return nil, err
+	}
+	byURL := make(map[string]Info, len(found))
+	for _, info := range found {
+		byURL[info.URL] = info
+	}
+	infos := make([]Info, len(names))
+	for i, name := range names {
+		info, ok := byURL[Join(folder, name)]
+		if !ok {
+			return nil, plan.Failf(plan.FailureUser, "%s: the file is gone", Display(Join(folder, name)))
+		}
+		infos[i] = info
+	}
+	return infos, nil
 }
 
 // SetColumns gives a table its files' columns, in order. Partition columns come behind; where a file has a column of

@@ -37,6 +37,9 @@ func (r *reader) check(f *File) {
 		}
 		paths[o.Path.Text] = true
 	}
+	for _, c := range f.Checks {
+		r.checkChecked(outputs, c)
+	}
 	for _, s := range f.Sources {
 		r.checkPath(f, s.Path)
 	}
@@ -70,6 +73,22 @@ func (r *reader) checkFrom(tables []Value, o Output) {
 		e.WithHint("did you mean %q?", near)
 	case o.From == o.Name:
 		e.WithHint(`an output without "from" is written from the step or source that has its name`)
+	}
+}
+
+// checkChecked makes sure that a check is about an output.
+func (r *reader) checkChecked(outputs []Value, c Check) {
+	names := make([]string, len(outputs))
+	for i, o := range outputs {
+		if names[i] = o.Text; o.Text == c.Output.Text {
+			return
+		}
+	}
+	e := r.fail(c.Output.Span, "there is no output %q to check", c.Output.Text)
+	if near := source.Nearest(c.Output.Text, names); near != "" {
+		e.WithHint("did you mean %q?", near)
+	} else {
+		e.WithHint("there are: %s", strings.Join(names, ", "))
 	}
 }
 

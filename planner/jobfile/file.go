@@ -29,6 +29,7 @@ type File struct {
 	Functions []Function
 	Steps     []Step
 	Outputs   []Output
+	Checks    []Check
 }
 
 // Value is a text in the file, with its place in File.Text. The place of a value that was left out is that of the thing
@@ -111,6 +112,17 @@ type SortColumn struct {
 	Column     Value
 	Descending bool
 	NullsLast  bool
+}
+
+// Check is a condition that an output must meet before it is published. This package knows no kinds of them: any field
+// that it does not know itself is taken for one.
+type Check struct {
+	Place   Value
+	Output  Value // its name
+	Name    Value // no text when it was left out
+	Warn    bool  // it blocks nothing
+	Kind    Value
+	Options *Tree
 }
 
 // Errorf makes an error at a place in the file.

@@ -90,6 +90,9 @@ func describeFile(body string, given map[string]string) string {
 		b.WriteString(describeLayout(o))
 		b.WriteString("\n")
 	}
+	for _, c := range f.Checks {
+		fmt.Fprintf(&b, "check of %s: %q warn=%v %s %s\n", c.Output.Text, c.Name.Text, c.Warn, c.Kind.Text, describeTree(f, c.Options))
+	}
 	return b.String()
 }
 

@@ -13,7 +13,7 @@ import (
 
 // file reads the whole job.
 func (r *reader) file(f *File, root *yaml.Node) {
-	fields := r.fields(root, "a job file", "name", "params", "sources", "functions", "steps", "outputs")
+	fields := r.fields(root, "a job file", "name", "params", "sources", "functions", "steps", "outputs", "checks")
 	if n := r.required(fields, "name", root, "the job"); n != nil {
 		f.Name = r.id(n, "the job's name")
 	}
@@ -44,6 +44,11 @@ func (r *reader) file(f *File, root *yaml.Node) {
 		}
 		for _, item := range items {
 			f.Outputs = append(f.Outputs, r.output(item))
+		}
+	}
+	if n := fields["checks"]; n != nil {
+		for _, item := range r.items(n, "checks") {
+			f.Checks = append(f.Checks, r.outputCheck(f, item))
 		}
 	}
 }
@@ -300,6 +305,37 @@ func (r *reader) indent(n *yaml.Node) int {
 		return max(0, blanks(inFile)-blanks(line))
 	}
 	return 0
+}
+
+// outputCheck reads "{output: …, KIND: …, severity: …}". The output goes without saying where the job has only one.
+func (r *reader) outputCheck(f *File, n *yaml.Node) Check {
+	c := Check{Place: Value{Span: r.span(n)}}
+	for _, p := range r.pairs(n, "a check") {
+		switch {
+		case p.key.Value == "output":
+			c.Output = r.str(p.value, "the output of a check")
+		case p.key.Value == "name":
+			c.Name = r.str(p.value, "the name of a check")
+		case p.key.Value == "severity":
+			c.Warn = r.oneOf(p.value, "the severity", "block", "warn") == "warn"
+		case c.Options != nil:
+			r.fail(r.span(p.key), "a check is of one kind, and this one has %s and %s", c.Kind.Text, p.key.Value).
+				WithHint("make it two checks")
+		default:
+			c.Kind = Value{Text: p.key.Value, Span: r.span(p.key)}
+			c.Options = r.tree(p.value)
+		}
+	}
+	if c.Options == nil {
+		r.fail(c.Place.Span, "the check does not say what is checked").WithHint("such as rows: {min: 1}")
+	}
+	if c.Output.Text == "" && len(f.Outputs) == 1 {
+		c.Output = Value{Text: f.Outputs[0].Name.Text, Span: c.Place.Span}
+	}
+	if c.Output.Text == "" {
+		r.fail(c.Place.Span, `the check has no "output", and the job has several`)
+	}
+	return c
 }
 
 func (r *reader) output(n *yaml.Node) Output {

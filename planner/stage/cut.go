@@ -15,7 +15,8 @@ import (
 // Target is a plan whose rows are wanted: as the shards of an output, or as the result of a query where Output is nil.
 type Target struct {
 	Plan   logical.Node
-	Output *Output
+	Output *Output // nil hands the rows to the caller
+	Report bool    // without an output: to the coordinator instead
 }
 
 // Output says how the rows of a target are divided into shards.
@@ -87,6 +88,9 @@ func (c *cutter) target(t Target) (int, error) {
 			if f, err = c.exchange(f, nil, 1, ""); err != nil {
 				return 0, err
 			}
+		}
+		if t.Report {
+			return c.add(f.parts[0], plan.Sink{Kind: plan.SinkReport})
 		}
 		return c.add(f.parts[0], plan.Sink{Kind: plan.SinkResult, Partitions: 1})
 	}

@@ -37,6 +37,20 @@ these operators. Each reads sources and earlier steps by name, and is read by it
 	return out.String()
 }
 
+// TestCheckDocs keeps the page about checks in step with the registry.
+func TestCheckDocs(t *testing.T) { golden.Check(t, "../../docs/checks.md", checksPage()) }
+
+func checksPage() string {
+	var out strings.Builder
+	out.WriteString(checksHead)
+	for _, k := range checkKinds {
+		fmt.Fprintf(&out, "\n## %s\n\n%s\n\n```yaml\n%s\n```\n\n| option | value | meaning |\n|---|---|---|\n", k.Name, k.Summary, k.Example)
+		fields(&out, "", k.Fields)
+		fmt.Fprintf(&out, "\n%s\n", k.Notes)
+	}
+	return out.String()
+}
+
 func fields(out *strings.Builder, prefix string, list []Field) {
 	for _, f := range list {
 		doc := f.Doc
@@ -45,6 +59,24 @@ func fields(out *strings.Builder, prefix string, list []Field) {
 		}
 		fmt.Fprintf(out, "| `%s%s` | %s | %s |\n", prefix, f.Name, f.Type, strings.ReplaceAll(doc, "|", `\|`))
 		fields(out, prefix+f.Name+".", f.Fields)
+	}
+}
+
+// The examples of the page about checks can be read.
+func TestCheckExamples(t *testing.T) {
+	for _, k := range checkKinds {
+		text := "name: j\nsources: {s: x}\noutputs: [{name: examples, from: s}]\nchecks:\n" + k.Example + "\n"
+		f, err := jobfile.Parse("job.yaml", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := ParseOutputCheck(f, &f.Checks[0], jobfile.Params{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Kind != k {
+			t.Errorf("the example of %s is one of %s", k.Name, c.Kind.Name)
+		}
 	}
 }
 

@@ -41,9 +41,9 @@ type relation struct {
 
 // input is a source or an earlier step.
 func (p *planning) input(from jobfile.Value) *relation {
-	r := &relation{name: from.Text, at: from, node: &logical.Values{}}
+	nothing := &relation{name: from.Text, at: from, node: &logical.Values{}}
 	if p.err != nil {
-		return r
+		return nothing
 	}
 	found, ok := p.env.Relation(from.Text)
 	if !ok {
@@ -52,8 +52,14 @@ func (p *planning) input(from jobfile.Value) *relation {
 			names = append(names, r.Name)
 		}
 		p.err = NoRelation(p.file, from, names)
-		return r
+		return nothing
 	}
+	return p.read(found, from)
+}
+
+// read is what is behind a name.
+func (p *planning) read(found logical.Relation, from jobfile.Value) *relation {
+	r := &relation{name: from.Text, at: from}
 	if found.Plan != nil {
 		r.node = logical.Refresh(found.Plan, p.env.IDs)
 	} else {

@@ -24,8 +24,11 @@ type Kind struct {
 	Fields  []Field
 	// Example is the text of a step, Notes what else to know about the operator, in Markdown.
 	Example, Notes string
+	// Short is the option that a check may be given by alone.
+	Short string
 
-	read func(o *options) planner
+	read      func(o *options) planner
+	readCheck func(o *options) measurer // of a check
 }
 
 // Field is an option.

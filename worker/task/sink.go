@@ -27,6 +27,7 @@ type Written struct {
 	Partitions []api.PartitionInfo // of a shuffle or result sink
 	File       *api.FileInfo       // of a file sink
 	Files      int64               // of a file sink: shards
+	Lines      []string            // of a report sink
 	Bytes      int64
 }
 
@@ -37,6 +38,8 @@ func openSink(ctx context.Context, env Env, memory operator.Memory, t Task, stag
 		return newShuffleSink(env, memory, t, stage)
 	case plan.SinkFile:
 		return newFileSink(env, memory, t, stage)
+	case plan.SinkReport:
+		return &reportSink{}, nil
 	}
 	return nil, fmt.Errorf("stage %d: unknown sink %q", stage.ID, stage.Sink.Kind)
 }

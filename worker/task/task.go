@@ -136,7 +136,7 @@ func runAttempt(ctx context.Context, env Env, t Task, report *api.Report) (err e
 	if err != nil {
 		return err
 	}
-	report.Partitions, report.File = written.Partitions, written.File
+	report.Partitions, report.File, report.Lines = written.Partitions, written.File, written.Lines
 	report.Counts.BytesOut, report.Counts.FilesOut = written.Bytes, written.Files
 	return nil
 }

@@ -65,7 +65,7 @@ func (c *Coordinator) retainLoop(ctx context.Context) {
 		var old []string
 		c.node.Read(func(m *state.Machine) { old = m.Expired(c.now().Add(-c.options.Retain)) })
 		if len(old) > 0 {
-			if _, err := c.propose(ctx, state.Command{Purge: &state.PurgeRuns{RunIDs: old}}); err != nil {
+			if _, err := c.propose(ctx, state.Command{Purge: &state.PurgeRuns{RunIDs: old, At: c.now()}}); err != nil {
 				c.log.Info("could not forget old runs", "error", err)
 			}
 		}

@@ -68,9 +68,11 @@ func (c *Coordinator) finishStep(ctx context.Context, d state.Due) {
 		var err error
 		switch d.Phase {
 		case state.PhaseCommit:
-			if _, err = c.propose(ctx, state.Command{Commit: &state.JobCommit{RunID: d.Run, At: c.now()}}); err == nil {
-				err = failpoint.Hit("coordinator/job-committed")
-			}
+			err = c.commit(ctx, d.Run)
+		case state.PhaseMeasure:
+			err = c.measure(ctx, d.Run)
+		case state.PhaseJudge:
+			err = c.judge(ctx, d.Run)
 		case state.PhasePublish:
 			err = c.publish(ctx, d.Run)
 		case state.PhaseClean:
@@ -88,6 +90,23 @@ func (c *Coordinator) finishStep(ctx context.Context, d state.Due) {
 	}
 }
 
+// commit has the files of a run decided, and for its checks the versions that come before.
+func (c *Coordinator) commit(ctx context.Context, run string) error {
+	parents, err := c.parents(ctx, run)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		failure := plan.Failf(plan.FailureStorage, "look for earlier versions of what run %s has written: %w", run, err)
+		_, err = c.propose(ctx, state.Command{Fail: &state.FailRun{RunID: run, Failure: failure, At: c.now()}})
+		return err
+	}
+	if _, err := c.propose(ctx, state.Command{Commit: &state.JobCommit{RunID: run, Parents: parents, At: c.now()}}); err != nil {
+		return err
+	}
+	return failpoint.Hit("coordinator/job-committed")
+}
+
 // publish makes a run's outputs visible: for each the manifest, then the marker, and when all have those, the
 // pointers. Each file's bytes follow from what was committed, so doing it twice is harmless. If the store refuses, the
 // run fails, unless a pointer already names it: then readers may have followed it, and there is no way but on.
@@ -95,7 +114,7 @@ func (c *Coordinator) publish(ctx context.Context, run string) error {
 	var made state.Committed
 	var ok bool
 	c.node.Read(func(m *state.Machine) { made, ok = m.Committed(run) })
-	if !ok {
+	if !ok || made.State != api.RunPublishing {
 		return nil
 	}
 	job, err := c.loadJob(ctx, made.Plan)
@@ -171,7 +190,7 @@ func (c *Coordinator) writeManifest(ctx context.Context, job *plan.Job, made sta
 	if err != nil {
 		return nil, err
 	}
-	m, err := newManifest(job, made, o.Output, written)
+	m, err := newManifest(job, made, o, written)
 	if err != nil {
 		return nil, err
 	}

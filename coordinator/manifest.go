@@ -20,7 +20,7 @@ const (
 )
 
 // manifest describes a version of an output. Its bytes are a function of the job and of the data: no run id, no time,
-// nothing that depends on who computed it. So writing it twice is harmless, and equal datasets have equal manifests.
+// nothing that depends on who computed it; of a job with checks also of the versions before it, and of who overrode them. So writing it twice is harmless, and equal datasets have equal manifests.
 type manifest struct {
 	Format      int                `json:"format"` // of this file
 	Job         string             `json:"job"`
@@ -40,6 +40,11 @@ type manifest struct {
 	Functions   []manifestFunction `json:"functions"`
 	Plan        string             `json:"plan"` // SHA-256
 	Stages      []manifestStage    `json:"stages"`
+	// Of a job with checks: the run that the pointer named before, what came of the checks of this output, and why it was
+	// published if that was in spite of them.
+	Parent   string            `json:"parent,omitempty"`
+	Checks   []api.CheckResult `json:"checks,omitempty"`
+	Override *api.Override     `json:"override,omitempty"`
 }
 
 type manifestColumn struct {
@@ -79,7 +84,7 @@ func (c *Coordinator) namedShards(ctx context.Context, o state.Output) ([]api.Sh
 	return m.Shards, nil
 }
 
-func newManifest(job *plan.Job, made state.Committed, output state.Output, written []api.FileList) (*manifest, error) {
+func newManifest(job *plan.Job, made state.Committed, output state.CommittedOutput, written []api.FileList) (*manifest, error) {
 	planned, ok := job.Output(output.Name)
 	if !ok {
 		return nil, fmt.Errorf("the plan has no output %q", output.Name)
@@ -102,6 +107,12 @@ func newManifest(job *plan.Job, made state.Committed, output state.Output, writt
 	var err error
 	if m.Columns, err = mergeStats(planned.Schema, written); err != nil {
 		return nil, fmt.Errorf("output %s: %w", output.Name, err)
+	}
+	m.Parent, m.Override = output.Parent, made.Override
+	for _, r := range made.Checks {
+		if r.Output == output.Name {
+			m.Checks = append(m.Checks, r)
+		}
 	}
 	m.Inputs = append(m.Inputs, job.Inputs...)
 	for _, p := range job.Params {

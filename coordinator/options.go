@@ -40,6 +40,13 @@ type realClock struct{}
 func (realClock) Now() time.Time                         { return time.Now() }
 func (realClock) After(d time.Duration) <-chan time.Time { return time.After(d) }
 
+// WrittenOutput is an output as a run has written it.
+type WrittenOutput struct {
+	Output plan.Output
+	URL    string   // of the folder that the files lie in
+	Files  []string // their names in it
+}
+
 // Options configure a coordinator. ID, StateDir, Plan and Store are required.
 type Options struct {
 	ID       string
@@ -63,8 +70,11 @@ type Options struct {
 	Identity *secure.Identity
 	Tokens   *secure.Tokens
 	// Plan turns a request into a job. A *source.Error, or a failure of kind FailureUser, is the caller's mistake.
-	Plan  func(ctx context.Context, request api.SubmitRequest) (*plan.Job, error)
-	Store Store
+	Plan func(ctx context.Context, request api.SubmitRequest) (*plan.Job, error)
+	// PlanChecks plans what the checks of a request's job have to measure, over what its run has written: the job's last stage
+	// has a report sink, whose rows are for package check. Only jobs with checks need it.
+	PlanChecks func(ctx context.Context, request api.SubmitRequest, written []WrittenOutput) (*plan.Job, error)
+	Store      Store
 	// Lease is how long a worker may be silent: 10 s if zero. Shorter finds lost workers sooner, but takes a busy
 	// machine for a lost one.
 	Lease time.Duration

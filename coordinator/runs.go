@@ -1,12 +1,15 @@
 package coordinator
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/api/secure"
 	"github.com/quern-engine/quern/coordinator/state"
 )
 
@@ -87,10 +90,10 @@ func (c *Coordinator) explainWaiting(m *state.Machine, s *api.RunStatus) {
 	}
 }
 
-// purge forgets a run that has ended.
+// purge forgets a run that has ended, or that its checks have blocked.
 func (c *Coordinator) purge(w http.ResponseWriter, r *http.Request, _ *term) error {
 	id := r.PathValue("run")
-	results, err := c.propose(r.Context(), state.Command{Purge: &state.PurgeRuns{RunIDs: []string{id}}})
+	results, err := c.propose(r.Context(), state.Command{Purge: &state.PurgeRuns{RunIDs: []string{id}, At: c.now()}})
 	if err != nil {
 		return err
 	}
@@ -104,7 +107,7 @@ func (c *Coordinator) purge(w http.ResponseWriter, r *http.Request, _ *term) err
 	if !known {
 		return unknownRun(id)
 	}
-	return api.Errorf(api.CodeConflict, "run %s is %s; only a run that has ended, all of whose tasks have stopped, can be forgotten", id, status.State)
+	return api.Errorf(api.CodeConflict, "run %s is %s; only a run that has ended or is blocked, all of whose tasks have stopped, can be forgotten", id, status.State)
 }
 
 // workers lists the workers that are known.
@@ -139,6 +142,38 @@ func (c *Coordinator) cancel(w http.ResponseWriter, r *http.Request, _ *term) er
 	}
 	return c.writeStatus(w, http.StatusOK, id)
 }
+
+// publishBlocked publishes a run that its checks have blocked.
+func (c *Coordinator) publishBlocked(w http.ResponseWriter, r *http.Request, _ *term) error {
+	id := r.PathValue("run")
+	var request api.PublishRequest
+	if err := readJSON(r, &request); err != nil {
+		return err
+	}
+	request.Because = strings.TrimSpace(request.Because)
+	if request.Because == "" || len(request.Because) > maxReason || len(request.By) > maxReason {
+		return api.Errorf(api.CodeInvalid, "say why run %s is to be published all the same, in at most %d bytes", id, maxReason)
+	}
+	by := cmp.Or(secure.Caller(r.Context()), request.By, "unknown")
+	command := &state.OverrideChecks{RunID: id, Because: request.Because, By: by, At: c.now()}
+	results, err := c.propose(r.Context(), state.Command{Override: command})
+	if err != nil {
+		return err
+	}
+	if results[0].Outcome == state.Rejected {
+		var status api.RunStatus
+		known := false
+		c.node.Read(func(m *state.Machine) { status, known = m.Status(id) })
+		if !known {
+			return unknownRun(id)
+		}
+		return api.Errorf(api.CodeConflict, "run %s is %s; only a run that its checks have blocked can be released", id, status.State)
+	}
+	return c.writeStatus(w, http.StatusOK, id)
+}
+
+// maxReason bounds the texts that say who released a run and why.
+const maxReason = 1000
 
 func (c *Coordinator) release(w http.ResponseWriter, r *http.Request, _ *term) error {
 	id := r.PathValue("run")

@@ -96,6 +96,9 @@ func checkRequest(r api.SubmitRequest) (digest string, err error) {
 	if err := plan.ValidateID("run id", r.RunID); err != nil {
 		return "", err
 	}
+	if strings.HasSuffix(r.RunID, state.ChecksSuffix) {
+		return "", api.Errorf(api.CodeInvalid, "run id %q: ids that end in %q are those of runs that measure for checks", r.RunID, state.ChecksSuffix)
+	}
 	if r.Priority < -maxPriority || r.Priority > maxPriority {
 		return "", api.Errorf(api.CodeInvalid, "priority %d: use %d to %d", r.Priority, -maxPriority, maxPriority)
 	}
@@ -149,6 +152,13 @@ func (c *Coordinator) prepare(ctx context.Context, request api.SubmitRequest, di
 		return nil, err
 	}
 	command := describeJob(job, request.RunID)
+	if command.Checks > 0 {
+		// Who leads when the run's files are decided plans what its checks have to measure.
+		if err := c.keepRequest(ctx, request, digest); err != nil {
+			return nil, err
+		}
+		needed = append(needed, digest)
+	}
 	command.Request, command.Plan, command.At = digest, planned, c.now()
 	command.Attach, command.Priority, command.Weight, command.Blobs = request.Attach, request.Priority, request.Weight, needed
 	command.Attach = command.Attach && c.stillThere(ctx, planned)
@@ -180,7 +190,7 @@ func (c *Coordinator) checkVersions(ctx context.Context, s *state.SubmitRun) err
 
 // describeJob is what the state machine needs to know of a job.
 func describeJob(job *plan.Job, run string) *state.SubmitRun {
-	s := &state.SubmitRun{RunID: run, Name: job.Name}
+	s := &state.SubmitRun{RunID: run, Name: job.Name, Checks: len(job.Checks)}
 	for _, stage := range job.Stages {
 		s.Stages = append(s.Stages, state.Shape{
 			Label: label(stage), Tasks: stage.Tasks, Inputs: stage.Inputs, Sink: stage.Sink.Kind,

@@ -87,3 +87,11 @@ func (l *ledger) conserved(t *testing.T, r result) {
 		t.Errorf("count, sum, xor and number of ids are %q, not %s", out, l.want)
 	}
 }
+
+// checked adds checks to the job.
+func (l *ledger) checked(t *testing.T, checks string) {
+	t.Helper()
+	if err := os.WriteFile(l.job, []byte(ledgerJob+"checks:\n"+checks), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -71,6 +71,15 @@ func (c *Client) Workers(ctx context.Context) (*api.WorkerList, error) {
 	return &l, nil
 }
 
+// Publish publishes a run that its checks have blocked, and gives its status.
+func (c *Client) Publish(ctx context.Context, id string, r api.PublishRequest) (*api.RunStatus, error) {
+	var s api.RunStatus
+	if err := c.call(ctx, request{method: http.MethodPost, path: runPath(id, "/publish")}, r, &s); err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
+
 // Release says that a query's result will not be read again.
 func (c *Client) Release(ctx context.Context, id string) error {
 	return c.call(ctx, request{method: http.MethodPost, path: runPath(id, "/release")}, nil, nil)

@@ -1,6 +1,7 @@
 package secure
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net"
@@ -62,7 +63,19 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	if who != "" {
+		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, who))
+	}
 	g.mux.ServeHTTP(w, r)
+}
+
+type callerKey struct{}
+
+// Caller is who makes the request of a context, as the guard has found out: the owner of a token or the name in a
+// certificate. Empty where nobody has to show either.
+func Caller(ctx context.Context) string {
+	who, _ := ctx.Value(callerKey{}).(string)
+	return who
 }
 
 // admit tells who makes a request, and why it is refused, if it is.

@@ -148,6 +148,7 @@ func (f *backfillFlags) over(ctx context.Context, path string, dates []string, c
 		return err
 	}
 	b := &backfill{client: c, job: job, parallel: f.parallel, dryRun: f.dryRun, log: io.Discard}
+	b.volatile = len(f.cluster.coordinators) == 0 && f.embedded.state == ""
 	if !f.quiet {
 		b.log = os.Stderr
 	}
@@ -203,6 +204,7 @@ type backfill struct {
 	param    string
 	parallel int
 	dryRun   bool
+	volatile bool // the state goes with this process
 	dates    []*dateRun
 
 	mu  sync.Mutex // guards log
@@ -212,7 +214,7 @@ type backfill struct {
 // dateRun is a date and what becomes of it; -o json prints it: a contract.
 type dateRun struct {
 	Date    string        `json:"date"`
-	State   string        `json:"state"` // published, to_run, succeeded, attached, failed, cancelled, not_run
+	State   string        `json:"state"` // published, to_run, succeeded, attached, blocked, failed, cancelled, not_run
 	Reason  string        `json:"reason,omitempty"`
 	RunID   string        `json:"run_id,omitempty"`
 	Rows    int64         `json:"rows"`
@@ -337,6 +339,12 @@ func (b *backfill) runDate(ctx context.Context, d *dateRun) {
 		d.State = "cancelled"
 	case err != nil:
 		d.State, d.Failure = "failed", plan.AsFailure(err)
+	case status.State == api.RunBlocked:
+		d.State, d.Reason = "blocked", status.Reason
+		if b.volatile { // nobody could release it later
+			_, err = cancelAndWait(ctx, b.client, d.RunID, noProgress{})
+			d.Failure = plan.AsFailure(err)
+		}
 	case status.State != api.RunSucceeded:
 		d.State, d.Failure = string(status.State), status.Failure
 	case d.State != "attached":
@@ -369,6 +377,10 @@ func (b *backfill) outcome(ctx context.Context) error {
 		fmt.Fprintf(os.Stderr, "quern: %s failed; the same command tries them again\n", counted(failed, "date"))
 		return silentError{exitFailed, errors.New("some dates failed")}
 	}
+	if blocked := b.count("blocked"); blocked > 0 {
+		fmt.Fprintf(os.Stderr, "quern: %s blocked by checks\n", counted(blocked, "date"))
+		return silentError{exitBlocked, errBlocked}
+	}
 	return nil
 }
 
@@ -396,6 +408,9 @@ func (b *backfill) print(w io.Writer) error {
 	done := fmt.Sprintf("%d ran, %d attached", b.count("succeeded"), b.count("attached"))
 	if b.dryRun {
 		done = fmt.Sprintf("%d to run", b.count("to_run"))
+	}
+	if blocked := b.count("blocked"); blocked > 0 {
+		done += fmt.Sprintf(", %d blocked", blocked)
 	}
 	_, err := fmt.Fprintf(w, "%s\n%s: %d published before, %s, %d failed\n", t.Render(), counted(len(b.dates), "date"), b.count("published"), done, b.count("failed"))
 	return err

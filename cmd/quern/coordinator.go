@@ -43,6 +43,7 @@ func newCoordinatorCommand() *cobra.Command {
 			}
 			store := storage.New()
 			options.Plan, options.Store = assembly.PlanWith(store, planner.Options{}), store
+			options.PlanChecks = assembly.PlanChecksWith(store, planner.Options{})
 			return errors.Join(runCoordinator(cmd.Context(), options, cmd.ErrOrStderr()), store.Close())
 		},
 	}

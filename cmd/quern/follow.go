@@ -53,29 +53,38 @@ type runResult struct {
 	Seconds float64                     `json:"seconds"`
 	Outputs map[string]api.OutputStatus `json:"outputs"`
 	Failure *plan.Failure               `json:"failure,omitempty"`
+	Checks  []api.CheckResult           `json:"checks,omitempty"`
 }
 
 // finish prints how a run ended and gives the error that carries its exit status.
 func finish(w io.Writer, status *api.RunStatus, took time.Duration, asJSON bool) error {
 	if asJSON {
-		result := runResult{RunID: status.RunID, State: status.State, Seconds: took.Seconds(), Outputs: status.Outputs, Failure: status.Failure}
+		result := runResult{RunID: status.RunID, State: status.State, Seconds: took.Seconds(), Outputs: status.Outputs, Failure: status.Failure, Checks: status.Checks}
 		if result.Outputs == nil {
 			result.Outputs = map[string]api.OutputStatus{} // an object, also when there are none
 		}
 		if err := printJSON(w, result); err != nil {
 			return err
 		}
-	} else if status.State == api.RunSucceeded {
-		printSummary(w, status, took)
+	} else {
+		if status.State == api.RunSucceeded {
+			printSummary(w, status, took)
+		}
+		printChecks(w, status)
 	}
 	return outcome(status)
 }
+
+var errBlocked = errors.New("a check does not hold")
 
 // outcome is nil for a run that succeeded; otherwise an error with the exit status, already explained to the user.
 func outcome(status *api.RunStatus) error {
 	switch status.State {
 	case api.RunSucceeded:
 		return nil
+	case api.RunBlocked:
+		fmt.Fprintf(os.Stderr, "quern: run %s is blocked: %s\n", status.RunID, status.Reason)
+		return silentError{exitBlocked, errBlocked}
 	case api.RunCancelled:
 		fmt.Fprintf(os.Stderr, "quern: run %s was cancelled\n", status.RunID)
 		return silentError{exitCancelled, context.Canceled}

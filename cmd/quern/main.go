@@ -25,6 +25,7 @@ const (
 	exitFailed      = 1   // the run failed
 	exitInvalid     = 2   // the job, the query or the command line is wrong
 	exitUnreachable = 3   // no coordinator answers
+	exitBlocked     = 4   // a check does not hold, and nothing was published
 	exitCancelled   = 130 // cancelled by the caller or by somebody else
 )
 
@@ -68,7 +69,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newRunCommand(), newSQLCommand(), newExplainCommand(), newFunctionsCommand(), newValidateCommand(), newInitCommand(), newSchemaCommand(), newDatasetsCommand(), newBackfillCommand(), newDiffCommand(),
-		newSubmitCommand(), newRunsCommand(), newStatusCommand(), newCancelCommand(), newPurgeCommand(), newWorkersCommand(), newClusterCommand(),
+		newSubmitCommand(), newRunsCommand(), newStatusCommand(), newCancelCommand(), newReleaseCommand(), newPurgeCommand(), newWorkersCommand(), newClusterCommand(),
 		newCoordinatorCommand(), newWorkerCommand(), newCertsCommand(), newDatagenCommand(), newVersionCommand(),
 	)
 	for _, c := range root.Commands() {

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/api/client"
 	"github.com/quern-engine/quern/cmd/quern/assembly"
 )
 
@@ -19,7 +23,7 @@ func newRunCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "run JOB.yaml",
 		Short:   "Run a job here, with no server to start",
-		Long:    "Run a job on a coordinator and workers inside this process.\n\nExit status: 0 succeeded, 1 the run failed, 2 the job or the command line is wrong, 130 cancelled.",
+		Long:    "Run a job on a coordinator and workers inside this process.\n\nExit status: 0 succeeded, 1 the run failed, 2 the job or the command line is wrong, 4 blocked by its checks, 130 cancelled.",
 		Example: "  quern run testdata/jobs/flight_delay.yaml -p ds=2001-01-10",
 		Args:    oneArg("a job file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -36,7 +40,13 @@ func newRunCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return finish(cmd.OutOrStdout(), status, time.Since(start), output.json())
+				err = finish(cmd.OutOrStdout(), status, time.Since(start), output.json())
+				if status.State == api.RunBlocked {
+					if given := giveUpBlocked(cmd.Context(), e.Client, status, flags.state); given != nil {
+						return given
+					}
+				}
+				return err
 			})
 		},
 	}
@@ -45,4 +55,16 @@ func newRunCommand() *cobra.Command {
 	cmd.Flags().StringArrayVarP(&params, "param", "p", nil, "job parameter, name=value; repeatable")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "show no progress")
 	return cmd
+}
+
+// giveUpBlocked cancels a run that its checks have blocked, and so deletes what it wrote, where nobody could release it
+// later: the state goes with this process.
+func giveUpBlocked(ctx context.Context, c *client.Client, status *api.RunStatus, state string) error {
+	if state != "" {
+		fmt.Fprintf(os.Stderr, "To publish it all the same: quern release %s --state %s --because …\n", status.RunID, state)
+		return nil
+	}
+	fmt.Fprintln(os.Stderr, "What it wrote is deleted, since without --state it cannot be released later.")
+	_, err := cancelAndWait(ctx, c, status.RunID, noProgress{})
+	return err
 }

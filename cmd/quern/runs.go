@@ -160,6 +160,9 @@ func printStatus(w io.Writer, s *api.RunStatus) {
 	if s.Reason != "" {
 		fmt.Fprintf(w, "waiting: %s\n", s.Reason)
 	}
+	if s.ChecksOf != "" {
+		fmt.Fprintf(w, "it measures for the checks of %s\n", s.ChecksOf)
+	}
 	if s.Failure != nil {
 		fmt.Fprintf(w, "failure (%s): %s\n", s.Failure.Kind, s.Failure.Message)
 	}
@@ -173,6 +176,7 @@ func printStatus(w io.Writer, s *api.RunStatus) {
 		o := s.Outputs[name]
 		fmt.Fprintf(w, "output %s: %d rows in %d shards, %s\n", name, o.Rows, o.Shards, o.VersionPath)
 	}
+	printChecks(w, s)
 }
 
 // printJSON prints an object, indented.

@@ -26,7 +26,7 @@ func newSubmitCommand() *cobra.Command {
 		Short: "Submit a job to a cluster",
 		Long: "Submit a job to a cluster. Submitting the same job again, with the same parameters, inputs and plugins, attaches to the run that\n" +
 			"goes on or has succeeded, unless --again or another --run-id is given. Submitting with the same --run-id attaches to that run.\n\n" +
-			"Exit status: 0 submitted (with --wait: succeeded), 1 the run failed, 2 the job or the command line is wrong,\n3 no coordinator reachable, 130 cancelled.",
+			"Exit status: 0 submitted (with --wait: succeeded), 1 the run failed, 2 the job or the command line is wrong,\n3 no coordinator reachable, 4 blocked by its checks, 130 cancelled.",
 		Args: oneArg("a job file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			start := time.Now()

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"strings"
+	"time"
 
 	"github.com/quern-engine/quern/coordinator/state"
 	"github.com/quern-engine/quern/plan"
@@ -49,6 +50,8 @@ func (s *Sim) event(e state.Event) {
 			s.violated("%v is committed while attempt %d counts", e.Task, before)
 		}
 		s.done[e.Task.TaskID] = e.Task.Attempt
+	case state.EventRunBlocked:
+		s.after(s.exponential(2*time.Second), func() { s.decide(e.Run) })
 	case state.EventOutputLost:
 		delete(s.done, e.Task.TaskID)
 	}
@@ -73,7 +76,7 @@ func (l *leader) checkDrained(w *worker) {
 	s := l.s
 	for _, id := range sortedKeys(w.disk) {
 		st, known := l.machine().Status(id.Run)
-		if !known || st.State.Terminal() || st.State == "publishing" {
+		if !known || st.State.Terminal() || st.State == "publishing" || st.State == "checking" || st.State == "blocked" {
 			continue
 		}
 		out, ok := l.machine().Locations(id.Run, id.Stage)

@@ -21,6 +21,14 @@ type job struct {
 	acked  bool
 	want   uint64 // sum of the rows
 	count  int
+	checks *checks // nil: it has none
+}
+
+// checks is what a job's checks will come to, and what somebody does about a run that they block.
+type checks struct {
+	measures *job // reads a first stage's rows and reports their sum
+	hold     bool
+	release  bool // a blocked run; otherwise it is cancelled
 }
 
 func (s *Sim) addJob(i int) {
@@ -41,11 +49,26 @@ func (s *Sim) addJob(i int) {
 		j.want += sum(rows)
 		j.count += len(rows)
 	}
+	if s.rng.IntN(3) == 0 {
+		j.checks = &checks{measures: newMeasuring(j.id, 1+s.rng.IntN(3)), hold: s.rng.IntN(2) == 0, release: s.rng.IntN(2) == 0}
+	}
 	s.jobs = append(s.jobs, j)
 	s.after(s.exponential(3*time.Second), func() { s.submit(j) })
 	if s.rng.IntN(6) == 0 {
 		s.after(s.exponential(5*time.Second), func() { s.cancel(j) })
 	}
+}
+
+// newMeasuring is a job that measures for checks.
+func newMeasuring(id string, tasks int) *job {
+	j := &job{id: state.ChecksRun(id), stages: []state.Shape{
+		{Label: "scan", Tasks: tasks, Sink: plan.SinkShuffle, Partitions: 1},
+		{Label: "measure", Tasks: 1, Inputs: []int{0}, Sink: plan.SinkReport},
+	}}
+	for t := range tasks {
+		j.want += sum(j.leaf(0, t))
+	}
+	return j
 }
 
 // reads has stage k read the one before it, and perhaps a second one of as many partitions.
@@ -64,9 +87,13 @@ func (j *job) reads(s *Sim, shape *state.Shape, k int) {
 }
 
 func (s *Sim) job(run string) *job {
+	run, measures := strings.CutSuffix(run, state.ChecksSuffix)
 	run = strings.TrimSuffix(run, again)
-	i := slices.IndexFunc(s.jobs, func(j *job) bool { return j.id == run })
-	return s.jobs[i]
+	j := s.jobs[slices.IndexFunc(s.jobs, func(j *job) bool { return j.id == run })]
+	if measures {
+		return j.checks.measures
+	}
+	return j
 }
 
 // leaf is the rows that a task of a first stage makes.
@@ -141,6 +168,9 @@ func (s *Sim) submit(j *job) {
 	c := &state.SubmitRun{
 		RunID: j.id, Name: j.id, Request: "q", Plan: "plan of " + j.id, Stages: j.stages, At: s.wall(), Priority: s.rng.IntN(2), Weight: 1 + s.rng.IntN(3),
 		Outputs: []state.Output{{Name: "out", Stage: len(j.stages) - 1}},
+	}
+	if j.checks != nil {
+		c.Checks = 1
 	}
 	l.propose(func(results []state.Result, err error) {
 		if err != nil || s.chance(s.mix.loss) {

@@ -189,6 +189,15 @@ func (l *leader) step(d state.Due) {
 	switch d.Phase {
 	case state.PhaseCommit:
 		l.propose(after, state.Command{Commit: &state.JobCommit{RunID: d.Run, At: at}})
+	case state.PhaseMeasure:
+		l.propose(after, state.Command{Submit: l.s.measuring(d.Run)})
+	case state.PhaseJudge:
+		results := l.s.judge(l.machine(), d.Run)
+		if results == nil { // the next leader has been here
+			after(nil, nil)
+			return
+		}
+		l.propose(after, state.Command{Checked: &state.RunChecked{RunID: d.Run, Results: results, At: at}})
 	case state.PhasePublish:
 		made, ok := l.machine().Committed(d.Run)
 		if !ok { // the next leader has been here
@@ -287,6 +296,7 @@ func (l *leader) heartbeat(w *worker, running []plan.AttemptID, draining bool, r
 
 // publish writes a manifest. Another one for the same run must say the same.
 func (s *Sim) publish(run string, made state.Committed) {
+	s.checkPublished(run, made)
 	var names []string
 	for _, o := range made.Outputs {
 		for _, f := range o.Files {

@@ -340,6 +340,10 @@ func (w *worker) make(a *attempt, r *api.Report) {
 		r.File = &api.FileInfo{Name: name, Rows: int64(len(rows)), Bytes: int64(8 * len(rows)), SHA256: fmt.Sprint(sum(rows))}
 		return
 	}
+	if st.Sink == plan.SinkReport {
+		r.Lines = []string{fmt.Sprint(sum(rows))}
+		return
+	}
 	parts := divided(rows, max(1, st.Partitions))
 	w.disk[a.AttemptID] = parts
 	for _, p := range parts {

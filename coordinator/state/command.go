@@ -37,6 +37,8 @@ type Command struct {
 	Drain      *DrainWorker    `json:"drain,omitempty"`
 	Adapt      *AdaptStage     `json:"adapt,omitempty"`
 	Purge      *PurgeRuns      `json:"purge,omitempty"`
+	Checked    *RunChecked     `json:"checked,omitempty"`
+	Override   *OverrideChecks `json:"override,omitempty"`
 }
 
 // SubmitRun begins a run. Its idempotency key is the run's id; a different request under the same id is a conflict.
@@ -55,7 +57,11 @@ type SubmitRun struct {
 	Stages   []Shape     `json:"stages"`
 	Outputs  []Output    `json:"outputs,omitempty"`
 	Result   plan.Schema `json:"result,omitzero"` // of a query
-	At       time.Time   `json:"at"`
+	// Checks is how many conditions the outputs must meet before they are published.
+	Checks int `json:"checks,omitempty"`
+	// ChecksOf makes this the run that measures what the checks of another run are about.
+	ChecksOf string    `json:"checks_of,omitempty"`
+	At       time.Time `json:"at"`
 }
 
 // consistent reports that the references between stages and outputs hold.
@@ -76,7 +82,7 @@ func (c *SubmitRun) consistent() bool {
 // adapts reports that a stage which adapts reads shuffles with a partition for each of its tasks. A stage that writes
 // shards may not: there are as many as the user asked for.
 func (c *SubmitRun) adapts(s Shape) bool {
-	return s.Sink != plan.SinkFile && len(s.Adapt.Inputs) > 0 && !slices.ContainsFunc(s.Adapt.Inputs, func(in plan.AdaptInput) bool {
+	return s.Sink.Scratch() && len(s.Adapt.Inputs) > 0 && !slices.ContainsFunc(s.Adapt.Inputs, func(in plan.AdaptInput) bool {
 		return !slices.Contains(s.Inputs, in.Stage) || c.Stages[in.Stage].Partitions != s.Tasks
 	})
 }
@@ -167,9 +173,10 @@ type Part struct {
 	api.Selection
 }
 
-// PurgeRuns forgets runs that have ended.
+// PurgeRuns forgets runs that have ended, and those that are blocked by their checks, after what these wrote is deleted.
 type PurgeRuns struct {
-	RunIDs []string `json:"run_ids"`
+	RunIDs []string  `json:"run_ids"`
+	At     time.Time `json:"at,omitzero"`
 }
 
 // Missing says that a worker, though alive, does not run these attempts: their grant never reached it.
@@ -186,10 +193,12 @@ type CancelRun struct {
 	At     time.Time `json:"at"`
 }
 
-// JobCommit fixes the files of a run's outputs: the committed attempt of each shard. Publishing follows.
+// JobCommit fixes the files of a run's outputs: the committed attempt of each shard. Its checks follow, then publishing.
 type JobCommit struct {
-	RunID string    `json:"run_id"`
-	At    time.Time `json:"at"`
+	RunID string `json:"run_id"`
+	// Parents are the runs that the outputs' pointers named then, output by output; empty where there was none.
+	Parents []string  `json:"parents,omitempty"`
+	At      time.Time `json:"at"`
 }
 
 // RunPublished says that manifests, markers and pointers are written.
@@ -250,5 +259,6 @@ func DecodeEntryUpTo(data []byte, version int) (Entry, error) {
 func (c Command) known() bool {
 	return c.Submit != nil || c.Register != nil || c.WorkerLost != nil || c.Grant != nil || c.Report != nil ||
 		c.Missing != nil || c.Cancel != nil || c.Commit != nil || c.Published != nil || c.Fail != nil ||
-		c.Cleaned != nil || c.Release != nil || c.Drain != nil || c.Adapt != nil || c.Purge != nil
+		c.Cleaned != nil || c.Release != nil || c.Drain != nil || c.Adapt != nil || c.Purge != nil ||
+		c.Checked != nil || c.Override != nil
 }

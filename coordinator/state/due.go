@@ -16,6 +16,8 @@ const (
 	PhasePublish       // the files are decided: write manifest, markers, pointer
 	PhaseClean         // failed or cancelled, and no attempt runs any more: delete what is left in the outputs
 	PhaseSweep         // succeeded, and the last attempt that lost to another has ended: delete what it may have left
+	PhaseMeasure       // the files are decided: begin the run that measures for the checks
+	PhaseJudge         // that run has ended: see which checks hold
 )
 
 // Due is a run that waits for the leader.
@@ -28,14 +30,14 @@ type Due struct {
 func (m *Machine) Due() []Due {
 	var due []Due
 	for _, r := range m.doc.Runs {
-		if p := r.phase(); p != PhaseNone {
+		if p := m.phase(r); p != PhaseNone {
 			due = append(due, Due{Run: r.ID, Phase: p})
 		}
 	}
 	return due
 }
 
-func (r *run) phase() Phase {
+func (m *Machine) phase(r *run) Phase {
 	switch {
 	case r.State == api.RunSucceeded && r.Litter && len(r.Stopping) == 0:
 		return PhaseSweep
@@ -48,14 +50,36 @@ func (r *run) phase() Phase {
 		return PhaseNone
 	case r.State == api.RunPublishing:
 		return PhasePublish
+	case r.State == api.RunChecking:
+		return m.checking(r)
+	case r.State == api.RunBlocked:
+		return PhaseNone
 	case r.complete():
 		return PhaseCommit
 	}
 	return PhaseNone
 }
 
-// Committed is what a run has made: what its manifests are written from.
+// checking is what a run asks for whose checks are looked at.
+func (m *Machine) checking(r *run) Phase {
+	switch c := m.measuring(r); {
+	case c == nil:
+		return PhaseMeasure
+	case c.State.Terminal():
+		return PhaseJudge
+	}
+	return PhaseNone
+}
+
+// Committed is what a run has made: what its checks look at and its manifests are written from.
 type Committed struct {
+	State    api.RunState // checking or publishing
+	Request  string       // digest
+	Priority int
+	Blobs    []string
+	Checks   []api.CheckResult
+	Override *api.Override
+
 	Plan    string // digest
 	Outputs []CommittedOutput
 	Stages  []api.Counts
@@ -64,24 +88,31 @@ type Committed struct {
 // CommittedOutput is an output and what its tasks have written, in order: a shard each, or the list of their shards.
 type CommittedOutput struct {
 	Output
-	Files []api.FileInfo
+	Parent string // the run that the output's pointer named when the files were decided; empty for none
+	Files  []api.FileInfo
 }
 
-// Committed is what a run in its publishing phase has made.
+// Committed is what a run has made whose files are decided and that is not held up.
 func (m *Machine) Committed(id string) (Committed, bool) {
 	r := m.runs[id]
-	if r == nil || r.State != api.RunPublishing || r.Ending != "" {
+	if r == nil || (r.State != api.RunPublishing && r.State != api.RunChecking) || r.Ending != "" {
 		return Committed{}, false
 	}
-	c := Committed{Plan: r.Plan}
+	c := Committed{
+		State: r.State, Plan: r.Plan, Request: r.Request, Priority: r.Priority, Blobs: slices.Clone(r.Blobs),
+		Checks: slices.Clone(r.Results), Override: r.Override,
+	}
 	for _, s := range r.Stages {
 		c.Stages = append(c.Stages, s.Counts)
 	}
-	for _, o := range r.Outputs {
+	for i, o := range r.Outputs {
 		co := CommittedOutput{Output: o}
+		if i < len(r.Parents) {
+			co.Parent = r.Parents[i]
+		}
 		list := r.Stages[o.Stage].List
-		for i := range list {
-			co.Files = append(co.Files, *list[i].file())
+		for j := range list {
+			co.Files = append(co.Files, *list[j].file())
 		}
 		c.Outputs = append(c.Outputs, co)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/plan"
 )
 
 // Request is the digest of the request that made a run.
@@ -28,11 +29,17 @@ func (m *Machine) Blobs() []string {
 	return slices.Compact(list)
 }
 
-// Expired lists the runs that ended before a time.
+// Expired lists the runs that ended, or were blocked, before a time.
 func (m *Machine) Expired(before time.Time) []string {
 	var list []string
 	for _, r := range m.doc.Runs {
-		if r.State.Terminal() && r.Finished.Before(before) && len(r.Stopping) == 0 && !r.Litter {
+		over := r.Finished
+		if r.blocked() {
+			over = r.BlockedAt
+		} else if !r.State.Terminal() {
+			continue
+		}
+		if over.Before(before) && len(r.Stopping) == 0 && !r.Litter {
 			list = append(list, r.ID)
 		}
 	}
@@ -44,6 +51,12 @@ func (a *applier) purge(c *PurgeRuns) {
 	for _, id := range c.RunIDs {
 		r := a.runs[id]
 		if r == nil {
+			continue
+		}
+		if r.blocked() {
+			a.result.Outcome = Applied
+			r.Purged = true
+			a.end(r, api.RunCancelled, plan.Failf(plan.FailureCancelled, "the run was blocked by its checks, and given up"))
 			continue
 		}
 		if !r.State.Terminal() || len(r.Stopping) > 0 || r.Litter {
@@ -76,8 +89,8 @@ func (m *Machine) attachable(digest string) *run {
 }
 
 // Published is the run that a submit with a plan would be attached to, if that run has published its outputs.
-func (m *Machine) Published(plan string) []Output {
-	if r := m.attachable(plan); r != nil && r.State == api.RunSucceeded {
+func (m *Machine) Published(digest string) []Output {
+	if r := m.attachable(digest); r != nil && r.State == api.RunSucceeded {
 		return slices.Clone(r.Outputs)
 	}
 	return nil

@@ -63,7 +63,7 @@ func (a *applier) settle(r *run) {
 	}
 	for i := len(r.Stages) - 1; i >= 0; i-- {
 		s := r.Stages[i]
-		if s.Sink == plan.SinkFile || !r.needed(i) {
+		if !s.Sink.Scratch() || !r.needed(i) {
 			continue
 		}
 		for j := range s.List {

@@ -144,7 +144,14 @@ func (a *applier) apply(c Command) {
 		a.at = c.Adapt.At
 		a.adapt(c.Adapt)
 	case c.Purge != nil:
+		a.at = c.Purge.At
 		a.purge(c.Purge)
+	case c.Checked != nil:
+		a.at = c.Checked.At
+		a.checked(c.Checked)
+	case c.Override != nil:
+		a.at = c.Override.At
+		a.override(c.Override)
 	default:
 		a.reject()
 	}
@@ -174,7 +181,7 @@ func (a *applier) submit(c *SubmitRun) {
 		}
 		return
 	}
-	if !c.consistent() {
+	if !c.consistent() || (c.ChecksOf != "" && !a.measurable(c.ChecksOf)) {
 		a.reject()
 		return
 	}
@@ -202,7 +209,7 @@ func (a *applier) cancel(c *CancelRun) {
 		a.reject()
 	case r.State == api.RunCancelled || r.Ending == api.RunCancelled:
 		a.repeat()
-	case !r.live():
+	case !r.live() && !r.withheld():
 		a.reject()
 	default:
 		message := "the run was cancelled"
@@ -218,12 +225,15 @@ func (a *applier) commitJob(c *JobCommit) {
 	switch {
 	case r == nil || r.Ending != "":
 		a.reject()
-	case r.State == api.RunPublishing || r.State == api.RunSucceeded:
+	case r.decided() || r.State == api.RunSucceeded:
 		a.repeat()
 	case !r.live() || !r.complete():
 		a.reject()
 	default:
-		r.State = api.RunPublishing
+		r.State, r.Parents = api.RunPublishing, c.Parents
+		if r.Checks > 0 {
+			r.State = api.RunChecking
+		}
 		a.touch(r)
 		a.event(Event{Kind: EventRunCommitted, Run: r.ID})
 	}
@@ -274,6 +284,10 @@ func (a *applier) cleaned(c *RunCleaned) {
 		a.reject()
 	default:
 		a.finish(r, r.Ending)
+		if r.Purged {
+			a.forgetRun(r)
+			a.doc.Runs = slices.DeleteFunc(a.doc.Runs, func(other *run) bool { return other == r })
+		}
 	}
 }
 
@@ -297,6 +311,9 @@ func (a *applier) release(c *ReleaseRun) {
 func (a *applier) end(r *run, to api.RunState, f *plan.Failure) {
 	r.Failure, r.Ending = f, to
 	a.touch(r)
+	if c := a.measuring(r); c != nil && c.live() {
+		a.end(c, api.RunCancelled, plan.Failf(plan.FailureCancelled, "the run that it measures for has ended"))
+	}
 	for i, s := range r.Stages {
 		for _, j := range s.running() {
 			t, id := &s.List[j], plan.TaskID{Run: r.ID, Stage: i, Task: j}

@@ -75,6 +75,12 @@ func (s *stage) malformed(c *Report) string {
 		}
 		return ""
 	}
+	if s.Sink == plan.SinkReport {
+		if len(r.Lines) == 0 {
+			return "no rows"
+		}
+		return ""
+	}
 	want := s.Partitions
 	if s.Sink == plan.SinkResult {
 		want = 1
@@ -115,6 +121,9 @@ func (a *applier) commit(r *run, s *stage, t *task, c *Report) {
 	t.Commit = commit{Attempt: int32(id.Attempt), Worker: place, Rows: made.Rows, Bytes: made.Bytes, Fingerprint: made.Sum}
 	if c.Report.File != nil {
 		t.aside().File = c.Report.File
+	}
+	if s.Sink == plan.SinkReport {
+		r.Lines = c.Report.Lines
 	}
 	if first {
 		s.count(t, c.Report.Counts, made)

@@ -14,7 +14,10 @@ import (
 // run is a submitted job.
 //
 //	queued ──first grant──▶ running ──JobCommit──▶ publishing ──RunPublished──▶ succeeded
-//	   │                      │  └─last task, no outputs──────────────────────────▲
+//	   │                      │  └─last task, no outputs──▲────────────────────────▲
+//	   │                      │         JobCommit, with checks                     │ (without outputs)
+//	   │                      ├────────────▶ checking ──RunChecked──▶ blocked
+//	   │                      │                 │   RunChecked, OverrideChecks ──▶ publishing
 //	   └──────────────────────┴─────failure, cancel──▶ (Ending) ──RunCleaned──▶ failed, cancelled
 type run struct {
 	ID        string        `json:"id"`
@@ -38,6 +41,15 @@ type run struct {
 	Wrote     bool          `json:"wrote,omitempty"`    // an attempt with a file sink was granted: there may be files
 	Litter    bool          `json:"litter,omitempty"`   // one of Stopping may leave a file that no manifest names
 	Released  bool          `json:"released,omitempty"`
+	Purged    bool          `json:"purged,omitempty"` // to be forgotten as soon as it has ended
+
+	Checks    int               `json:"checks,omitempty"` // how many; they are in the plan
+	Parents   []string          `json:"parents,omitempty"`
+	Results   []api.CheckResult `json:"results,omitempty"`
+	BlockedAt time.Time         `json:"blocked_at,omitzero"`
+	Override  *api.Override     `json:"override,omitempty"`
+	ChecksOf  string            `json:"checks_of,omitempty"` // the run that it measures for
+	Lines     []string          `json:"lines,omitempty"`     // what it has measured
 
 	places map[string]int32 // of Workers by id, from 1
 }
@@ -79,7 +91,7 @@ type stage struct {
 func newRun(c *SubmitRun) *run {
 	r := &run{
 		ID: c.RunID, Name: c.Name, Request: c.Request, Plan: c.Plan, Blobs: c.Blobs, Priority: c.Priority, Weight: max(1, c.Weight),
-		State: api.RunQueued, Submitted: c.At, Outputs: c.Outputs, Result: c.Result,
+		State: api.RunQueued, Submitted: c.At, Outputs: c.Outputs, Result: c.Result, Checks: c.Checks, ChecksOf: c.ChecksOf,
 	}
 	for _, shape := range c.Stages {
 		r.Stages = append(r.Stages, &stage{Shape: shape, Locations: 1, List: make(taskList, shape.Tasks)})

@@ -23,10 +23,13 @@ import (
 //	lost WORKER
 //	grant RUN/STAGE/TASK.ATTEMPT@WORKER[+|!] …   + a second attempt, ! with the worker to itself
 //	adapt RUN STAGE [PARTS …]           parts of a task: STAGE:FROM-TO[,STAGE:FROM-TO]
-//	done RUN/STAGE/TASK.ATTEMPT@WORKER [rows=N] [sum=TEXT] [parts=N] [name=FILE]
+//	done RUN/STAGE/TASK.ATTEMPT@WORKER [rows=N] [sum=TEXT] [parts=N] [name=FILE] [line=TEXT …]
 //	fail RUN/STAGE/TASK.ATTEMPT@WORKER KIND [lost=STAGE/TASK.ATTEMPT]
 //	missing WORKER RUN/STAGE/TASK.ATTEMPT …
-//	cancel RUN · commit RUN · published RUN · cleaned RUN · release RUN · giveup RUN · purge RUN …
+//	gated RUN STAGES…                   submit with checks
+//	measure RUN STAGES…                 submit the run that measures for the checks of RUN
+//	checked RUN OUTCOME[/SEVERITY] … · override RUN · measured RUN · committed RUN · finished WORKER · expired SECONDS
+//	cancel RUN · commit RUN [PARENT …] · published RUN · cleaned RUN · release RUN · giveup RUN · purge RUN …
 //	later SECONDS                       lets time pass
 //	runs · ready N · slow · adaptable · due · where RUN STAGE · assignment RUN/STAGE/TASK.ATTEMPT@WORKER
 func TestScripts(t *testing.T) { golden.Files(t, "testdata/*.txt", runScript) }
@@ -105,6 +108,21 @@ func (s *script) line(f []string) string {
 		return describeView(s.machine.View(Look{Now: s.at()}))
 	case "adaptable":
 		return s.adaptable()
+	case "measured":
+		got, ok := s.machine.Measured(f[1])
+		return fmt.Sprintf("%s %v %q %v\n", got.State, got.Failure != nil, got.Lines, ok)
+	case "committed":
+		made, ok := s.machine.Committed(f[1])
+		out := fmt.Sprintf("%s checks=%d override=%v %v\n", made.State, len(made.Checks), made.Override != nil, ok)
+		for _, o := range made.Outputs {
+			out += fmt.Sprintf("  %s after %q: %d files\n", o.Name, o.Parent, len(o.Files))
+		}
+		return out
+	case "finished":
+		return fmt.Sprintln(s.machine.FinishedFor(f[1], func(string) bool { return false }))
+	case "expired":
+		seconds, _ := strconv.Atoi(f[1])
+		return fmt.Sprintln(s.machine.Expired(s.at().Add(-time.Duration(seconds) * time.Second)))
 	case "drained":
 		return fmt.Sprintln(s.machine.Drained(f[1]))
 	case "later":
@@ -172,6 +190,27 @@ func (s *script) command(f []string) (Command, bool) {
 			memory, _ = strconv.ParseInt(f[4], 10, 64)
 		}
 		return Command{Register: &RegisterWorker{ID: f[1], Address: address, Slots: slots, Memory: memory, At: at}}, true
+	case "gated":
+		c := s.submission(f[1], "request", f[2:], at)
+		c.Checks = 3
+		return Command{Submit: c}, true
+	case "measure":
+		c := s.submission(ChecksRun(f[1]), "request", f[2:], at)
+		c.ChecksOf = f[1]
+		return Command{Submit: c}, true
+	case "checked":
+		c := &RunChecked{RunID: f[1], At: at}
+		for _, text := range f[2:] {
+			outcome, severity, warn := strings.Cut(text, "/")
+			r := api.CheckResult{Name: "it", Outcome: api.CheckOutcome(outcome), Severity: api.SeverityBlock}
+			if warn {
+				r.Severity = api.Severity(severity)
+			}
+			c.Results = append(c.Results, r)
+		}
+		return Command{Checked: c}, true
+	case "override":
+		return Command{Override: &OverrideChecks{RunID: f[1], Because: "it is right", By: "ada", At: at}}, true
 	case "again":
 		c := s.submission(f[1], "request", f[2:], at)
 		c.Attach = true
@@ -179,7 +218,7 @@ func (s *script) command(f []string) (Command, bool) {
 	case "drain":
 		return Command{Drain: &DrainWorker{ID: f[1], At: at}}, true
 	case "purge":
-		return Command{Purge: &PurgeRuns{RunIDs: f[1:]}}, true
+		return Command{Purge: &PurgeRuns{RunIDs: f[1:], At: at}}, true
 	case "adapt":
 		return Command{Adapt: s.adaptation(f[1:], at)}, true
 	case "lost":
@@ -205,7 +244,7 @@ func (s *script) command(f []string) (Command, bool) {
 	case "cancel":
 		return Command{Cancel: &CancelRun{RunID: f[1], At: at}}, true
 	case "commit":
-		return Command{Commit: &JobCommit{RunID: f[1], At: at}}, true
+		return Command{Commit: &JobCommit{RunID: f[1], Parents: f[2:], At: at}}, true
 	case "published":
 		return Command{Published: &RunPublished{RunID: f[1], At: at}}, true
 	case "cleaned":
@@ -255,7 +294,8 @@ func (s *script) submission(run, request string, stages []string, at time.Time) 
 // attempt reads RUN/STAGE/TASK.ATTEMPT@WORKER.
 func (s *script) attempt(text string) (plan.AttemptID, string) {
 	head, worker, _ := strings.Cut(text, "@")
-	parts := strings.FieldsFunc(head, func(r rune) bool { return r == '/' || r == '.' })
+	dot := max(strings.LastIndexByte(head, '.'), 0)
+	parts := append(strings.Split(head[:dot], "/"), strings.TrimPrefix(head[dot:], "."))
 	if len(parts) != 4 {
 		s.t.Fatalf("attempt %q", text)
 	}
@@ -294,6 +334,10 @@ func (s *script) reported(f []string, at time.Time) *Report {
 			parts, _ = strconv.Atoi(value)
 		case "name":
 			name = value
+		case "line":
+			if value != "" {
+				c.Report.Lines = append(c.Report.Lines, value)
+			}
 		}
 	}
 	c.Report.Counts.RowsOut = rows
@@ -316,6 +360,9 @@ func (s *script) madeBy(report *api.Report, rows int64, sum string) {
 	shape := r.Stages[report.Stage].Shape
 	if shape.Sink == plan.SinkFile {
 		report.File = &api.FileInfo{Name: plan.ShardName(report.Task, shape.Tasks, report.Attempt, "parquet"), Rows: rows, Bytes: 100, SHA256: sum}
+		return
+	}
+	if shape.Sink == plan.SinkReport {
 		return
 	}
 	for range max(1, shape.Partitions) {

@@ -38,16 +38,17 @@ func (m *Machine) RunVersion(id string) (uint64, bool) {
 	return r.Version, true
 }
 
-// RunEnded reports a run that will not change any more, or that is not known.
+// RunEnded reports a run that will not change by itself any more, or that is not known.
 func (m *Machine) RunEnded(id string) bool {
 	r := m.runs[id]
-	return r == nil || r.State.Terminal()
+	return r == nil || r.State.Terminal() || r.blocked()
 }
 
 func (m *Machine) status(r *run) api.RunStatus {
 	st := api.RunStatus{
 		RunID: r.ID, Name: r.Name, State: r.State, Reason: m.reason(r), Submitted: r.Submitted, Finished: r.Finished,
 		Version: r.Version, Stages: make([]api.StageStatus, len(r.Stages)), Priority: r.Priority, Weight: r.Weight,
+		Checks: r.shownResults(), Override: r.Override, ChecksOf: r.ChecksOf,
 	}
 	if r.Failure != nil {
 		f := *r.Failure
@@ -94,6 +95,12 @@ func (m *Machine) reason(r *run) string {
 			return fmt.Sprintf("%s; waiting for %s to stop", r.Ending, plural(n, "task"))
 		}
 		return string(r.Ending) + "; removing what it wrote"
+	}
+	switch r.State {
+	case api.RunChecking:
+		return "looking at its checks"
+	case api.RunBlocked:
+		return r.verdict() + "; release or cancel it"
 	}
 	if !r.live() || r.running() > 0 || r.complete() {
 		return ""

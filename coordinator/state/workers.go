@@ -85,11 +85,11 @@ func (m *Machine) Drained(id string) bool {
 
 // holds reports that a worker has output that somebody may still read.
 func (r *run) holds(place int32) bool {
-	if r.forgettable() || r.State == api.RunPublishing {
+	if r.forgettable() || r.decided() {
 		return false
 	}
 	for i, s := range r.Stages {
-		if s.Sink == plan.SinkFile || (r.live() && !r.needed(i)) {
+		if !s.Sink.Scratch() || (r.live() && !r.needed(i)) {
 			continue
 		}
 		for j := range s.List {
@@ -105,7 +105,7 @@ func (r *run) holds(place int32) bool {
 func (m *Machine) Over() uint64 { return m.over }
 
 // FinishedFor lists the runs, oldest first, that a worker has worked for and whose scratch can go: terminal, and not a
-// result that may still be read. Those that skip reports are left out.
+// result that may still be read, or blocked by its checks. Those that skip reports are left out.
 func (m *Machine) FinishedFor(worker string, skip func(run string) bool) []string {
 	w := m.workers[worker]
 	if w == nil {
@@ -126,7 +126,7 @@ func (m *Machine) FinishedFor(worker string, skip func(run string) bool) []strin
 }
 
 func (r *run) forgettable() bool {
-	return r.State.Terminal() && (r.Released || r.result() < 0)
+	return r.blocked() || (r.State.Terminal() && (r.Released || r.result() < 0))
 }
 
 // result is the stage whose rows the caller will read, or -1.

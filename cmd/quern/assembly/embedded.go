@@ -79,7 +79,7 @@ func StartEmbedded(opts Options) (*Embedded, error) {
 func (e *Embedded) start(ctx context.Context, state string, opts Options) (err error) {
 	e.node, err = coordinator.New(coordinator.Options{
 		ID: "embedded", Alone: true, Listen: "127.0.0.1:0", StateDir: filepath.Join(state, "coordinator"), Volatile: opts.State == "",
-		Plan: planOver(e.catalog, opts.Planner), Store: e.store, Log: opts.Log,
+		Plan: planOver(e.catalog, opts.Planner), PlanChecks: planChecksOver(e.catalog, opts.Planner), Store: e.store, Log: opts.Log,
 	})
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/coordinator"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner"
 	"github.com/quern-engine/quern/storage"
@@ -26,6 +27,29 @@ func planOver(catalog planner.Catalog, opts planner.Options) func(context.Contex
 		}
 		request.Options = opts
 		return planner.Plan(ctx, request, catalog)
+	}
+}
+
+// checksPlanner is coordinator.Options.PlanChecks.
+type checksPlanner = func(context.Context, api.SubmitRequest, []coordinator.WrittenOutput) (*plan.Job, error)
+
+// PlanChecksWith is a coordinator's planner of what a job's checks have to measure.
+func PlanChecksWith(store *storage.Store, opts planner.Options) checksPlanner {
+	return planChecksOver(scan.NewCatalog(store), opts)
+}
+
+func planChecksOver(catalog planner.Catalog, opts planner.Options) checksPlanner {
+	return func(ctx context.Context, req api.SubmitRequest, outputs []coordinator.WrittenOutput) (*plan.Job, error) {
+		request, err := PlannerRequest(req)
+		if err != nil {
+			return nil, err
+		}
+		request.Options = opts
+		var written []planner.Written
+		for _, o := range outputs {
+			written = append(written, planner.Written(o))
+		}
+		return planner.PlanChecks(ctx, request, written, catalog)
 	}
 }
 

@@ -23,7 +23,7 @@ func Wait(ctx context.Context, c *client.Client, id string, update func(*api.Run
 		if update != nil {
 			update(status)
 		}
-		if status.State.Terminal() {
+		if status.Rests() {
 			return status, nil
 		}
 		version = status.Version

@@ -2,6 +2,8 @@
 // data. Each is a name, the options that it takes, and a function that plans it. What SQL can say is planned as SQL, text
 // and all, so that a step has the meaning that its documentation shows; the rest are nodes of their own.
 //
+// The checks of outputs are kinds of the same form: see [ParseOutputCheck] and [PlanOutputChecks].
+//
 // A step is read before anything is looked up, so that a typing error is told at once: see [Parse]. It is planned when
 // the columns of what it reads are known: see [Step.Plan]. All mistakes are of type *source.Error and point into the
 // job file.

@@ -93,6 +93,7 @@ func (w *world) serve(o secure.GuardOptions) {
 				http.Error(rw, err.Error(), http.StatusTeapot)
 				return
 			}
+			rw.Header().Set("Caller", secure.Caller(r.Context()))
 			io.WriteString(rw, what)
 		})
 	}
@@ -311,6 +312,22 @@ func TestWithoutTLSOnlyLoopbackNames(t *testing.T) {
 	}
 	if err := w.open(secure.Files{CA: filepath.Join(w.dir, "ca.pem")}).Prepare(&http.Server{}, open); err == nil {
 		t.Error("a server without a certificate")
+	}
+}
+
+// Handlers can tell who asks: the owner of a token, the name in a certificate, and nobody where neither is needed.
+func TestCaller(t *testing.T) {
+	w := newWorld(t, false)
+	stranger, peer := w.as(w.open(secure.Files{CA: filepath.Join(w.dir, "ca.pem")})), w.as(w.member("c2", secure.Coordinators, time.Hour))
+	local := newWorld(t, true).as(nil)
+	for want, response := range map[string]*http.Response{
+		"admin": stranger.expect(200, "GET", "/runs/1", goodToken, nil),
+		"c2":    peer.expect(200, "GET", "/runs/1", "", nil),
+		"":      local.expect(200, "GET", "/runs/1", "", nil),
+	} {
+		if got := response.Header.Get("Caller"); got != want {
+			t.Errorf("the caller is %q, not %q", got, want)
+		}
 	}
 }
 

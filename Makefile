@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 # everywhere lets all builds share one cache.
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build run test check fmt vet lint race e2e soak faults skew simulate bench bench-tpch bench-memory bench-cluster verify fuzz cover generate tidy-tree clean
+.PHONY: help build run test check fmt vet lint race e2e soak faults skew simulate bench bench-tpch bench-training bench-memory bench-cluster verify fuzz cover generate tidy-tree clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -84,6 +84,15 @@ MEMORY  ?= 1GiB
 PERCENT ?= 100
 bench-cluster: ## Coordinators with durable logs under simulated workers: tasks a second, latency, memory, failover (at 10,000 workers and 1,000,000 tasks)
 	cd bench && $(GO) run ./cluster
+
+EVENTS := bench/data/events
+bench-training: build $(EVENTS) ## As-of join, windows, dedupe, and sample, split and shuffle beside DuckDB, Polars and Spark, from 20 M impressions (needs Python and Java)
+	python3 -m venv bench/data/venv
+	bench/data/venv/bin/pip install --quiet -r bench/training/requirements.txt
+	bench/data/venv/bin/python bench/training/compare.py --quern $(BIN)/quern --data $(EVENTS) --runs $(RUNS)
+
+$(EVENTS): | build
+	$(BIN)/quern datagen events --out $@ --days 5 --impressions 4M --users 1M --items 200k --late 0 --files 4
 
 bench-memory: build ## Group, sort, join and window inputs much larger than MEMORY (default 1GiB): time, RSS, scratch (30 GB of disk at PERCENT=100)
 	cd bench && $(GO) run ./memory -quern $(abspath $(BIN))/quern -data data -memory $(MEMORY) -percent $(PERCENT)

@@ -1,0 +1,113 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/cmd/quern/assembly"
+	"github.com/quern-engine/quern/cmd/quern/datagen"
+	"github.com/quern-engine/quern/internal/recycle"
+	"github.com/quern-engine/quern/storage"
+)
+
+// TestTrainingData makes the training sets of testdata/jobs/ranking from generated events, on 1, 3 and 8 workers, in large and
+// small tasks and batches, with memory and without: the shards must be the same, byte for byte.
+func TestTrainingData(t *testing.T) {
+	dir := t.TempDir()
+	makeEvents(t, filepath.Join(dir, "events"))
+	worlds := []assembly.Options{
+		{Workers: 1, Slots: 1, Memory: 1 << 30},
+		{Workers: 3, Slots: 2, Memory: 1 << 30, BatchRows: 100, Allocator: recycle.Poison()},
+		{Workers: 8, Slots: 1, Memory: 1, Plain: true},
+	}
+	var want map[string][]string
+	for i, opts := range worlds {
+		if i > 0 {
+			opts.Planner.Stage.MinSplit = 1 // a task for every row group
+		}
+		own := t.TempDir() // to write to, beside a link to what is read
+		if err := os.Symlink(filepath.Join(dir, "events"), filepath.Join(own, "events")); err != nil {
+			t.Fatal(err)
+		}
+		got := trainingSets(t, opts, own)
+		if i == 0 {
+			want = got
+			continue
+		}
+		for output, shards := range want {
+			if !slices.Equal(got[output], shards) {
+				t.Errorf("%d workers: the shards of %s are %v, and on one worker %v", opts.Workers, output, got[output], shards)
+			}
+		}
+	}
+}
+
+func makeEvents(t *testing.T, dir string) {
+	t.Helper()
+	store := storage.New()
+	defer store.Close()
+	url, err := storage.URL(dir, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = datagen.Events(context.Background(), store, datagen.Options{
+		Out: url, Seed: 1, Start: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), Days: 5, Impressions: 2000, Users: 200, Items: 100,
+		Late: 0.1, Hot: 0.1, Duplicates: 0.02, Files: 2, Parallel: 2,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// trainingSets runs the jobs one after the other, and gives the digests of each output's shards.
+func trainingSets(t *testing.T, opts assembly.Options, dir string) map[string][]string {
+	t.Helper()
+	e, err := assembly.StartEmbedded(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	sets := map[string][]string{}
+	for _, job := range []struct{ file, ds string }{
+		{"ranking/labels.yaml", "2024-01-02"}, {"ranking/training.yaml", "2024-01-02"}, {"ranking/retrieval.yaml", "2024-01-02"},
+	} {
+		text, err := os.ReadFile(filepath.Join("../testdata/jobs", job.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := filepath.Base(job.file)
+		request := api.SubmitRequest{RunID: id, Job: &api.Job{File: job.file, Dir: dir, Work: dir, Text: string(text), Params: map[string]string{"ds": job.ds}}}
+		if _, err := e.Client.Submit(t.Context(), request); err != nil {
+			t.Fatal(err)
+		}
+		status, err := assembly.Wait(t.Context(), e.Client, id, nil)
+		if err != nil || status.Failure != nil {
+			t.Fatalf("%s: %v, %v", job.file, err, status)
+		}
+		for name, o := range status.Outputs {
+			var manifest outputsManifest
+			data, err := os.ReadFile(storage.Display(o.Manifest))
+			if err == nil {
+				err = json.Unmarshal(data, &manifest)
+			}
+			if err != nil || manifest.Rows == 0 {
+				t.Fatalf("%s: %d rows, %v", name, manifest.Rows, err)
+			}
+			for _, s := range manifest.Shards {
+				sets[name] = append(sets[name], fmt.Sprintf("%d rows %s", s.Rows, s.SHA256))
+			}
+		}
+	}
+	return sets
+}

@@ -85,14 +85,7 @@ func (c *Coordinator) measure(ctx context.Context, run string) error {
 		command, err := c.planMeasuring(ctx, run, made)
 		switch {
 		case err == nil:
-			results, err := c.propose(ctx, state.Command{Submit: command})
-			if err == nil && results[0].Outcome == state.Conflict {
-				return c.failChecks(ctx, run, made, conflict(command.RunID))
-			}
-			if err == nil {
-				err = failpoint.Hit("coordinator/measuring")
-			}
-			return err
+			return c.beginMeasuring(ctx, run, made, command)
 		case ctx.Err() != nil || errors.Is(err, consensus.ErrNotLeader) || errors.Is(err, consensus.ErrClosed):
 			return err
 		case !passing(err) || try+1 == publishTries:
@@ -102,6 +95,20 @@ func (c *Coordinator) measure(ctx context.Context, run string) error {
 			return ctx.Err()
 		}
 	}
+}
+
+func (c *Coordinator) beginMeasuring(ctx context.Context, run string, made state.Committed, command *state.SubmitRun) error {
+	results, err := c.propose(ctx, state.Command{Submit: command})
+	if err != nil {
+		return err
+	}
+	switch _, still := c.checking(run); {
+	case results[0].Outcome == state.Conflict:
+		return c.failChecks(ctx, run, made, conflict(command.RunID))
+	case results[0].Outcome == state.Rejected && still:
+		return c.failChecks(ctx, run, made, errors.New("the plan of the run that measures is not consistent"))
+	}
+	return failpoint.Hit("coordinator/measuring")
 }
 
 // passing reports an error that may not come again.

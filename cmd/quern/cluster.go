@@ -15,7 +15,7 @@ func withEmbedded(flags *clusterFlags, f func(*assembly.Embedded) error) (err er
 		return err
 	}
 	e, err := assembly.StartEmbedded(assembly.Options{
-		Workers: flags.workers, Slots: flags.slots, Memory: memory, State: flags.state, Snapshot: flags.snapshot, InputCache: flags.inputCache, Log: newLogger(flags.verbose),
+		Workers: flags.workers, Slots: flags.slots, Memory: memory, State: flags.state, Snapshot: flags.snapshot, InputCache: flags.inputCache, Planned: flags.planned, Log: newLogger(flags.verbose),
 	})
 	if err != nil {
 		return err

@@ -9,6 +9,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
+
+	"github.com/quern-engine/quern/plan"
 )
 
 // clusterFlags say how large the embedded cluster is.
@@ -22,6 +24,7 @@ type clusterFlags struct {
 	snapshot bool
 	// inputCache is in bytes; not every verb has the flag.
 	inputCache int64
+	planned    *plan.Job // what is run whatever is asked for; nil plans requests
 }
 
 func (f *clusterFlags) register(cmd *cobra.Command) {

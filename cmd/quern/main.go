@@ -68,7 +68,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		newRunCommand(), newSQLCommand(), newExplainCommand(), newFunctionsCommand(), newValidateCommand(), newInitCommand(), newSchemaCommand(), newDatasetsCommand(), newBackfillCommand(), newDiffCommand(),
+		newRunCommand(), newSQLCommand(), newExplainCommand(), newFunctionsCommand(), newValidateCommand(), newInitCommand(), newSchemaCommand(), newDatasetsCommand(), newBackfillCommand(), newDiffCommand(), newVerifyCommand(),
 		newSubmitCommand(), newRunsCommand(), newStatusCommand(), newCancelCommand(), newReleaseCommand(), newPurgeCommand(), newWorkersCommand(), newClusterCommand(),
 		newCoordinatorCommand(), newWorkerCommand(), newCertsCommand(), newDatagenCommand(), newVersionCommand(),
 	)

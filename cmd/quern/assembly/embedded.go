@@ -14,8 +14,10 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/api/client"
 	"github.com/quern-engine/quern/coordinator"
+	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner"
 	"github.com/quern-engine/quern/shuffle"
 	"github.com/quern-engine/quern/storage"
@@ -31,6 +33,8 @@ type Options struct {
 	State   string // folder for the log and scratch data; "" makes a temporary one
 	// Snapshot looks each source up once, for all runs: see [Snapshot].
 	Snapshot bool
+	// Planned is run whatever is asked for; nil plans requests.
+	Planned *plan.Job
 	// InputCache is how many bytes of objects in blob stores are kept below State, so that runs which read the same do not fetch
 	// it twice; 0 for none.
 	InputCache int64
@@ -77,9 +81,13 @@ func StartEmbedded(opts Options) (*Embedded, error) {
 }
 
 func (e *Embedded) start(ctx context.Context, state string, opts Options) (err error) {
+	planning := planOver(e.catalog, opts.Planner)
+	if opts.Planned != nil {
+		planning = func(context.Context, api.SubmitRequest) (*plan.Job, error) { return opts.Planned, nil }
+	}
 	e.node, err = coordinator.New(coordinator.Options{
 		ID: "embedded", Alone: true, Listen: "127.0.0.1:0", StateDir: filepath.Join(state, "coordinator"), Volatile: opts.State == "",
-		Plan: planOver(e.catalog, opts.Planner), PlanChecks: planChecksOver(e.catalog, opts.Planner), Store: e.store, Log: opts.Log,
+		Plan: planning, PlanChecks: planChecksOver(e.catalog, opts.Planner), Store: e.store, Log: opts.Log,
 	})
 	if err != nil {
 		return err

@@ -152,7 +152,19 @@ type localUpload struct {
 }
 
 func (local) create(_ context.Context, u *url.URL) (upload, error) {
-	name := localPath(u)
+	// Who deletes what lies beside this file may remove a folder above both, which is empty for a moment: it is made again.
+	for try := 0; ; try++ {
+		up, err := createLocal(localPath(u))
+		if try == createTries || !errors.Is(err, fs.ErrNotExist) {
+			return up, err
+		}
+	}
+}
+
+// createTries is how often folders are made again. Each time another run must have failed in that very moment.
+const createTries = 20
+
+func createLocal(name string) (upload, error) {
 	if err := makeFolders(filepath.Dir(name)); err != nil {
 		return nil, localError("create folder", filepath.Dir(name), err)
 	}

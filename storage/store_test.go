@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,6 +71,27 @@ func TestRetry(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("after cancel: %v", err)
 	}
+}
+
+// A file is created although the folder above it comes and goes with its neighbours.
+func TestCreateBesideDeletion(t *testing.T) {
+	s, base := New(), "file://"+t.TempDir()+"/data"
+	defer s.Close()
+	var group sync.WaitGroup
+	for i := range 4 {
+		group.Go(func() {
+			for range 100 {
+				folder := Join(base, fmt.Sprint(i))
+				if err := s.Put(t.Context(), Join(folder, "x"), nil); err != nil {
+					t.Error(err)
+				}
+				if err := s.DeleteTree(t.Context(), folder); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 func TestMemoForgetsTheLeastRecentlyUsed(t *testing.T) {

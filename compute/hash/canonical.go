@@ -1,8 +1,8 @@
 package hash
 
 import (
+	"bytes"
 	"encoding/binary"
-	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/zeebo/xxh3"
@@ -37,29 +37,19 @@ const (
 func Canonical(purpose, salt string, rec arrow.Record, cols []int, dst []uint64) []uint64 {
 	rows := int(rec.NumRows())
 	dst = resize(dst, rows)
-	prefix := appendBytes(appendBytes(nil, []byte(purpose)), []byte(salt))
-	// Column by column, as all else: first the length of every row's key, then the bytes, each row's at its cursor.
+	key := appendBytes(appendBytes(nil, []byte(purpose)), []byte(salt))
+	prefix := len(key)
 	encoders := make([]encoder, len(cols))
-	starts := make([]int, rows+1)
-	for i := range rows {
-		starts[i+1] = len(prefix)
-	}
 	for k, c := range cols {
 		encoders[k] = newEncoder(rec.Column(c))
-		encoders[k].addLengths(starts[1:])
 	}
+	// Row by row, unlike all else: a key that is hashed at once stays in the nearest cache, those of a batch do not.
 	for i := range rows {
-		starts[i+1] += starts[i]
-	}
-	keys, cursors := make([]byte, starts[rows]), make([]int, rows)
-	for i := range rows {
-		cursors[i] = starts[i] + copy(keys[starts[i]:], prefix)
-	}
-	for _, e := range encoders {
-		e.encode(keys, cursors)
-	}
-	for i := range rows {
-		dst[i] = xxh3.Hash(keys[starts[i]:starts[i+1]])
+		key = key[:prefix]
+		for k := range encoders {
+			key = encoders[k].append(key, i)
+		}
+		dst[i] = xxh3.Hash(key)
 	}
 	return dst
 }
@@ -142,11 +132,10 @@ func decimalTexts(arr arrow.Array, valid vector.Validity) vector.Strings {
 	s := vector.Strings{Offsets: make([]int32, 1, arr.Len()+1)}
 	for i, v := range vector.Decimals(arr) {
 		if !valid.IsNull(i) {
-			text := vector.FormatDecimal(v.BigInt().String(), scale)
-			if strings.Contains(text, ".") {
-				text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+			s.Bytes = vector.AppendDecimal(s.Bytes, v, scale)
+			if scale > 0 { // there is a point, at which the zeros end
+				s.Bytes = bytes.TrimSuffix(bytes.TrimRight(s.Bytes, "0"), []byte("."))
 			}
-			s.Bytes = append(s.Bytes, text...)
 		}
 		s.Offsets = append(s.Offsets, int32(len(s.Bytes)))
 	}
@@ -160,38 +149,15 @@ func (e *encoder) value(row int) []byte {
 	return e.strings.At(row)
 }
 
-func (e *encoder) addLengths(lengths []int) {
-	for i := range lengths {
-		switch {
-		case e.valid.IsNull(i):
-			lengths[i]++
-		case e.nested != nil:
-			lengths[i] += len(e.nested[i])
-		case e.tag == tagBytes:
-			lengths[i] += 5 + len(e.value(i))
-		default:
-			lengths[i] += 9
-		}
+// append adds the encoding of a row's value to a key.
+func (e *encoder) append(key []byte, row int) []byte {
+	switch {
+	case e.valid.IsNull(row):
+		return append(key, tagNull)
+	case e.words != nil:
+		return binary.LittleEndian.AppendUint64(append(key, e.tag), e.words[row])
+	case e.nested != nil:
+		return append(key, e.nested[row]...)
 	}
-}
-
-func (e *encoder) encode(keys []byte, cursors []int) {
-	for i, at := range cursors {
-		switch {
-		case e.valid.IsNull(i):
-			keys[at] = tagNull
-			cursors[i] = at + 1
-		case e.nested != nil:
-			cursors[i] = at + copy(keys[at:], e.nested[i])
-		case e.tag == tagBytes:
-			v := e.value(i)
-			keys[at] = tagBytes
-			binary.LittleEndian.PutUint32(keys[at+1:], uint32(len(v)))
-			cursors[i] = at + 5 + copy(keys[at+5:], v)
-		default:
-			keys[at] = e.tag
-			binary.LittleEndian.PutUint64(keys[at+1:], e.words[i])
-			cursors[i] = at + 9
-		}
-	}
+	return appendBytes(key, e.value(row))
 }

@@ -205,13 +205,11 @@ func (c *column) sample(arr arrow.Array, from int32, picked []int32) {
 	if c.registers == nil || c.of.Kind == plan.KindBinary || c.of.Kind == plan.KindInterval {
 		return
 	}
+	c.samples = slices.Grow(c.samples, len(picked))
 	for _, p := range picked {
 		v := vector.LiteralAt(arr, int(from+p))
 		if len(v.Bytes) > maxText {
 			v = plan.Literal{Null: true, Int: 1} // a value, but no NULL
-		}
-		if c.of.Kind == plan.KindString && !v.Null {
-			v.Bytes = append([]byte{}, v.Bytes...)
 		}
 		c.samples = append(c.samples, v)
 	}
@@ -260,8 +258,7 @@ func (c *column) summary() Column {
 	}
 	out.Min, out.Max = c.bounds()
 	var points []float64
-	counts := map[string]int64{}
-	values := map[string]plan.Literal{}
+	counted := make([]plan.Literal, 0, len(c.samples))
 	for _, v := range c.samples {
 		if v.Null && v.Int == 0 {
 			continue
@@ -273,19 +270,13 @@ func (c *column) summary() Column {
 		if x, ok := number(c.of, v); ok {
 			points = append(points, x)
 		}
-		if frequents(c.of) {
-			key := keyOf(v)
-			counts[key]++
-			values[key] = v
-		}
+		counted = append(counted, v)
 	}
 	slices.Sort(points)
 	out.Points = thinned(points)
-	for key, n := range counts {
-		out.Frequent = append(out.Frequent, Frequency{values[key], n})
+	if frequents(c.of) {
+		out.Frequent = frequent(counted)
 	}
-	slices.SortFunc(out.Frequent, compareFrequencies)
-	out.Frequent = out.Frequent[:min(len(out.Frequent), maxFrequent)]
 	return out
 }
 
@@ -309,9 +300,51 @@ func keyOf(v plan.Literal) string {
 	return string(words[:]) + string(v.Bytes)
 }
 
-// compareFrequencies puts what is more frequent first.
-func compareFrequencies(a, b Frequency) int {
-	return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(keyOf(a.Value), keyOf(b.Value)))
+// frequent is the most frequent of some values, and how often they are there; equally frequent ones are in the order of
+// their keys.
+func frequent(values []plan.Literal) []Frequency {
+	order := make([]rank, len(values))
+	for i, v := range values {
+		order[i] = rank{bits.ReverseBytes64(uint64(v.Int)), bits.ReverseBytes64(uint64(v.High)), int32(i)}
+	}
+	slices.SortFunc(order, func(a, b rank) int { return a.compare(b, values) })
+	runs := make([]run, 0, len(values))
+	for i, r := range order {
+		if i > 0 && order[i-1].compare(r, values) == 0 {
+			runs[len(runs)-1].count++
+			continue
+		}
+		runs = append(runs, run{at: r.at, count: 1})
+	}
+	slices.SortStableFunc(runs, func(a, b run) int { return cmp.Compare(b.count, a.count) })
+	runs = runs[:min(len(runs), maxFrequent)]
+	out := make([]Frequency, len(runs))
+	for i, r := range runs {
+		out[i] = Frequency{values[r.at], r.count}
+	}
+	return out
+}
+
+// rank says where a value stands in the order of keys: its numbers as those of keyOf compare, and which value it is.
+type rank struct {
+	number, high uint64
+	at           int32
+}
+
+func (r rank) compare(o rank, values []plan.Literal) int {
+	switch {
+	case r.number != o.number:
+		return cmp.Compare(r.number, o.number)
+	case r.high != o.high:
+		return cmp.Compare(r.high, o.high)
+	}
+	return bytes.Compare(values[r.at].Bytes, values[o.at].Bytes)
+}
+
+// run is a value that is there so often.
+type run struct {
+	at    int32
+	count int64
 }
 
 // thinned is at most maxPoints of sorted values, at equal distances.

@@ -64,9 +64,7 @@ func EncodeColumns(cols []arrow.Array, rows int, keys []plan.SortKey) *Keys {
 	columns := make([]column, len(keys))
 	for c, key := range keys {
 		columns[c] = newColumn(cols[key.Column], key)
-		for i := range k.ends {
-			k.ends[i] += columns[c].size(i)
-		}
+		columns[c].addSizes(k.ends)
 	}
 	// The ends first serve as the cursors that the columns advance, and so become ends again.
 	total := 0
@@ -76,9 +74,7 @@ func EncodeColumns(cols []arrow.Array, rows int, keys []plan.SortKey) *Keys {
 	}
 	k.data = make([]byte, total)
 	for _, c := range columns {
-		for i, at := range k.ends {
-			k.ends[i] = c.put(k.data, at, i)
-		}
+		c.putAll(k.data, k.ends)
 	}
 	return k
 }
@@ -174,6 +170,53 @@ func (c *column) text(i int) []byte {
 		i = int(c.codes[i])
 	}
 	return c.strings.At(i)
+}
+
+// addSizes adds to each row's size that of its value.
+func (c *column) addSizes(sizes []int) {
+	if c.width > 0 && c.valid.AllValid() {
+		for i := range sizes {
+			sizes[i] += 1 + c.width
+		}
+		return
+	}
+	for i := range sizes {
+		sizes[i] += c.size(i)
+	}
+}
+
+// putAll writes every row at its cursor, which it advances.
+func (c *column) putAll(data []byte, cursors []int) {
+	switch {
+	case c.width == 8 && c.valid.AllValid():
+		flip := uint64(0)
+		if c.invert != 0 {
+			flip = math.MaxUint64
+		}
+		for i, w := range c.words {
+			at := cursors[i]
+			cursors[i] = at + 9
+			place := data[at : at+9]
+			place[0] = valueMarker
+			binary.BigEndian.PutUint64(place[1:], w^flip)
+		}
+	case c.width == 4 && c.valid.AllValid():
+		flip := uint32(0)
+		if c.invert != 0 {
+			flip = math.MaxUint32
+		}
+		for i, w := range c.words {
+			at := cursors[i]
+			cursors[i] = at + 5
+			place := data[at : at+5]
+			place[0] = valueMarker
+			binary.BigEndian.PutUint32(place[1:], uint32(w)^flip)
+		}
+	default:
+		for i, at := range cursors {
+			cursors[i] = c.put(data, at, i)
+		}
+	}
 }
 
 func (c *column) size(i int) int {

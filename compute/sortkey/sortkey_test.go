@@ -178,3 +178,23 @@ func BenchmarkOrder(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/row")
 }
+
+// Keys of a column do not depend on whether another row of it is NULL.
+func TestKeysWithoutNulls(t *testing.T) {
+	values := []plan.Literal{{Int: -1 << 30}, {Int: -1}, {}, {Int: 258}, {Null: true}}
+	for _, typ := range []plan.Type{plan.Int8, plan.Int16, plan.Int32, plan.Int64, plan.Date, plan.Timestamp, plan.Decimal(20, 2)} {
+		for _, desc := range []bool{false, true} {
+			keys := []plan.SortKey{{Column: 0, Descending: desc}, {Column: 0, Descending: !desc}}
+			encode := func(values []plan.Literal) *sortkey.Keys {
+				arr := columns.Build(memory.DefaultAllocator, typ, values)
+				return sortkey.EncodeColumns([]arrow.Array{arr}, len(values), keys)
+			}
+			with, without := encode(values), encode(values[:4])
+			for i := range without.Len() {
+				if !bytes.Equal(with.At(i), without.At(i)) {
+					t.Errorf("%s, row %d: %x without NULLs, %x with", typ, i, without.At(i), with.At(i))
+				}
+			}
+		}
+	}
+}

@@ -35,11 +35,11 @@ func newReleaseCommand() *cobra.Command {
 				return usageError{errors.New("say why with --because")}
 			}
 			release := func(c *client.Client) error {
-				status, err := c.Publish(cmd.Context(), args[0], api.PublishRequest{Because: because, By: self()})
-				if err != nil {
+				if _, err := c.Publish(cmd.Context(), args[0], api.PublishRequest{Because: because, By: self()}); err != nil {
 					return err
 				}
-				if status, err = assembly.Wait(cmd.Context(), c, args[0], nil); err != nil {
+				status, err := assembly.Wait(cmd.Context(), c, args[0], nil)
+				if err != nil {
 					return err
 				}
 				if output.json() {

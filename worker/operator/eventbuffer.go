@@ -175,17 +175,3 @@ func (b *eventBuffer) bytes() int64 {
 	}
 	return n
 }
-
-// batchOf is the place among the batches of the one that has a position, and the event's row in it.
-func (b *eventBuffer) batchOf(position int64) (batch, row int) {
-	lo, hi := 0, len(b.batches)-1
-	for lo < hi {
-		mid := (lo + hi + 1) / 2
-		if b.batches[mid].first <= position {
-			lo = mid
-		} else {
-			hi = mid - 1
-		}
-	}
-	return lo, int(position - b.batches[lo].first)
-}

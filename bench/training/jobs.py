@@ -79,10 +79,8 @@ DUCKDB = {
 }
 
 SPARK = {
-    "asof": "SELECT i.event_id, i.user_id, i.item_id, i.position, i.event_time, f.ctr, f.price"
-    " FROM impressions i LEFT ASOF JOIN features f MATCH_CONDITION (i.event_time >= f.feature_time) ON i.item_id = f.item_id",
     # Spark 4 has no as-of join in SQL: both sides in one, and the last feature by a window.
-    "asof4": "SELECT event_id, user_id, item_id, position, event_time, f.ctr, f.price FROM ("
+    "asof": "SELECT event_id, user_id, item_id, position, event_time, f.ctr, f.price FROM ("
     "SELECT *, last(feature, true) OVER (PARTITION BY item_id ORDER BY event_time, side ROWS UNBOUNDED PRECEDING) AS f FROM ("
     "SELECT event_id, user_id, item_id, position, event_time, 1 AS side, CAST(NULL AS STRUCT<ctr: DOUBLE, price: DECIMAL(9,2)>) AS feature FROM impressions"
     " UNION ALL SELECT NULL, NULL, item_id, NULL, feature_time, 0, struct(ctr, price) FROM features)) WHERE side = 1",

@@ -107,7 +107,7 @@ def spark_run():
     spark.read.parquet(f"{DATA}/item_features").drop("day").createOrReplaceTempView("features")
     spark.sql("SELECT count(*) FROM features").collect()  # the JVM has started, and read a file
     start = time.perf_counter()
-    text = jobs.SPARK["asof4" if WORKLOAD == "asof" else WORKLOAD]
+    text = jobs.SPARK[WORKLOAD]
     frame = spark.sql(text)
     if WORKLOAD == "sample":
         frame = frame.repartitionByRange(64, "h").sortWithinPartitions("h").drop("h")

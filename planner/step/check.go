@@ -63,11 +63,8 @@ func NoRelation(f *jobfile.File, name jobfile.Value, known []string) error {
 		}
 	}
 	err := failAt(f, name, "there is no source or earlier step %q", name.Text)
-	if near := source.Nearest(name.Text, known); near != "" {
-		return err.WithHint("did you mean %q?", near)
+	if len(known) == 0 {
+		return err
 	}
-	if len(known) > 0 {
-		return err.WithHint("there are: %s", strings.Join(known, ", "))
-	}
-	return err
+	return hint(err, name.Text, known, "there are: "+strings.Join(known, ", "))
 }

@@ -59,12 +59,7 @@ func (o *options) check() {
 		if o.field(e.Key.Text) != nil {
 			continue
 		}
-		err := o.fail(e.Key, "%s has no option %q", o.what, e.Key.Text)
-		if near := source.Nearest(e.Key.Text, names); near != "" {
-			err.WithHint("did you mean %q?", near)
-		} else {
-			err.WithHint("the options are %s", strings.Join(names, ", "))
-		}
+		hint(o.fail(e.Key, "%s has no option %q", o.what, e.Key.Text), e.Key.Text, names, "the options are "+strings.Join(names, ", "))
 	}
 	for _, f := range o.fields {
 		if f.Required && !o.has(f.Name) {
@@ -173,10 +168,7 @@ func (o *options) choice(name string, words ...string) string {
 			return w
 		}
 	}
-	err := o.fail(t.Value, "%s of %s must be %s, found %s", name, o.what, strings.Join(words, " or "), t)
-	if near := source.Nearest(t.Text, words); near != "" {
-		err.WithHint("did you mean %q?", near)
-	}
+	hint(o.fail(t.Value, "%s of %s must be %s, found %s", name, o.what, strings.Join(words, " or "), t), t.Text, words, "")
 	return words[0]
 }
 

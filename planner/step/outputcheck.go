@@ -42,11 +42,7 @@ func ParseOutputCheck(f *jobfile.File, c *jobfile.Check, params jobfile.Params) 
 		for _, k := range checkKinds {
 			names = append(names, k.Name)
 		}
-		err := f.Errorf(c.Kind.Span, "there is no check %q", c.Kind.Text)
-		if near := source.Nearest(c.Kind.Text, names); near != "" {
-			return nil, err.WithHint("did you mean %q?", near)
-		}
-		return nil, err.WithHint("the checks are %s", strings.Join(names[3:], ", "))
+		return nil, hint(f.Errorf(c.Kind.Span, "there is no check %q", c.Kind.Text), c.Kind.Text, names, "the checks are "+strings.Join(names[3:], ", "))
 	}
 	kind := checkKinds[i]
 	options := inFull(c.Options, kind)

@@ -94,12 +94,7 @@ func (p *planning) column(r *relation, v jobfile.Value) logical.Column {
 		}
 	}
 	if p.err == nil {
-		err := p.fail(v, "%s has no column %q", r.name, v.Text)
-		if near := source.Nearest(v.Text, r.names()); near != "" {
-			err.WithHint("did you mean %q?", near)
-		} else {
-			err.WithHint("there are: %s", strings.Join(r.names(), ", "))
-		}
+		hint(p.fail(v, "%s has no column %q", r.name, v.Text), v.Text, r.names(), "there are: "+strings.Join(r.names(), ", "))
 	}
 	return logical.Column{}
 }

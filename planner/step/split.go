@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/quern-engine/quern/internal/source"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/jobfile"
 	"github.com/quern-engine/quern/planner/logical"
@@ -104,10 +103,7 @@ func (s *split) readShares(o *options) {
 	if s.timely {
 		for _, e := range t.Entries {
 			if setOf := []string{"train", "validation", "test"}; !slices.Contains(setOf, e.Key.Text) {
-				err := o.fail(e.Key, "with a split by time the sets are train, validation and test, not %q", e.Key.Text)
-				if near := source.Nearest(e.Key.Text, setOf); near != "" {
-					err.WithHint("did you mean %q?", near)
-				}
+				hint(o.fail(e.Key, "with a split by time the sets are train, validation and test, not %q", e.Key.Text), e.Key.Text, setOf, "")
 			}
 		}
 	}

@@ -81,10 +81,7 @@ func Parse(f *jobfile.File, s *jobfile.Step, params jobfile.Params) (*Step, erro
 			names = append(names, k.Name)
 		}
 		err := f.Errorf(s.Operator.Span, "there is no operator %q", s.Operator.Text)
-		if near := source.Nearest(s.Operator.Text, names); near != "" {
-			return nil, err.WithHint("did you mean %q?", near)
-		}
-		return nil, err.WithHint("a step is %s", strings.Join(names, ", "))
+		return nil, hint(err, s.Operator.Text, names, "a step is "+strings.Join(names, ", "))
 	}
 	o := newOptions(f, params, s.Operator, kind.Name, kind.Fields, s.Options)
 	planner := kind.read(o)
@@ -104,7 +101,18 @@ func (s *Step) Plan(env *logical.Environment) (logical.Node, error) {
 	return node, nil
 }
 
-// fail makes an error at a place in the file.
+// hint names the one of the known names that is most like the one given, or says otherwise what there is; "" for nothing.
+func hint(err *source.Error, given string, known []string, otherwise string) *source.Error {
+	if near := source.Nearest(given, known); near != "" {
+		return err.WithHint("did you mean %q?", near)
+	}
+	if otherwise == "" {
+		return err
+	}
+	return err.WithHint("%s", otherwise)
+}
+
+// failAt makes an error at a place in the file.
 func failAt(f *jobfile.File, at jobfile.Value, format string, args ...any) *source.Error {
 	return f.Errorf(at.Span, "%s", fmt.Sprintf(format, args...))
 }

@@ -2,7 +2,6 @@ package operator_test
 
 import (
 	"context"
-	"io"
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -46,15 +45,8 @@ func BenchmarkAsofJoin(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				for {
-					rec, err := op.Next(context.Background())
-					if err == io.EOF {
-						break
-					}
-					if err != nil {
-						b.Fatal(err)
-					}
-					rec.Release()
+				if err := drain(context.Background(), op); err != nil {
+					b.Fatal(err)
 				}
 				_ = op.Close()
 			}

@@ -3,7 +3,6 @@ package operator_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"testing"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -62,15 +61,8 @@ func BenchmarkEventWindows(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				for {
-					rec, err := op.Next(context.Background())
-					if err == io.EOF {
-						break
-					}
-					if err != nil {
-						b.Fatal(err)
-					}
-					rec.Release()
+				if err := drain(context.Background(), op); err != nil {
+					b.Fatal(err)
 				}
 				_ = op.Close()
 			}

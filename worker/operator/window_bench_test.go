@@ -64,15 +64,8 @@ func BenchmarkWindow(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				for {
-					rec, err := op.Next(context.Background())
-					if err == io.EOF {
-						break
-					}
-					if err != nil {
-						b.Fatal(err)
-					}
-					rec.Release()
+				if err := drain(context.Background(), op); err != nil {
+					b.Fatal(err)
 				}
 				_ = op.Close()
 			}

@@ -27,6 +27,21 @@ type novice struct {
 	quiet atomic.Bool // does not vote
 
 	invitations chan invitation
+	grown       raft.ReloadableConfig // what it goes by once it votes
+}
+
+// never is how long a novice waits before it stands for election: longer than it takes to learn what was decided. The log
+// that it is sent begins with memberships of long ago. By one of them it may have been the only voter, and would elect
+// itself without asking anybody.
+const never = 1000 * time.Hour
+
+// wait makes the configuration one by which the node does not stand for election, until it is grown.
+func (v *novice) wait(c *raft.Config) {
+	v.grown = raft.ReloadableConfig{
+		TrailingLogs: c.TrailingLogs, SnapshotInterval: c.SnapshotInterval, SnapshotThreshold: c.SnapshotThreshold,
+		HeartbeatTimeout: c.HeartbeatTimeout, ElectionTimeout: c.ElectionTimeout,
+	}
+	c.HeartbeatTimeout, c.ElectionTimeout = never, never
 }
 
 // Consumer is what raft reads requests of peers from.
@@ -78,6 +93,10 @@ func (v *novice) refuses(rpc raft.RPC) bool {
 func (v *novice) graduate() {
 	if err := v.node.vault.Set(keyNovice, []byte{0}); err != nil {
 		return // it stays as it is, and tries again
+	}
+	if err := v.node.raft.ReloadConfig(v.grown); err != nil {
+		v.node.fail(fmt.Errorf("coordinator %s: from now on it may lead: %w", v.node.id, err))
+		return
 	}
 	v.quiet.Store(false)
 	v.node.log.Debug("knows what was decided, and votes from now on")

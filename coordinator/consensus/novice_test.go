@@ -11,8 +11,8 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// askVote asks a node for its vote in a term that has long passed: it says no, or that it does not vote.
-func askVote(t *testing.T, cluster, address string) error {
+// call has a stranger who says that he is of the cluster talk to a node.
+func call(t *testing.T, cluster string, talk func(*raft.NetworkTransport) error) error {
 	t.Helper()
 	dial := func(ctx context.Context, address string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "tcp", address)
@@ -24,9 +24,18 @@ func askVote(t *testing.T, cluster, address string) error {
 	defer s.wait()
 	defer transport.CloseStreams()
 	defer transport.Close()
+	return talk(transport)
+}
+
+var stranger = raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte("x"), Addr: []byte("x")}
+
+// askVote asks a node for its vote in a term that has long passed: it says no, or that it does not vote.
+func askVote(t *testing.T, cluster, address string) error {
+	t.Helper()
 	response := raft.RequestVoteResponse{}
-	request := raft.RequestVoteRequest{RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte("x"), Addr: []byte("x")}}
-	err := transport.RequestVote("x", raft.ServerAddress(address), &request, &response)
+	err := call(t, cluster, func(transport *raft.NetworkTransport) error {
+		return transport.RequestVote("x", raft.ServerAddress(address), &raft.RequestVoteRequest{RPCHeader: stranger}, &response)
+	})
 	if err == nil && response.Granted {
 		t.Error("a vote was given")
 	}
@@ -84,4 +93,47 @@ func TestALostDiskDoesNotVote(t *testing.T) {
 	h.propose(ctx, "r2")
 	h.agree(ctx)
 	poll(ctx, t, "c2 to vote again", func() bool { return askVote(t, cluster, peers["c2"]) == nil })
+}
+
+// The one who founded a cluster and lost its disk is sent the log from its beginning, where it was the only voter. It must
+// not lead by that, however long the next entries take.
+func TestAFounderDoesNotLeadByItsOldMembership(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	h := newHouse(t, func(o *Options) { o.Election = 20 * time.Millisecond })
+	founder := h.begin("c1", true)
+	if err := founder.cluster.take("theirs"); err != nil {
+		t.Fatal(err)
+	}
+	alone := raft.Configuration{Servers: []raft.Server{{ID: "c1", Address: raft.ServerAddress(founder.address)}}}
+	send := func(logs []*raft.Log, prev, committed uint64) {
+		t.Helper()
+		request := raft.AppendEntriesRequest{
+			RPCHeader: stranger, Term: 1, PrevLogEntry: prev, PrevLogTerm: min(prev, 1), Entries: logs, LeaderCommitIndex: committed,
+		}
+		response := raft.AppendEntriesResponse{}
+		err := call(t, "theirs", func(transport *raft.NetworkTransport) error {
+			return transport.AppendEntries("c1", raft.ServerAddress(founder.address), &request, &response)
+		})
+		if err != nil || !response.Success {
+			t.Fatalf("entries were not taken: %+v, %v", response, err)
+		}
+	}
+	send([]*raft.Log{{Index: 1, Term: 1, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(alone)}}, 0, 2)
+	poll(ctx, t, "the membership", founder.Alone)
+	patience := time.After(500 * time.Millisecond) // 25 elections
+	poll(ctx, t, "nothing to happen", func() bool {
+		if founder.IsLeader() {
+			t.Fatal("it leads by a membership of long ago")
+		}
+		select {
+		case <-patience:
+			return true
+		default:
+			return false
+		}
+	})
+	send([]*raft.Log{{Index: 2, Term: 1, Type: raft.LogNoop}}, 1, 2) // all that was decided
+	send(nil, 2, 2)                                                  // and it sees that it has that
+	poll(ctx, t, "it to lead, as the only voter", founder.IsLeader)
 }

@@ -69,6 +69,9 @@ func (n *Node) open(o Options) error {
 	}
 	transport := n.transport(o, learns, logger)
 	config := configure(o, logger)
+	if n.novice != nil {
+		n.novice.wait(config)
+	}
 	first := raft.Configuration{Servers: o.servers()}
 	if !existing && !learns {
 		if err := raft.BootstrapCluster(config, n.vault, n.vault, snapshots, transport, first); err != nil {

@@ -31,7 +31,10 @@ func (a *applier) report(c *Report) {
 	case !r.live():
 		// The file of a run that succeeded may be the very one that was published: the answer to its first report was lost.
 		a.refuse(c, "the run has ended")
-		a.result.Discard = c.Report.File != nil && (r.State == api.RunFailed || r.State == api.RunCancelled)
+		dead := r.State == api.RunFailed || r.State == api.RunCancelled
+		a.result.Discard = c.Report.File != nil && dead
+		// A worker that was given up, and whose files were swept, may come back and write more of them.
+		r.Litter = r.Litter || c.Report.File != nil && !dead
 	case t == nil || !r.runs(t, id.Attempt, c.Worker):
 		a.refuse(c, "the attempt is not current")
 		a.result.Discard = c.Report.File != nil && t != nil

@@ -29,6 +29,9 @@ type server struct {
 	describe  *udfpb.DescribeReply
 	stderr    *os.File // of the process as it was started; nil in tests
 	direct    sync.Once
+
+	mu        sync.Mutex // guards the following
+	instances map[uint64]Function
 }
 
 var (
@@ -39,7 +42,7 @@ var (
 var namePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 
 func newServer(functions []Function) (*server, error) {
-	s := &server{functions: map[string]Function{}, describe: &udfpb.DescribeReply{}}
+	s := &server{functions: map[string]Function{}, instances: map[uint64]Function{}, describe: &udfpb.DescribeReply{Library: library}}
 	for _, f := range functions {
 		if err := check(f.describe); err != nil {
 			return nil, err
@@ -92,11 +95,77 @@ func (s *server) Describe(context.Context, *udfpb.DescribeRequest) (*udfpb.Descr
 	return s.describe, nil
 }
 
+// function is the function of that name.
+func (s *server) function(name string) (Function, error) {
+	f, ok := s.functions[name]
+	if !ok {
+		return f, status.Errorf(codes.NotFound, "the plugin has no function %q", name)
+	}
+	return f, nil
+}
+
+// refuse says what is wrong with options and files.
+func refuse(f *udfpb.Function, options string, files []*udfpb.SideFile) *udfpb.Refusal {
+	if options != "" && options != "{}" {
+		return &udfpb.Refusal{Message: fmt.Sprintf("function %s takes no options", f.Name)}
+	}
+	if len(files) > 0 {
+		return &udfpb.Refusal{Message: fmt.Sprintf("function %s takes no files", f.Name), File: files[0].GetName()}
+	}
+	return nil
+}
+
+// Bind checks options and files.
+func (s *server) Bind(_ context.Context, req *udfpb.BindRequest) (*udfpb.BindReply, error) {
+	f, err := s.function(req.GetFunction())
+	if err != nil {
+		return nil, err
+	}
+	return &udfpb.BindReply{Function: f.describe, Refusal: refuse(f.describe, req.GetOptions(), req.GetFiles())}, nil
+}
+
+// Open makes an instance.
+func (s *server) Open(_ context.Context, req *udfpb.OpenRequest) (*udfpb.OpenReply, error) {
+	f, err := s.function(req.GetFunction())
+	if err != nil {
+		return nil, err
+	}
+	if no := refuse(f.describe, req.GetOptions(), req.GetFiles()); no != nil {
+		return &udfpb.OpenReply{Refusal: no}, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, used := s.instances[req.GetInstance()]; used {
+		return nil, status.Errorf(codes.AlreadyExists, "instance %d is open", req.GetInstance())
+	}
+	s.instances[req.GetInstance()] = f
+	return &udfpb.OpenReply{Function: f.describe}, nil
+}
+
+// Close ends an instance.
+func (s *server) Close(_ context.Context, req *udfpb.CloseRequest) (*udfpb.CloseReply, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.instances, req.GetInstance())
+	return &udfpb.CloseReply{}, nil
+}
+
+// instance is what Open made.
+func (s *server) instance(number uint64) (Function, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f, ok := s.instances[number]
+	if !ok {
+		return f, status.Errorf(codes.NotFound, "instance %d is not open", number)
+	}
+	return f, nil
+}
+
 // Call runs a function on a batch.
 func (s *server) Call(ctx context.Context, req *udfpb.CallRequest) (*udfpb.CallReply, error) {
-	f, ok := s.functions[req.GetFunction()]
-	if !ok {
-		return nil, status.Errorf(codes.NotFound, "the plugin has no function %q", req.GetFunction())
+	f, err := s.instance(req.GetInstance())
+	if err != nil {
+		return nil, err
 	}
 	args, err := req.GetArgs().Record(memory.DefaultAllocator)
 	if err != nil {
@@ -108,14 +177,14 @@ func (s *server) Call(ctx context.Context, req *udfpb.CallRequest) (*udfpb.CallR
 	}
 	col, failed := guard(ctx, f, args)
 	if failed != nil {
-		return &udfpb.CallReply{Result: &udfpb.CallReply_Error{Error: failed}}, nil
+		return &udfpb.CallReply{Failures: []*udfpb.Failure{failed}}, nil
 	}
 	defer col.Release()
 	payload, err := encode(col)
 	if err != nil {
 		return nil, status.Errorf(codes.Internal, "result: %v", err)
 	}
-	return &udfpb.CallReply{Result: &udfpb.CallReply_Column{Column: payload}}, nil
+	return &udfpb.CallReply{Column: payload}, nil
 }
 
 func checkArgs(f *udfpb.Function, args arrow.Record) error {
@@ -132,11 +201,11 @@ func checkArgs(f *udfpb.Function, args arrow.Record) error {
 
 // guard is the door to the author's code: its errors and its panics become answers. A panic is answered rather than
 // left to end the process because the answer can name the row.
-func guard(ctx context.Context, f Function, args arrow.Record) (col arrow.Array, failed *udfpb.FunctionError) {
+func guard(ctx context.Context, f Function, args arrow.Record) (col arrow.Array, failed *udfpb.Failure) {
 	row := -1
 	defer func() {
 		if p := recover(); p != nil {
-			col, failed = nil, &udfpb.FunctionError{Message: fmt.Sprint(p), Row: int64(row), Panicked: true, Stack: stack()}
+			col, failed = nil, &udfpb.Failure{Message: fmt.Sprint(p), Row: int64(row), Panicked: true, Stack: stack()}
 		}
 	}()
 	col, err := f.call(ctx, args, &row)
@@ -145,10 +214,10 @@ func guard(ctx context.Context, f Function, args arrow.Record) (col arrow.Array,
 		if errors.As(err, &at) {
 			row = at.row
 		}
-		return nil, &udfpb.FunctionError{Message: err.Error(), Row: int64(row)}
+		return nil, &udfpb.Failure{Message: err.Error(), Row: int64(row)}
 	}
 	if col == nil {
-		return nil, &udfpb.FunctionError{Message: "the function returned no column", Row: -1}
+		return nil, &udfpb.Failure{Message: "the function returned no column", Row: -1}
 	}
 	return col, nil
 }

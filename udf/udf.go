@@ -32,6 +32,9 @@ import (
 	"github.com/quern-engine/quern/udf/udfpb"
 )
 
+// library is how this package names itself to hosts.
+const library = "quern udf for Go"
+
 // Serve serves the functions until the worker ends the process. It is the last call of main.
 func Serve(functions ...Function) {
 	s, err := newServer(functions)

@@ -69,7 +69,7 @@ func TestCodecs(t *testing.T) {
 }
 
 // ask calls a function through the server, as a worker does.
-func ask(t *testing.T, f Function, cols ...arrow.Array) (arrow.Array, *udfpb.FunctionError) {
+func ask(t *testing.T, f Function, cols ...arrow.Array) (arrow.Array, *udfpb.Failure) {
 	t.Helper()
 	s, err := newServer([]Function{f})
 	if err != nil {
@@ -84,12 +84,15 @@ func ask(t *testing.T, f Function, cols ...arrow.Array) (arrow.Array, *udfpb.Fun
 	if err != nil {
 		t.Fatal(err)
 	}
-	reply, err := s.Call(t.Context(), &udfpb.CallRequest{Function: f.describe.Name, Args: payload})
+	if _, err := s.Open(t.Context(), &udfpb.OpenRequest{Instance: 1, Function: f.describe.Name}); err != nil {
+		t.Fatal(err)
+	}
+	reply, err := s.Call(t.Context(), &udfpb.CallRequest{Instance: 1, Args: payload})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e := reply.GetError(); e != nil {
-		return nil, e
+	if len(reply.GetFailures()) > 0 {
+		return nil, reply.GetFailures()[0]
 	}
 	out, err := reply.GetColumn().Record(memory.DefaultAllocator)
 	if err != nil {
@@ -205,11 +208,23 @@ func TestServerRefusesWhatItCannotServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	damaged := &udfpb.Payload{Arrow: none.Arrow, Crc32C: none.Crc32C + 1}
+	if _, err := s.Open(t.Context(), &udfpb.OpenRequest{Instance: 1, Function: "other"}); err == nil || !strings.Contains(err.Error(), "no function") {
+		t.Errorf("a function that does not exist: %v", err)
+	}
+	if reply, err := s.Open(t.Context(), &udfpb.OpenRequest{Instance: 1, Function: "id", Options: `{"a":1}`}); err != nil || !strings.Contains(reply.GetRefusal().GetMessage(), "no options") {
+		t.Errorf("options: %v, %v", reply, err)
+	}
+	if _, err := s.Open(t.Context(), &udfpb.OpenRequest{Instance: 1, Function: "id"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Open(t.Context(), &udfpb.OpenRequest{Instance: 1, Function: "id"}); err == nil || !strings.Contains(err.Error(), "is open") {
+		t.Errorf("opened twice: %v", err)
+	}
 	for says, req := range map[string]*udfpb.CallRequest{
-		"no function":       {Function: "other", Args: none},
-		"takes 1 arguments": {Function: "id", Args: none},
-		"checksum":          {Function: "id", Args: damaged},
-		"arguments:":        {Function: "id"},
+		"not open":          {Instance: 2, Args: none},
+		"takes 1 arguments": {Instance: 1, Args: none},
+		"checksum":          {Instance: 1, Args: damaged},
+		"arguments:":        {Instance: 1},
 	} {
 		if _, err := s.Call(t.Context(), req); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", says, err)

@@ -70,21 +70,63 @@ type call struct {
 	fn        plan.Function
 	run       *running
 	host      *Host
+	instance  uint64
 	broken    bool // the process must not be used again
 	abandoned bool // the process may still be at it, but nobody waits
 }
 
-// do checks the signature, then calls.
+// do opens the function if that has not happened, then calls it.
 func (c *call) do(ctx context.Context, args arrow.Record) (arrow.Array, error) {
-	described, ok := c.run.functions[c.fn.Export]
-	if !ok {
-		return nil, plan.Failf(plan.FailurePlugin, "%s: the plugin has no function %s", label(c.fn), c.fn.Export)
-	}
-	if !sameSignature(described, c.fn) {
-		return nil, plan.Failf(plan.FailurePlugin, "%s: the plugin describes it as %s, the job was planned with %s",
-			label(c.fn), signature(described), signature(c.fn))
+	if err := c.open(ctx); err != nil {
+		return nil, err
 	}
 	return c.batch(ctx, args)
+}
+
+// open finds the process's instance of the function, or makes it.
+func (c *call) open(ctx context.Context) error {
+	select {
+	case c.run.opening <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", label(c.fn), context.Cause(ctx))
+	}
+	defer func() { <-c.run.opening }()
+	if n, ok := c.run.instances[c.fn.Export]; ok {
+		c.instance = n
+		return c.checkSignature(c.run.functions[c.fn.Export])
+	}
+	described, ok := c.run.functions[c.fn.Export]
+	if !ok {
+		return plan.Failf(plan.FailurePlugin, "%s: the plugin has no function %s", label(c.fn), c.fn.Export)
+	}
+	if err := c.checkSignature(described); err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, c.host.opts.CallTimeout)
+	defer cancel()
+	c.run.opened++ // a number whose call was given up may be in use over there
+	n := c.run.opened
+	reply, err := c.run.rpc.Open(limited, &udfpb.OpenRequest{Instance: n, Function: c.fn.Export})
+	if err != nil {
+		return c.rpcFailure(ctx, limited, err)
+	}
+	if no := reply.GetRefusal(); no != nil {
+		return plan.Failf(plan.FailureUser, "%s: %s", label(c.fn), clip(no.GetMessage()))
+	}
+	if err := c.checkSignature(reply.GetFunction()); err != nil {
+		c.broken = true
+		return err
+	}
+	c.run.instances[c.fn.Export], c.instance = n, n
+	return nil
+}
+
+func (c *call) checkSignature(described *udfpb.Function) error {
+	if sameSignature(described, c.fn) {
+		return nil
+	}
+	return plan.Failf(plan.FailurePlugin, "%s: the plugin describes it as %s, the job was planned with %s",
+		label(c.fn), signature(described), signature(c.fn))
 }
 
 // batch calls with a batch, in halves if it is too large for a message.
@@ -98,12 +140,12 @@ func (c *call) batch(ctx context.Context, args arrow.Record) (arrow.Array, error
 	}
 	limited, cancel := context.WithTimeout(ctx, c.host.opts.CallTimeout)
 	defer cancel()
-	reply, err := c.run.rpc.Call(limited, &udfpb.CallRequest{Function: c.fn.Export, Args: payload})
+	reply, err := c.run.rpc.Call(limited, &udfpb.CallRequest{Instance: c.instance, Args: payload})
 	if err != nil {
 		return nil, c.rpcFailure(ctx, limited, err)
 	}
-	if failed := reply.GetError(); failed != nil {
-		return nil, c.functionFailure(failed, args)
+	if failed := reply.GetFailures(); len(failed) > 0 {
+		return nil, c.functionFailure(failed[0], args)
 	}
 	col, err := c.column(reply.GetColumn(), args)
 	if err != nil {
@@ -169,7 +211,7 @@ func (c *call) rpcFailure(ctx, limited context.Context, err error) error {
 }
 
 // functionFailure is for what the author's code said, or how it went down.
-func (c *call) functionFailure(failed *udfpb.FunctionError, args arrow.Record) error {
+func (c *call) functionFailure(failed *udfpb.Failure, args arrow.Record) error {
 	at := ""
 	if failed.GetRow() >= 0 && failed.GetRow() < args.NumRows() {
 		at = fmt.Sprintf(" for (%s)", rowText(args, int(failed.GetRow())))

@@ -23,7 +23,10 @@ type running struct {
 	output    *tail
 	ordered   []*udfpb.Function
 	functions map[string]*udfpb.Function
-	calls     int // in progress; guarded by the plugin's semaphore
+	calls     int               // in progress; guarded by the plugin's semaphore
+	opening   chan struct{}     // capacity 1; held by whoever uses the following
+	opened    uint64            // the last instance's number
+	instances map[string]uint64 // what has been opened, by exported name
 }
 
 // clientSide hands the connection out; go-plugin wants it as a plugin type.
@@ -47,7 +50,7 @@ func (h *Host) start(ctx context.Context, sha string) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	run := &running{proc: newProcess(path), output: &tail{}}
+	run := &running{proc: newProcess(path), output: &tail{}, opening: make(chan struct{}, 1), instances: map[string]uint64{}}
 	run.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig: goplugin.HandshakeConfig{
 			ProtocolVersion:  udfpb.ProtocolVersion,

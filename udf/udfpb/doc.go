@@ -1,5 +1,5 @@
 // Package udfpb is the protocol between workers and plugin processes: generated messages and service, the handshake,
-// and how Arrow batches travel in it. See plugin.proto; after a change run go generate, with buf, protoc-gen-go and
+// and how Arrow batches travel in it. See plugin.proto and docs/plugin-protocol.md; after a change run go generate, with buf, protoc-gen-go and
 // protoc-gen-go-grpc on the PATH.
 package udfpb
 

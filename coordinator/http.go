@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	fastjson "github.com/go-json-experiment/json/v1"
+
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/api/secure"
 	"github.com/quern-engine/quern/coordinator/consensus"
@@ -228,7 +230,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 }
 
 func readJSON(r *http.Request, v any) error {
-	if err := json.NewDecoder(r.Body).Decode(v); err != nil { // the guard bounds the body
+	if err := fastjson.NewDecoder(r.Body).Decode(v); err != nil { // the guard bounds the body
 		return api.Errorf(api.CodeInvalid, "the request is not valid JSON: %v", err)
 	}
 	return nil

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"time"
 
+	fastjson "github.com/go-json-experiment/json/v1"
+
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/api/secure"
 )
@@ -384,7 +386,7 @@ func (c *Client) call(ctx context.Context, r request, in, out any) error {
 	if out == nil {
 		_, err = io.Copy(io.Discard, body)
 	} else {
-		err = json.NewDecoder(body).Decode(out)
+		err = fastjson.NewDecoder(body).Decode(out)
 	}
 	if err != nil {
 		return fmt.Errorf("read answer of %s: %w", r.path, err)

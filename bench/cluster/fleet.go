@@ -13,8 +13,9 @@ import (
 )
 
 // connections is how many connections the workers share: a process of its own would have one, but ten thousand of them
-// would measure the kernel.
-const connections = 16
+// would measure the kernel. With too few, the server mostly looks through the streams of each for one that has something to
+// write.
+const connections = 256
 
 // fleet is the simulated workers.
 type fleet struct {

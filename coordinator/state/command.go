@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	fastjson "github.com/go-json-experiment/json/v1"
+
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/plan"
 )
@@ -242,7 +244,9 @@ func DecodeEntry(data []byte) (Entry, error) { return DecodeEntryUpTo(data, Entr
 // DecodeEntryUpTo is [DecodeEntry] of a build that reads entries up to a version.
 func DecodeEntryUpTo(data []byte, version int) (Entry, error) {
 	var e Entry
-	if err := json.Unmarshal(data, &e); err != nil {
+	// What is to become the standard library's next version, with the semantics of this one: four times as fast, and every
+	// coordinator reads every entry.
+	if err := fastjson.Unmarshal(data, &e); err != nil {
 		return Entry{}, fmt.Errorf("decode log entry: %w", err)
 	}
 	if e.Version < 1 || e.Version > version {

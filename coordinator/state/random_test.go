@@ -1,7 +1,9 @@
 package state
 
 import (
+	"encoding/json"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -312,6 +314,10 @@ func FuzzDecodeEntry(f *testing.F) {
 		e, err := DecodeEntry(data)
 		if err != nil {
 			return
+		}
+		var same Entry // an older build reads with the standard library, and must come to the same state
+		if err := json.Unmarshal(data, &same); err != nil || !reflect.DeepEqual(e, same) {
+			t.Fatalf("read as %+v, and by encoding/json as %+v, %v", e, same, err)
 		}
 		m := New()
 		m.Apply(1, e)

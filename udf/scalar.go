@@ -9,117 +9,141 @@ import (
 	"github.com/quern-engine/quern/udf/udfpb"
 )
 
-// Function is a function that a plugin serves: make one with Scalar, Scalar2, Scalar3 or Vector.
-type Function struct {
-	describe *udfpb.Function
-	// call computes a column. It stores the number of the row it is at in row, so that a panic can be placed.
-	call func(ctx context.Context, args arrow.Record, row *int) (arrow.Array, error)
+// Scalar is a function of one argument that cannot fail.
+func Scalar[A, R Value](name string, f func(A) R, opts ...Option) Function {
+	return ScalarE(name, func(a A) (R, error) { return f(a), nil }, opts...)
 }
 
-// Option adds to a function's description.
-type Option func(*udfpb.Function)
-
-// Doc is a sentence for people.
-func Doc(text string) Option { return func(f *udfpb.Function) { f.Doc = text } }
-
-// Nullable says that a Vector function may give NULL although no argument is NULL. Of other functions, the Go type of
-// the result tells.
-func Nullable() Option { return func(f *udfpb.Function) { f.Nullable = true } }
-
-// Of makes a function that cannot fail fit Scalar.
-func Of[A, R Value](f func(A) R) func(A) (R, error) {
-	return func(a A) (R, error) { return f(a), nil }
+// Scalar2 is a function of two arguments that cannot fail.
+func Scalar2[A, B, R Value](name string, f func(A, B) R, opts ...Option) Function {
+	return Scalar2E(name, func(a A, b B) (R, error) { return f(a, b), nil }, opts...)
 }
 
-// Of2 is Of for two arguments.
-func Of2[A, B, R Value](f func(A, B) R) func(A, B) (R, error) {
-	return func(a A, b B) (R, error) { return f(a, b), nil }
+// Scalar3 is a function of three arguments that cannot fail.
+func Scalar3[A, B, C, R Value](name string, f func(A, B, C) R, opts ...Option) Function {
+	return Scalar3E(name, func(a A, b B, c C) (R, error) { return f(a, b, c), nil }, opts...)
 }
 
-// Of3 is Of for three arguments.
-func Of3[A, B, C, R Value](f func(A, B, C) R) func(A, B, C) (R, error) {
-	return func(a A, b B, c C) (R, error) { return f(a, b, c), nil }
+// ScalarE is a function of one argument that may return an error, which is that of the row.
+func ScalarE[A, R Value](name string, f func(A) (R, error), opts ...Option) Function {
+	return OpenScalar(name, ready(f), opts...)
 }
 
-// Scalar is a function of one argument.
-func Scalar[A, R Value](name string, f func(A) (R, error), opts ...Option) Function {
+// Scalar2E is ScalarE for two arguments.
+func Scalar2E[A, B, R Value](name string, f func(A, B) (R, error), opts ...Option) Function {
+	return OpenScalar2(name, ready(f), opts...)
+}
+
+// Scalar3E is ScalarE for three arguments.
+func Scalar3E[A, B, C, R Value](name string, f func(A, B, C) (R, error), opts ...Option) Function {
+	return OpenScalar3(name, ready(f), opts...)
+}
+
+// ready opens a function that there is nothing to open of.
+func ready[F any](f F) func(*Context) (F, error) {
+	return func(*Context) (F, error) { return f, nil }
+}
+
+// OpenScalar is a function of one argument that is made by open, once in a process: open reads options and files, and
+// loads what the function needs.
+func OpenScalar[A, R Value](name string, open func(*Context) (func(A) (R, error), error), opts ...Option) Function {
 	ca, cr := codecOf[A](), codecOf[R]()
-	return scalar(name, cr, opts, []Type{ca.typ}, func(ctx context.Context, args arrow.Record, row *int) (arrow.Array, error) {
-		a, err := ca.read(args.Column(0))
-		if err != nil {
-			return nil, err
+	return scalar(name, cr, opts, []Type{ca.typ}, open, func(f func(A) (R, error)) scalarFunc {
+		return func(call *batchCall) (arrow.Array, error) {
+			a, err := ca.read(call.args.Column(0))
+			if err != nil {
+				return nil, err
+			}
+			skip := strictNulls(call.args, ca.optional)
+			return loop(call, cr, skip, func(i int) (R, error) { return f(a[i]) })
 		}
-		skip := strictNulls(args, ca.optional)
-		return loop(ctx, cr, skip, len(a), row, func(i int) (R, error) { return f(a[i]) })
 	})
 }
 
-// Scalar2 is a function of two arguments.
-func Scalar2[A, B, R Value](name string, f func(A, B) (R, error), opts ...Option) Function {
+// OpenScalar2 is OpenScalar for two arguments.
+func OpenScalar2[A, B, R Value](name string, open func(*Context) (func(A, B) (R, error), error), opts ...Option) Function {
 	ca, cb, cr := codecOf[A](), codecOf[B](), codecOf[R]()
-	return scalar(name, cr, opts, []Type{ca.typ, cb.typ}, func(ctx context.Context, args arrow.Record, row *int) (arrow.Array, error) {
-		a, err := ca.read(args.Column(0))
-		if err != nil {
-			return nil, err
+	return scalar(name, cr, opts, []Type{ca.typ, cb.typ}, open, func(f func(A, B) (R, error)) scalarFunc {
+		return func(call *batchCall) (arrow.Array, error) {
+			a, err := ca.read(call.args.Column(0))
+			if err != nil {
+				return nil, err
+			}
+			b, err := cb.read(call.args.Column(1))
+			if err != nil {
+				return nil, err
+			}
+			skip := strictNulls(call.args, ca.optional, cb.optional)
+			return loop(call, cr, skip, func(i int) (R, error) { return f(a[i], b[i]) })
 		}
-		b, err := cb.read(args.Column(1))
-		if err != nil {
-			return nil, err
-		}
-		skip := strictNulls(args, ca.optional, cb.optional)
-		return loop(ctx, cr, skip, len(a), row, func(i int) (R, error) { return f(a[i], b[i]) })
 	})
 }
 
-// Scalar3 is a function of three arguments.
-func Scalar3[A, B, C, R Value](name string, f func(A, B, C) (R, error), opts ...Option) Function {
+// OpenScalar3 is OpenScalar for three arguments.
+func OpenScalar3[A, B, C, R Value](name string, open func(*Context) (func(A, B, C) (R, error), error), opts ...Option) Function {
 	ca, cb, cc, cr := codecOf[A](), codecOf[B](), codecOf[C](), codecOf[R]()
 	types := []Type{ca.typ, cb.typ, cc.typ}
-	return scalar(name, cr, opts, types, func(ctx context.Context, args arrow.Record, row *int) (arrow.Array, error) {
-		a, err := ca.read(args.Column(0))
-		if err != nil {
-			return nil, err
+	return scalar(name, cr, opts, types, open, func(f func(A, B, C) (R, error)) scalarFunc {
+		return func(call *batchCall) (arrow.Array, error) {
+			a, err := ca.read(call.args.Column(0))
+			if err != nil {
+				return nil, err
+			}
+			b, err := cb.read(call.args.Column(1))
+			if err != nil {
+				return nil, err
+			}
+			c, err := cc.read(call.args.Column(2))
+			if err != nil {
+				return nil, err
+			}
+			skip := strictNulls(call.args, ca.optional, cb.optional, cc.optional)
+			return loop(call, cr, skip, func(i int) (R, error) { return f(a[i], b[i], c[i]) })
 		}
-		b, err := cb.read(args.Column(1))
-		if err != nil {
-			return nil, err
-		}
-		c, err := cc.read(args.Column(2))
-		if err != nil {
-			return nil, err
-		}
-		skip := strictNulls(args, ca.optional, cb.optional, cc.optional)
-		return loop(ctx, cr, skip, len(a), row, func(i int) (R, error) { return f(a[i], b[i], c[i]) })
 	})
 }
 
 // Vector is a function over whole columns: plain Arrow arrays of the argument types, all of one length, to an array
 // of the result type and that length. NULLs are its own business.
 func Vector(name string, args []Type, returns Type, f func(args []arrow.Array) (arrow.Array, error), opts ...Option) Function {
-	fn := describe(name, args, returns, opts)
-	return Function{describe: fn, call: func(_ context.Context, rec arrow.Record, row *int) (arrow.Array, error) {
-		*row = -1
-		return f(rec.Columns())
-	}}
+	return OpenVector(name, args, returns, ready(f), opts...)
 }
 
-func describe(name string, args []Type, returns Type, opts []Option) *udfpb.Function {
-	fn := &udfpb.Function{Name: name, Kind: udfpb.FunctionKind_FUNCTION_KIND_SCALAR, Returns: string(returns)}
-	for _, a := range args {
-		fn.Args = append(fn.Args, string(a))
-	}
-	for _, o := range opts {
-		o(fn)
+// OpenVector is a function over whole columns that is made by open, once in a process.
+func OpenVector(name string, args []Type, returns Type,
+	open func(*Context) (func(args []arrow.Array) (arrow.Array, error), error), opts ...Option) Function {
+	fn := newFunction(name, udfpb.FunctionKind_FUNCTION_KIND_SCALAR, opts)
+	fn.describe.Args, fn.describe.Returns = typeNames(args), string(returns)
+	fn.open = func(ctx *Context) (*instance, error) {
+		f, err := open(ctx)
+		return &instance{ctx: ctx, scalar: func(call *batchCall) (arrow.Array, error) { return f(call.args.Columns()) }}, err
 	}
 	return fn
 }
 
-type callFunc = func(ctx context.Context, args arrow.Record, row *int) (arrow.Array, error)
+// scalarFunc computes a column.
+type scalarFunc func(call *batchCall) (arrow.Array, error)
 
-func scalar[R any](name string, result codec[R], opts []Option, args []Type, call callFunc) Function {
-	fn := describe(name, args, result.typ, opts)
-	fn.Nullable = result.optional
-	return Function{describe: fn, call: call}
+// batchCall is a call with one batch.
+type batchCall struct {
+	ctx      context.Context
+	args     arrow.Record
+	every    bool // go on behind a row that fails
+	failures []*udfpb.Failure
+}
+
+func scalar[F, R any](name string, result codec[R], opts []Option, args []Type, open func(*Context) (F, error), call func(F) scalarFunc) Function {
+	fn := newFunction(name, udfpb.FunctionKind_FUNCTION_KIND_SCALAR, opts)
+	fn.describe.Args, fn.describe.Returns = typeNames(args), string(result.typ)
+	fn.describe.Nullable = result.optional
+	fn.open = func(ctx *Context) (*instance, error) {
+		f, err := open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &instance{ctx: ctx, scalar: call(f)}, nil
+	}
+	return fn
 }
 
 // strictNulls marks the rows in which an argument is NULL that must not be; nil when there are none.
@@ -139,35 +163,55 @@ func strictNulls(args arrow.Record, optional ...bool) []bool {
 	return skip
 }
 
-// rowError is an error that a function returned for a row.
-type rowError struct {
-	row int
-	err error
-}
-
-func (e *rowError) Error() string { return e.err.Error() }
-func (e *rowError) Unwrap() error { return e.err }
-
 // cancelEvery is how many rows pass between looks at the context: often enough for functions of milliseconds, seldom
 // enough not to be felt by those of nanoseconds.
 const cancelEvery = 256
 
-func loop[R any](ctx context.Context, result codec[R], skip []bool, n int, row *int, f func(i int) (R, error)) (arrow.Array, error) {
-	out := make([]R, n)
-	for i := range out {
-		if i%cancelEvery == 0 && ctx.Err() != nil {
-			return nil, fmt.Errorf("row %d of %d: %w", i, n, ctx.Err())
+// loop computes a column row by row.
+func loop[R any](call *batchCall, result codec[R], skip []bool, f func(i int) (R, error)) (arrow.Array, error) {
+	out := make([]R, call.args.NumRows())
+	for next := 0; ; {
+		failure, err := rows(call, out, &next, skip, f)
+		if err != nil {
+			return nil, err
+		}
+		if failure == nil {
+			return result.build(out, skip), nil
+		}
+		call.failures = append(call.failures, failure)
+		if !call.every {
+			return nil, nil
+		}
+		if skip == nil {
+			skip = make([]bool, len(out))
+		}
+		skip[failure.Row] = true
+	}
+}
+
+// rows computes rows from next on, until one fails; next is then the one behind it. A panic is answered rather than
+// left to end the process because the answer can name the row.
+func rows[R any](call *batchCall, out []R, next *int, skip []bool, f func(i int) (R, error)) (failure *udfpb.Failure, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			failure = panicFailure(p, *next)
+			*next++
+		}
+	}()
+	for ; *next < len(out); *next++ {
+		i := *next
+		if i%cancelEvery == 0 && call.ctx.Err() != nil {
+			return nil, fmt.Errorf("row %d of %d: %w", i, len(out), call.ctx.Err())
 		}
 		if skip != nil && skip[i] {
 			continue
 		}
-		*row = i
 		v, err := f(i)
 		if err != nil {
-			return nil, &rowError{row: i, err: err}
+			*next++
+			return &udfpb.Failure{Message: err.Error(), Row: int64(i)}, nil
 		}
 		out[i] = v
 	}
-	*row = -1
-	return result.build(out, skip), nil
+	return nil, nil
 }

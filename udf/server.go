@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -30,8 +29,8 @@ type server struct {
 	stderr    *os.File // of the process as it was started; nil in tests
 	direct    sync.Once
 
-	mu        sync.Mutex // guards the following
-	instances map[uint64]Function
+	mu        sync.Mutex           // guards the following
+	instances map[uint64]*instance // nil while it opens
 }
 
 var (
@@ -39,12 +38,10 @@ var (
 	_ udfpb.PluginServer = (*server)(nil)
 )
 
-var namePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
-
 func newServer(functions []Function) (*server, error) {
-	s := &server{functions: map[string]Function{}, instances: map[uint64]Function{}, describe: &udfpb.DescribeReply{Library: library}}
+	s := &server{functions: map[string]Function{}, instances: map[uint64]*instance{}, describe: &udfpb.DescribeReply{Library: library}}
 	for _, f := range functions {
-		if err := check(f.describe); err != nil {
+		if err := f.check(); err != nil {
 			return nil, err
 		}
 		if _, dup := s.functions[f.describe.Name]; dup {
@@ -57,21 +54,6 @@ func newServer(functions []Function) (*server, error) {
 		return nil, errors.New("no functions")
 	}
 	return s, nil
-}
-
-func check(f *udfpb.Function) error {
-	if f == nil {
-		return errors.New("a zero Function: make functions with Scalar or Vector")
-	}
-	if !namePattern.MatchString(f.Name) {
-		return fmt.Errorf("function name %q: use letters, digits and '_'", f.Name)
-	}
-	for _, t := range append([]string{f.Returns}, f.Args...) {
-		if Type(t).Arrow() == nil {
-			return fmt.Errorf("function %s: %q is no SQL type", f.Name, t)
-		}
-	}
-	return nil
 }
 
 // GRPCServer registers the service.
@@ -104,122 +86,165 @@ func (s *server) function(name string) (Function, error) {
 	return f, nil
 }
 
-// refuse says what is wrong with options and files.
-func refuse(f *udfpb.Function, options string, files []*udfpb.SideFile) *udfpb.Refusal {
-	if options != "" && options != "{}" {
-		return &udfpb.Refusal{Message: fmt.Sprintf("function %s takes no options", f.Name)}
-	}
-	if len(files) > 0 {
-		return &udfpb.Refusal{Message: fmt.Sprintf("function %s takes no files", f.Name), File: files[0].GetName()}
-	}
-	return nil
-}
-
 // Bind checks options and files.
 func (s *server) Bind(_ context.Context, req *udfpb.BindRequest) (*udfpb.BindReply, error) {
 	f, err := s.function(req.GetFunction())
 	if err != nil {
 		return nil, err
 	}
-	return &udfpb.BindReply{Function: f.describe, Refusal: refuse(f.describe, req.GetOptions(), req.GetFiles())}, nil
+	_, refusal := f.bind(req.GetOptions(), req.GetFiles())
+	if refusal != nil {
+		return &udfpb.BindReply{Refusal: refusal}, nil
+	}
+	return &udfpb.BindReply{Function: f.describe}, nil
 }
 
 // Open makes an instance.
-func (s *server) Open(_ context.Context, req *udfpb.OpenRequest) (*udfpb.OpenReply, error) {
+func (s *server) Open(ctx context.Context, req *udfpb.OpenRequest) (*udfpb.OpenReply, error) {
 	f, err := s.function(req.GetFunction())
 	if err != nil {
 		return nil, err
 	}
-	if no := refuse(f.describe, req.GetOptions(), req.GetFiles()); no != nil {
-		return &udfpb.OpenReply{Refusal: no}, nil
+	c, refusal := f.bind(req.GetOptions(), req.GetFiles())
+	if refusal != nil {
+		return &udfpb.OpenReply{Refusal: refusal}, nil
 	}
+	if err := s.reserve(req.GetInstance()); err != nil {
+		return nil, err
+	}
+	in, err := f.start(ctx, c)
+	s.settle(req.GetInstance(), in)
+	if err != nil {
+		return &udfpb.OpenReply{Refusal: &udfpb.Refusal{Message: err.Error()}, Report: c.told.take()}, nil
+	}
+	return &udfpb.OpenReply{Function: f.describe, Report: c.told.take()}, nil
+}
+
+// reserve takes a number for an instance.
+func (s *server) reserve(number uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, used := s.instances[req.GetInstance()]; used {
-		return nil, status.Errorf(codes.AlreadyExists, "instance %d is open", req.GetInstance())
+	if _, used := s.instances[number]; used {
+		return status.Errorf(codes.AlreadyExists, "instance %d is open", number)
 	}
-	s.instances[req.GetInstance()] = f
-	return &udfpb.OpenReply{Function: f.describe}, nil
+	s.instances[number] = nil
+	return nil
+}
+
+// settle keeps an instance under its number, or frees that if there is none.
+func (s *server) settle(number uint64, in *instance) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if in == nil {
+		delete(s.instances, number)
+		return
+	}
+	s.instances[number] = in
 }
 
 // Close ends an instance.
 func (s *server) Close(_ context.Context, req *udfpb.CloseRequest) (*udfpb.CloseReply, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.instances, req.GetInstance())
-	return &udfpb.CloseReply{}, nil
+	in, err := s.instance(req.GetInstance())
+	if err != nil {
+		return nil, err
+	}
+	s.settle(req.GetInstance(), nil)
+	if err := in.close(); err != nil {
+		return nil, status.Errorf(codes.Unknown, "close: %v", err)
+	}
+	return &udfpb.CloseReply{Report: in.ctx.told.take()}, nil
+}
+
+func (in *instance) close() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panicked: %v", p)
+		}
+	}()
+	return in.ctx.close()
 }
 
 // instance is what Open made.
-func (s *server) instance(number uint64) (Function, error) {
+func (s *server) instance(number uint64) (*instance, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	f, ok := s.instances[number]
-	if !ok {
-		return f, status.Errorf(codes.NotFound, "instance %d is not open", number)
+	in := s.instances[number]
+	if in == nil {
+		return nil, status.Errorf(codes.NotFound, "instance %d is not open", number)
 	}
-	return f, nil
+	return in, nil
 }
 
-// Call runs a function on a batch.
+// Call runs a scalar function on a batch.
 func (s *server) Call(ctx context.Context, req *udfpb.CallRequest) (*udfpb.CallReply, error) {
-	f, err := s.instance(req.GetInstance())
+	in, err := s.instance(req.GetInstance())
 	if err != nil {
 		return nil, err
+	}
+	if in.scalar == nil {
+		return nil, wrongKind(in, "scalar")
 	}
 	args, err := req.GetArgs().Record(memory.DefaultAllocator)
 	if err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "arguments: %v", err)
 	}
 	defer args.Release()
-	if err := checkArgs(f.describe, args); err != nil {
-		return nil, status.Errorf(codes.InvalidArgument, "%v", err)
+	if err := checkColumns(args, s.functions[in.ctx.function].describe.Args); err != nil {
+		return nil, status.Errorf(codes.InvalidArgument, "function %s: %v", in.ctx.function, err)
 	}
-	col, failed := guard(ctx, f, args)
+	call := &batchCall{ctx: ctx, args: args, every: req.GetEveryRow()}
+	col, failed := call.guard(in.scalar)
+	reply := &udfpb.CallReply{Failures: call.failures, Report: in.ctx.told.take()}
 	if failed != nil {
-		return &udfpb.CallReply{Failures: []*udfpb.Failure{failed}}, nil
+		reply.Failures = append(reply.Failures, failed)
+	}
+	if col == nil {
+		return reply, nil
 	}
 	defer col.Release()
-	payload, err := encode(col)
-	if err != nil {
+	if reply.Column, err = encode(col); err != nil {
 		return nil, status.Errorf(codes.Internal, "result: %v", err)
 	}
-	return &udfpb.CallReply{Column: payload}, nil
+	return reply, nil
 }
 
-func checkArgs(f *udfpb.Function, args arrow.Record) error {
-	if int(args.NumCols()) != len(f.Args) {
-		return fmt.Errorf("function %s takes %d arguments, not %d", f.Name, len(f.Args), args.NumCols())
+func wrongKind(in *instance, kind string) error {
+	return status.Errorf(codes.InvalidArgument, "function %s is not a %s function", in.ctx.function, kind)
+}
+
+// checkColumns compares a batch with types; the worker has done that before.
+func checkColumns(rec arrow.Record, types []string) error {
+	if int(rec.NumCols()) != len(types) {
+		return fmt.Errorf("takes %d columns, not %d", len(types), rec.NumCols())
 	}
-	for i, t := range f.Args {
-		if err := checkType(args.Column(i), Type(t)); err != nil {
-			return fmt.Errorf("function %s, argument %d: %w", f.Name, i+1, err)
+	for i, t := range types {
+		if err := checkType(rec.Column(i), Type(t)); err != nil {
+			return fmt.Errorf("column %d: %w", i+1, err)
 		}
 	}
 	return nil
 }
 
-// guard is the door to the author's code: its errors and its panics become answers. A panic is answered rather than
-// left to end the process because the answer can name the row.
-func guard(ctx context.Context, f Function, args arrow.Record) (col arrow.Array, failed *udfpb.Failure) {
-	row := -1
+// guard is the door to the author's code: its errors and its panics become answers.
+func (c *batchCall) guard(f scalarFunc) (col arrow.Array, failed *udfpb.Failure) {
 	defer func() {
 		if p := recover(); p != nil {
-			col, failed = nil, &udfpb.Failure{Message: fmt.Sprint(p), Row: int64(row), Panicked: true, Stack: stack()}
+			col, failed = nil, panicFailure(p, -1)
 		}
 	}()
-	col, err := f.call(ctx, args, &row)
+	col, err := f(c)
 	if err != nil {
-		var at *rowError
-		if errors.As(err, &at) {
-			row = at.row
-		}
-		return nil, &udfpb.Failure{Message: err.Error(), Row: int64(row)}
+		return nil, &udfpb.Failure{Message: err.Error(), Row: -1}
 	}
-	if col == nil {
+	if col == nil && len(c.failures) == 0 {
 		return nil, &udfpb.Failure{Message: "the function returned no column", Row: -1}
 	}
 	return col, nil
+}
+
+// panicFailure tells of a panic that was recovered.
+func panicFailure(p any, row int) *udfpb.Failure {
+	return &udfpb.Failure{Message: fmt.Sprint(p), Row: int64(row), Panicked: true, Stack: stack()}
 }
 
 // stackLines is how much of a panic's stack goes into the answer: enough for the author's own frames.

@@ -3,22 +3,26 @@
 //
 //	func main() {
 //		udf.Serve(
-//			udf.Scalar("miles_to_km", udf.Of(func(miles float64) float64 { return miles * 1.609344 })),
-//			udf.Scalar2("ratio", func(a, b int64) (float64, error) {
-//				if b == 0 {
-//					return 0, errors.New("ratio to zero")
+//			udf.Scalar("haul", func(miles int64) string {
+//				if miles < 1500 {
+//					return "short"
 //				}
-//				return float64(a) / float64(b), nil
+//				return "long"
 //			}),
 //		)
 //	}
 //
-// The types of a Go function give the SQL types. A NULL argument makes the result NULL without a call, unless the
-// parameter is a pointer: then the function is called, with nil. A result that is a pointer may be nil, for NULL.
+// There are four kinds of function: Scalar gives a value for each row, Aggregate one for many rows, Each and Table rows for
+// rows, and Source rows for nothing. The types of the Go function give the SQL types; see Value. A NULL argument makes the
+// result of a scalar function NULL without a call, unless the parameter is a pointer: then the function is called, with nil.
+// A result that is a pointer may be nil, for NULL.
+//
+// What a function needs besides its arguments, it declares: options by Takes, side files by TakesFile. It gets at them by
+// a Context, which OpenScalar and its kin hand out once in a process, before the first row.
 //
 // Functions must be deterministic, since a task that is run again has to give the same rows, and safe for concurrent
-// use, since one process serves all slots of a worker. Print to os.Stderr to debug: the last lines are part of the
-// failure message when something goes wrong. An error that a function returns fails the job, with the row it was for.
+// use. Print to os.Stderr to debug: the last lines are part of the failure message when something goes wrong. An error that
+// a function returns fails the job, with the row that it was for, unless the job says otherwise.
 package udf
 
 import (

@@ -117,12 +117,12 @@ func invert(valid []bool) []bool {
 }
 
 func TestNullArgumentsGiveNull(t *testing.T) {
-	add := Scalar2("add", Of2(func(a, b int64) int64 { return a + b }))
+	add := Scalar2("add", func(a, b int64) int64 { return a + b })
 	col, failed := ask(t, add, bigints([]bool{true, false, true}, 1, 2, 3), bigints([]bool{true, true, false}, 10, 20, 30))
 	if failed != nil || col.String() != "[11 (null) (null)]" {
 		t.Errorf("got %v, %v", col, failed)
 	}
-	add3 := Scalar3("add3", Of3(func(a, b, c int64) int64 { return a + b + c }))
+	add3 := Scalar3("add3", func(a, b, c int64) int64 { return a + b + c })
 	col, failed = ask(t, add3, bigints(nil, 1), bigints(nil, 2), bigints(nil, 3))
 	if failed != nil || col.String() != "[6]" {
 		t.Errorf("got %v, %v", col, failed)
@@ -130,7 +130,7 @@ func TestNullArgumentsGiveNull(t *testing.T) {
 }
 
 func TestPointersTakeAndGiveNull(t *testing.T) {
-	orNothing := Scalar2("or_nothing", func(a *int64, b int64) (*int64, error) {
+	orNothing := Scalar2E("or_nothing", func(a *int64, b int64) (*int64, error) {
 		if a == nil {
 			return &b, nil
 		}
@@ -149,7 +149,7 @@ func TestPointersTakeAndGiveNull(t *testing.T) {
 }
 
 func TestErrorsAndPanicsNameTheRow(t *testing.T) {
-	_, failed := ask(t, Scalar("f", func(v int64) (int64, error) {
+	_, failed := ask(t, ScalarE("f", func(v int64) (int64, error) {
 		if v == 3 {
 			return 0, errors.New("no threes")
 		}
@@ -158,7 +158,7 @@ func TestErrorsAndPanicsNameTheRow(t *testing.T) {
 	if failed.GetRow() != 2 || failed.GetMessage() != "no threes" || failed.GetPanicked() {
 		t.Errorf("got %v", failed)
 	}
-	_, failed = ask(t, Scalar("f", func(v int64) (int64, error) { return 10 / (v - 2), nil }), bigints(nil, 1, 2))
+	_, failed = ask(t, ScalarE("f", func(v int64) (int64, error) { return 10 / (v - 2), nil }), bigints(nil, 1, 2))
 	if failed.GetRow() != 1 || !failed.GetPanicked() || !strings.Contains(failed.GetMessage(), "divide by zero") ||
 		!strings.Contains(failed.GetStack(), "udf_test.go") {
 		t.Errorf("got %v", failed)
@@ -172,25 +172,28 @@ func TestErrorsAndPanicsNameTheRow(t *testing.T) {
 func TestCancelledCallStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	calls := 0
-	f := Scalar("f", func(v int64) (int64, error) {
+	f := ScalarE("f", func(v int64) (int64, error) {
 		calls++
 		cancel()
 		return v, nil
 	})
 	col := bigints(nil, make([]int64, 100_000)...)
 	rec := array.NewRecord(arrow.NewSchema([]arrow.Field{{Name: "a", Type: col.DataType()}}, nil), []arrow.Array{col}, int64(col.Len()))
-	row := 0
-	if _, err := f.call(ctx, rec, &row); !errors.Is(err, context.Canceled) || calls > cancelEvery {
+	in, err := f.start(ctx, newContext("f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.scalar(&batchCall{ctx: ctx, args: rec}); !errors.Is(err, context.Canceled) || calls > cancelEvery {
 		t.Errorf("after %d calls: %v", calls, err)
 	}
 }
 
 func TestServerRefusesWhatItCannotServe(t *testing.T) {
-	id := Scalar("id", Of(func(v int64) int64 { return v }))
+	id := Scalar("id", func(v int64) int64 { return v })
 	for name, fns := range map[string][]Function{
 		"no functions":  nil,
 		"two functions": {id, id},
-		"function name": {Scalar("no spaces", Of(func(v int64) int64 { return v }))},
+		"function name": {Scalar("no spaces", func(v int64) int64 { return v })},
 		"no SQL type":   {Vector("v", []Type{"decimal(99,1)"}, BigInt, nil)},
 		"zero Function": {{}},
 	} {
@@ -221,10 +224,10 @@ func TestServerRefusesWhatItCannotServe(t *testing.T) {
 		t.Errorf("opened twice: %v", err)
 	}
 	for says, req := range map[string]*udfpb.CallRequest{
-		"not open":          {Instance: 2, Args: none},
-		"takes 1 arguments": {Instance: 1, Args: none},
-		"checksum":          {Instance: 1, Args: damaged},
-		"arguments:":        {Instance: 1},
+		"not open":        {Instance: 2, Args: none},
+		"takes 1 columns": {Instance: 1, Args: none},
+		"checksum":        {Instance: 1, Args: damaged},
+		"arguments:":      {Instance: 1},
 	} {
 		if _, err := s.Call(t.Context(), req); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", says, err)

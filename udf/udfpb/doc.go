@@ -20,3 +20,9 @@ const (
 	MaxPayload = 64 << 20
 	MaxMessage = MaxPayload + 1<<20
 )
+
+// MaxTask bounds the payload of a source function's task, MaxTasks their number.
+const (
+	MaxTask  = 64 << 10
+	MaxTasks = 10_000
+)

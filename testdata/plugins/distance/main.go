@@ -9,7 +9,7 @@ import (
 
 func main() {
 	udf.Serve(
-		udf.Scalar("distance_bucket", bucket, udf.Doc("short below 500 miles, medium below 1500, long otherwise")),
+		udf.ScalarE("distance_bucket", bucket, udf.Doc("short below 500 miles, medium below 1500, long otherwise")),
 	)
 }
 

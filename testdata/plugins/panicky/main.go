@@ -17,12 +17,12 @@ import (
 
 func main() {
 	udf.Serve(
-		udf.Scalar("panics_on_13", panicsOn13, udf.Doc("its argument, but for 13")),
-		udf.Scalar("fails_on_13", failsOn13),
-		udf.Scalar("exits_on_13", exitsOn13),
-		udf.Scalar("hangs_on_13", hangsOn13),
-		udf.Scalar("spawns", spawns),
-		udf.Scalar("environment", udf.Of(os.Getenv)),
+		udf.ScalarE("panics_on_13", panicsOn13, udf.Doc("its argument, but for 13")),
+		udf.ScalarE("fails_on_13", failsOn13),
+		udf.ScalarE("exits_on_13", exitsOn13),
+		udf.ScalarE("hangs_on_13", hangsOn13),
+		udf.ScalarE("spawns", spawns),
+		udf.Scalar("environment", os.Getenv),
 		udf.Vector("short_result", []udf.Type{udf.BigInt}, udf.BigInt, shortResult),
 		udf.Vector("wrong_type", []udf.Type{udf.BigInt}, udf.String, wrongType),
 		udf.Vector("unexpected_null", []udf.Type{udf.BigInt}, udf.BigInt, unexpectedNull),

@@ -194,26 +194,21 @@ func Bucket(h uint64, n int) int {
 	return int(hi)
 }
 
-// The seeds of RowSums' two sums.
-const (
-	rowSeed0 = 0x52f1
-	rowSeed1 = 0x8c3d
-)
+// rowSeed is RowSums' own.
+const rowSeed = 0x52f1
 
-// RowSums is a batch's contribution to a 128-bit checksum of a set of rows: two sums of row hashes over all columns,
-// each modulo 2^64. Add the contributions of batches half by half; the order of rows and the batching do not matter.
+// RowSums is a batch's contribution to a 128-bit checksum of a set of rows: the sum of row hashes over all columns, and
+// that of these hashes mixed once more, each modulo 2^64. Add the contributions of batches half by half; the order of rows
+// and the batching do not matter.
 func RowSums(rec arrow.Record) [2]uint64 {
 	cols := make([]int, rec.NumCols())
 	for i := range cols {
 		cols[i] = i
 	}
 	var sums [2]uint64
-	var scratch []uint64
-	for half, seed := range [2]uint64{rowSeed0, rowSeed1} {
-		scratch = Columns(rec, cols, seed, scratch)
-		for _, h := range scratch {
-			sums[half] += h
-		}
+	for _, h := range Columns(rec, cols, rowSeed, nil) {
+		sums[0] += h
+		sums[1] += Mix(h)
 	}
 	return sums
 }

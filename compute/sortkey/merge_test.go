@@ -1,25 +1,12 @@
 package sortkey
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
-
-	"github.com/quern-engine/quern/compute/vector"
 )
-
-// keysOf are keys as they are given.
-func keysOf(values []string) *Keys {
-	k := &Keys{data: []byte{}}
-	for _, v := range values {
-		k.data = append(k.data, v...)
-		k.ends = append(k.ends, len(k.data))
-	}
-	return k
-}
 
 // drawKeys draws batches of keys, many of them equal, prefixes of each other or equal in their first eight bytes.
 func drawKeys(t *rapid.T, most int) [][]string {
@@ -32,42 +19,6 @@ func drawKeys(t *rapid.T, most int) [][]string {
 		}
 	}
 	return batches
-}
-
-func TestOrderOfBatches(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		batches := drawKeys(rt, rapid.SampledFrom([]int{4, radixRows}).Draw(rt, "most"))
-		var keys []*Keys
-		var want []vector.Pick
-		for b, batch := range batches {
-			keys = append(keys, keysOf(batch))
-			for i := range batch {
-				want = append(want, vector.Pick{Source: int32(b), Row: int32(i)})
-			}
-		}
-		slices.SortStableFunc(want, func(x, y vector.Pick) int {
-			return bytes.Compare([]byte(batches[x.Source][x.Row]), []byte(batches[y.Source][y.Row]))
-		})
-		if got := Order(keys); !slices.Equal(got, want) {
-			rt.Fatalf("order %v, want %v", got, want)
-		}
-	})
-}
-
-// All rows through the radix sort, whatever their number.
-func TestRadixOrder(t *testing.T) {
-	var batch []string
-	for i := range 3 * radixRows {
-		batch = append(batch, fmt.Sprintf("%c%07d", 'a'+i%3, i*7919%1000))
-	}
-	k := keysOf(batch)
-	order := Order([]*Keys{k})
-	for i := 1; i < len(order); i++ {
-		x, y := order[i-1].Row, order[i].Row
-		if c := bytes.Compare(k.At(int(x)), k.At(int(y))); c > 0 || c == 0 && x > y {
-			t.Fatalf("row %d before row %d", x, y)
-		}
-	}
 }
 
 func TestMerger(t *testing.T) {

@@ -85,8 +85,10 @@ type column struct {
 	valid      vector.Validity
 	nullMarker byte
 	invert     byte
+	rows       int
 	width      int // of a number in bytes; 0 for strings and nested values
 	words      []uint64
+	sign       uint64 // to be flipped in words
 	highs      []uint64
 	strings    vector.Strings
 	codes      []int32
@@ -96,7 +98,7 @@ type column struct {
 const valueMarker = 1
 
 func newColumn(arr arrow.Array, key plan.SortKey) column {
-	c := column{valid: vector.ValidityOf(arr)}
+	c := column{valid: vector.ValidityOf(arr), rows: arr.Len()}
 	if key.NullsLast {
 		c.nullMarker = valueMarker + 1
 	}
@@ -119,7 +121,7 @@ func newColumn(arr arrow.Array, key plan.SortKey) column {
 	case arrow.INT32, arrow.DATE32, arrow.INTERVAL_MONTHS:
 		c.width, c.words = 4, signFlipped(vector.Int32s(arr), 32)
 	case arrow.INT64, arrow.TIMESTAMP, arrow.DURATION:
-		c.width, c.words = 8, signFlipped(vector.Int64s(arr), 64)
+		c.width, c.words, c.sign = 8, vector.Values[uint64](arr), 1<<63
 	case arrow.FLOAT32:
 		c.width, c.words = 8, ordered(vector.Float32s(arr))
 	case arrow.FLOAT64:
@@ -141,10 +143,10 @@ func newColumn(arr arrow.Array, key plan.SortKey) column {
 	return c
 }
 
-func signFlipped[T int8 | int16 | int32 | int64](values []T, bits uint) []uint64 {
+func signFlipped[T int8 | int16 | int32](values []T, bits uint) []uint64 {
 	words := make([]uint64, len(values))
 	for i, v := range values {
-		words[i] = uint64(int64(v)) ^ 1<<(bits-1)
+		words[i] = uint64(int64(v) + 1<<(bits-1))
 	}
 	return words
 }
@@ -189,9 +191,9 @@ func (c *column) addSizes(sizes []int) {
 func (c *column) putAll(data []byte, cursors []int) {
 	switch {
 	case c.width == 8 && c.valid.AllValid():
-		flip := uint64(0)
+		flip := c.sign
 		if c.invert != 0 {
-			flip = math.MaxUint64
+			flip = ^flip
 		}
 		for i, w := range c.words {
 			at := cursors[i]
@@ -262,7 +264,7 @@ func (c *column) put(data []byte, at, i int) int {
 		at += 16
 	default:
 		var b [8]byte
-		binary.BigEndian.PutUint64(b[:], c.words[i])
+		binary.BigEndian.PutUint64(b[:], c.words[i]^c.sign)
 		at += copy(data[at:], b[8-c.width:])
 	}
 	if c.invert != 0 {

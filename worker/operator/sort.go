@@ -23,7 +23,6 @@ type Sort struct {
 	keys    []plan.SortKey
 	left    int64 // rows still to put out; without a limit more than there can be
 	batches []arrow.Record
-	encoded []*sortkey.Keys // of batches
 	rows    int64
 	bytes   int64
 	last    []byte      // key of the last row of those that are surely enough
@@ -36,7 +35,7 @@ type Sort struct {
 
 var _ Operator = (*Sort)(nil)
 
-// perSortedRow is what sorting holds for each row beside batches and keys: head and place, twice, and the place again.
+// perSortedRow is what sorting holds for each row beside batches: head and place, twice, and the place again.
 const perSortedRow = 40
 
 // NewSort makes a sort over input.
@@ -111,22 +110,20 @@ func (o *Sort) readAll(ctx context.Context) error {
 
 func (o *Sort) add(rec arrow.Record) error {
 	rec.Retain()
-	rec = o.possible(rec)
-	keys := sortkey.Encode(rec, o.keys)
-	if o.last != nil {
-		rec, keys = o.ahead(rec, keys)
+	if rec = o.possible(rec); o.last != nil {
+		rec = o.ahead(rec)
 	}
 	rows := rec.NumRows()
 	if rows == 0 {
 		rec.Release()
 		return nil
 	}
-	size := vector.Size(rec) + keys.Bytes() + perSortedRow*rows
+	size := vector.Size(rec) + perSortedRow*rows
 	if err := o.makeRoom(size); err != nil {
 		rec.Release()
 		return err
 	}
-	o.batches, o.encoded = append(o.batches, rec), append(o.encoded, keys)
+	o.batches = append(o.batches, rec)
 	o.rows, o.bytes = o.rows+rows, o.bytes+size
 	if o.rows-o.left >= max(o.left, int64(o.env.BatchRows)) || len(o.batches) == math.MaxInt32 {
 		return o.cut()
@@ -150,7 +147,8 @@ func (o *Sort) makeRoom(size int64) error {
 }
 
 // ahead is the rows that come before the last one kept; a later row of the same key loses to it. It takes over rec.
-func (o *Sort) ahead(rec arrow.Record, keys *sortkey.Keys) (arrow.Record, *sortkey.Keys) {
+func (o *Sort) ahead(rec arrow.Record) arrow.Record {
+	keys := sortkey.Encode(rec, o.keys)
 	var rows []int32
 	for i := range keys.Len() {
 		if bytes.Compare(keys.At(i), o.last) < 0 {
@@ -158,16 +156,15 @@ func (o *Sort) ahead(rec arrow.Record, keys *sortkey.Keys) (arrow.Record, *sortk
 		}
 	}
 	if len(rows) == keys.Len() {
-		return rec, keys
+		return rec
 	}
 	defer rec.Release()
-	kept := vector.TakeRecord(o.env.Mem, rec, rows)
-	return kept, sortkey.Encode(kept, o.keys)
+	return vector.TakeRecord(o.env.Mem, rec, rows)
 }
 
 // sorted is the order of what is held, up to the limit.
 func (o *Sort) sorted() []vector.Pick {
-	order := sortkey.Order(o.encoded)
+	order := sortkey.OrderRows(o.batches, o.keys)
 	return order[:min(int64(len(order)), o.left)]
 }
 
@@ -180,10 +177,9 @@ func (o *Sort) cut() error {
 		return err
 	}
 	o.drop()
-	keys := sortkey.Encode(kept, o.keys)
-	o.batches, o.encoded = append(o.batches, kept), append(o.encoded, keys)
+	o.batches = append(o.batches, kept)
 	o.rows = kept.NumRows()
-	o.bytes = vector.Size(kept) + keys.Bytes() + perSortedRow*o.rows
+	o.bytes = vector.Size(kept) + perSortedRow*o.rows
 	return o.hold(min(o.bytes, o.held))
 }
 
@@ -193,9 +189,11 @@ func (o *Sort) remember(order []vector.Pick) {
 		return
 	}
 	at := order[len(order)-1]
-	key := o.encoded[at.Source].At(int(at.Row))
+	row := vector.Slice(o.batches[at.Source], int(at.Row), int(at.Row)+1)
+	defer row.Release()
+	key := sortkey.Encode(row, o.keys).At(0)
 	if o.last == nil || bytes.Compare(key, o.last) < 0 {
-		o.last = bytes.Clone(key)
+		o.last = key
 		o.setBound(o.batches[at.Source], int32(at.Row))
 	}
 }
@@ -219,7 +217,7 @@ func (o *Sort) spillRun() error {
 // drop lets go of the batches held.
 func (o *Sort) drop() {
 	releaseRecords(o.batches)
-	o.batches, o.encoded, o.rows, o.bytes = nil, nil, 0, 0
+	o.batches, o.rows, o.bytes = nil, 0, 0
 }
 
 // Close releases what is held, removes the runs, and closes the input.

@@ -50,6 +50,10 @@ func (h *Host) start(ctx context.Context, sha string) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
+	tlsConfig, certificate, err := identity()
+	if err != nil {
+		return nil, err
+	}
 	run := &running{proc: newProcess(path), output: &tail{}, opening: make(chan struct{}, 1), instances: map[string]uint64{}}
 	run.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig: goplugin.HandshakeConfig{
@@ -59,11 +63,11 @@ func (h *Host) start(ctx context.Context, sha string) (*running, error) {
 		},
 		Plugins: goplugin.PluginSet{udfpb.ServiceName: clientSide{}},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, _ string) (runner.Runner, error) {
-			run.proc.env = cmd.Env
+			run.proc.env = append(cmd.Env, "PLUGIN_CLIENT_CERT="+certificate)
 			return run.proc, nil
 		},
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
-		AutoMTLS:         true,
+		TLSConfig:        tlsConfig,
 		SkipHostEnv:      true,
 		StartTimeout:     h.opts.StartTimeout,
 		Stderr:           run.output,

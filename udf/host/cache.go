@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+
+	"github.com/quern-engine/quern/udf/host/contain"
 )
 
 var digestPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -31,25 +33,72 @@ func Digest(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// sealed is the path of a verified copy of an executable, fetched if the cache lacks it or holds something else. The
-// copy is content-addressed, not writable, and in a folder that only this user can change; its digest is checked
-// before each start.
-func (h *Host) sealed(ctx context.Context, sha string) (string, error) {
+// image is an executable in memory, from which processes are started.
+type image struct {
+	sem        chan struct{} // capacity 1; held by whoever uses the following
+	executable *contain.Executable
+}
+
+func (i *image) close() error {
+	if i.executable == nil {
+		return nil
+	}
+	return i.executable.Close()
+}
+
+// sealed is the executable of a digest: what runs is what was checked, whatever happens to any file afterwards.
+func (h *Host) sealed(ctx context.Context, sha string) (*contain.Executable, error) {
+	h.mu.Lock()
+	i := h.images[sha]
+	if i == nil {
+		i = &image{sem: make(chan struct{}, 1)}
+		h.images[sha] = i
+	}
+	h.mu.Unlock()
+	select {
+	case i.sem <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { <-i.sem }()
+	if i.executable == nil {
+		e, err := h.seal(ctx, sha)
+		if err != nil {
+			return nil, err
+		}
+		i.executable = e
+	}
+	return i.executable, nil
+}
+
+// seal reads an executable from the cache, after fetching it if the cache lacks it or holds something else.
+func (h *Host) seal(ctx context.Context, sha string) (*contain.Executable, error) {
 	dir := filepath.Join(h.opts.CacheDir, "plugins")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("plugin cache: %w", err)
+		return nil, fmt.Errorf("plugin cache: %w", err)
 	}
 	path := filepath.Join(dir, sha)
-	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
-		if got, err := Digest(path); err == nil && got == sha {
-			return path, nil
+	for try := 0; ; try++ {
+		e, got, err := contain.Seal(path)
+		if err == nil && got == sha {
+			return e, nil
 		}
-		h.opts.Log.Warn("plugin cache entry is damaged; fetching it again", "sha256", sha)
+		if err == nil {
+			err = errors.Join(fmt.Errorf("its SHA-256 is %s", got), e.Close())
+		}
+		if try > 0 {
+			return nil, fmt.Errorf("plugin cache: %w", err)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			h.opts.Log.Warn("plugin cache entry is damaged; fetching it again", "sha256", sha, "err", err)
+		}
+		if h.opts.Fetch == nil {
+			return nil, errors.New("the executable is not in the cache, and there is nowhere to fetch it from")
+		}
+		if err := h.fetch(ctx, dir, path, sha); err != nil {
+			return nil, err
+		}
 	}
-	if h.opts.Fetch == nil {
-		return "", errors.New("the executable is not in the cache, and there is nowhere to fetch it from")
-	}
-	return path, h.fetch(ctx, dir, path, sha)
 }
 
 func (h *Host) fetch(ctx context.Context, dir, path, sha string) (err error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -16,10 +17,68 @@ import (
 	"github.com/quern-engine/quern/udf/udfpb"
 )
 
-// Functions are a job's plugin functions, ready to be called. Safe for concurrent use.
+// Functions are a job's plugin functions, for one attempt, which has processes of its own. Safe for concurrent use. Close
+// it when no call is under way.
 type Functions struct {
 	host   *Host
 	byName map[string]plan.Function
+
+	mu     sync.Mutex // guards the following
+	leases map[kind]*lease
+}
+
+// lease is the process that the attempt has of one kind.
+type lease struct {
+	sem chan struct{} // capacity 1; held by whoever uses the following
+	run *running      // nil before the first call, and after a process that had to go
+}
+
+// process is the attempt's process for a function, which it gets at the first call.
+func (f *Functions) process(ctx context.Context, fn plan.Function) (*running, error) {
+	k := f.host.kind(fn)
+	f.mu.Lock()
+	l := f.leases[k]
+	if l == nil {
+		l = &lease{sem: make(chan struct{}, 1)}
+		f.leases[k] = l
+	}
+	f.mu.Unlock()
+	select {
+	case l.sem <- struct{}{}:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	defer func() { <-l.sem }()
+	if l.run != nil && (l.run.unfit.Load() || !l.run.healthy()) {
+		f.host.discard(l.run)
+		l.run = nil
+	}
+	if l.run == nil {
+		run, err := f.host.acquire(ctx, k)
+		if err != nil {
+			return nil, err
+		}
+		l.run = run
+	}
+	return l.run, nil
+}
+
+// Close gives the processes back: those that have kept to the rules are kept warm for the next attempt.
+func (f *Functions) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, l := range f.leases {
+		if l.run != nil {
+			f.host.release(l.run)
+		}
+	}
+	clear(f.leases)
+	return nil
+}
+
+// kind is what a function needs of its process.
+func (h *Host) kind(fn plan.Function) kind {
+	return kind{sha256: fn.SHA256, limits: h.opts.Limits}
 }
 
 // Call runs a function on a batch with one plain column an argument, and returns a column of the same length, which
@@ -33,17 +92,29 @@ func (f *Functions) Call(ctx context.Context, function string, args arrow.Record
 	if err := checkColumns(fn, args); err != nil {
 		return nil, plan.Failf(plan.FailureInternal, "%s: %w", label(fn), err)
 	}
-	p, run, err := f.host.acquire(ctx, fn.SHA256)
+	run, err := f.process(ctx, fn)
 	if err != nil {
 		return nil, f.startFailure(ctx, fn, err)
 	}
 	c := &call{fn: fn, run: run, host: f.host}
 	col, err := c.do(ctx, args)
-	p.release(run, c.broken, c.abandoned)
-	if err != nil {
-		return nil, err
+	if run.unfit.Load() {
+		f.drop(run)
 	}
-	return col, nil
+	return col, err
+}
+
+// drop ends a process of the attempt's that must not be called again, unless that has happened.
+func (f *Functions) drop(run *running) {
+	f.mu.Lock()
+	l := f.leases[run.kind]
+	f.mu.Unlock()
+	l.sem <- struct{}{}
+	defer func() { <-l.sem }()
+	if l.run == run {
+		l.run = nil
+		f.host.discard(run)
+	}
 }
 
 func (f *Functions) startFailure(ctx context.Context, fn plan.Function, err error) error {
@@ -67,12 +138,10 @@ func checkColumns(fn plan.Function, args arrow.Record) error {
 
 // call is one call of one function, which may take more than one message.
 type call struct {
-	fn        plan.Function
-	run       *running
-	host      *Host
-	instance  uint64
-	broken    bool // the process must not be used again
-	abandoned bool // the process may still be at it, but nobody waits
+	fn       plan.Function
+	run      *running
+	host     *Host
+	instance uint64
 }
 
 // do opens the function if that has not happened, then calls it.
@@ -114,7 +183,7 @@ func (c *call) open(ctx context.Context) error {
 		return plan.Failf(plan.FailureUser, "%s: %s", label(c.fn), clip(no.GetMessage()))
 	}
 	if err := c.checkSignature(reply.GetFunction()); err != nil {
-		c.broken = true
+		c.run.unfit.Store(true)
 		return err
 	}
 	c.run.instances[c.fn.Export], c.instance = n, n
@@ -149,7 +218,7 @@ func (c *call) batch(ctx context.Context, args arrow.Record) (arrow.Array, error
 	}
 	col, err := c.column(reply.GetColumn(), args)
 	if err != nil {
-		c.broken = true
+		c.run.unfit.Store(true)
 		return nil, plan.Failf(plan.FailurePlugin, "%s: result refused: %w", label(c.fn), err)
 	}
 	return col, nil
@@ -190,10 +259,10 @@ func (c *call) rpcFailure(ctx, limited context.Context, err error) error {
 		}
 	}
 	if ctx.Err() != nil {
-		c.abandoned = true
+		c.run.unfit.Store(true) // it may be at it still, but nobody waits
 		return fmt.Errorf("%s: %w", label(c.fn), context.Cause(ctx))
 	}
-	c.broken = true
+	c.run.unfit.Store(true)
 	if limited.Err() != nil {
 		c.run.stop()
 		return plan.Failf(plan.FailurePlugin, "%s did not answer within %s and was killed%s",

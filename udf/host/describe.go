@@ -27,14 +27,14 @@ func Describe(ctx context.Context, exe string) (functions []plan.Function, err e
 		return nil, err
 	}
 	defer h.Close()
-	p, run, err := h.acquire(ctx, sha)
+	run, err := h.acquire(ctx, kind{sha256: sha, limits: h.opts.Limits})
 	if err != nil && ctx.Err() != nil {
 		return nil, fmt.Errorf("describe plugin %s: %w", exe, err)
 	}
 	if err != nil {
 		return nil, plan.Failf(plan.FailureUser, "describe plugin %s: %w", exe, err)
 	}
-	defer p.release(run, true, false)
+	defer h.discard(run)
 	for _, d := range run.ordered {
 		fn, err := pinned(d, sha)
 		if err != nil {

@@ -1,7 +1,7 @@
 // Package host runs plugin processes for a worker and calls their functions. A process is user code: it may crash,
-// hang, leak or lie, and none of that may touch the worker. It runs from a copy that was verified by digest, in its own
-// process group, without the host's environment; every start and call has a deadline; what it sends is checked before
-// it is used; and when it misbehaves its whole group is killed and the next attempt gets a fresh one.
+// hang, leak or lie, and none of that may touch the worker. It runs from a sealed copy, contained as package contain says;
+// every start and call has a deadline; what it sends is checked before it is used; and when it misbehaves all its processes
+// are killed and the next call gets a fresh one.
 package host
 
 import (
@@ -10,14 +10,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/udf/host/contain"
 )
+
+// DefaultLimits are of each process. Half a day of CPU time is no measure of anything: it ends what spins by itself.
+var DefaultLimits = contain.Limits{Memory: 2 << 30, CPU: 12 * time.Hour, OpenFiles: 1024, Processes: 512, Temporary: 1 << 30}
 
 // Options are choices about plugin processes.
 type Options struct {
@@ -31,8 +34,14 @@ type Options struct {
 	// call with one batch: 5 min.
 	StartTimeout time.Duration
 	CallTimeout  time.Duration
+	// IdleTimeout is after how long a process that nobody calls is ended: 5 min.
+	IdleTimeout time.Duration
 	// MaxExecutable bounds a plugin's size: 512 MiB.
 	MaxExecutable int64
+	// Limits are those of functions that have none of their own; DefaultLimits when zero.
+	Limits contain.Limits
+	// Level is how processes are contained: as well as can be when empty.
+	Level contain.Level
 }
 
 func (o *Options) ensureDefaults() {
@@ -48,18 +57,39 @@ func (o *Options) ensureDefaults() {
 	if o.CallTimeout <= 0 {
 		o.CallTimeout = 5 * time.Minute
 	}
+	if o.IdleTimeout <= 0 {
+		o.IdleTimeout = 5 * time.Minute
+	}
 	if o.MaxExecutable <= 0 {
 		o.MaxExecutable = 512 << 20
 	}
+	if o.Limits == (contain.Limits{}) {
+		o.Limits = DefaultLimits
+	}
 }
 
-// Host keeps one warm process per executable. It is safe for concurrent use.
+// Host keeps plugin processes: each serves one attempt at a time, and waits, warm, for the next one that wants what it has.
+// Safe for concurrent use.
 type Host struct {
-	opts Options
+	opts     Options
+	ctx      context.Context // done once the host is closed
+	close    context.CancelFunc
+	starting sync.WaitGroup
+	warn     sync.Once
 
-	mu      sync.Mutex // guards the following
-	plugins map[string]*plugin
-	closed  bool
+	mu     sync.Mutex // guards the following
+	closed bool
+	images map[string]*image     // by SHA-256
+	idle   map[kind][]*running   // last used last
+	all    map[*running]struct{} // whether idle or not
+	folder *folder               // nil before the first start
+	sweep  *time.Timer           // nil when nothing idles
+}
+
+// kind is what makes one process as good as another.
+type kind struct {
+	sha256 string
+	limits contain.Limits
 }
 
 // New makes a host. No process starts before the first call of a function.
@@ -68,109 +98,149 @@ func New(opts Options) (*Host, error) {
 	if opts.CacheDir == "" {
 		return nil, errors.New("plugin host: no cache folder")
 	}
-	// Plugins run in a folder of their own, where a relative path to their executable would lead elsewhere.
-	dir, err := filepath.Abs(opts.CacheDir)
-	if err != nil {
-		return nil, fmt.Errorf("plugin host: %w", err)
+	h := &Host{opts: opts, images: map[string]*image{}, idle: map[kind][]*running{}, all: map[*running]struct{}{}}
+	h.ctx, h.close = context.WithCancel(context.Background())
+	return h, nil
+}
+
+var errClosed = errors.New("plugin host: closed")
+
+// acquire is a process of a kind that nobody else has: one that waits, or a new one. Release it.
+func (h *Host) acquire(ctx context.Context, k kind) (*running, error) {
+	for {
+		run, err := h.waiting(k)
+		if err != nil {
+			return nil, err
+		}
+		if run == nil {
+			break
+		}
+		if run.healthy() {
+			return run, nil
+		}
+		h.discard(run)
 	}
-	opts.CacheDir = dir
-	return &Host{opts: opts, plugins: map[string]*plugin{}}, nil
+	defer h.starting.Done() // begun by waiting
+	run, err := h.start(ctx, k)
+	if err != nil && h.ctx.Err() != nil {
+		return nil, errClosed
+	}
+	return run, err
 }
 
-// plugin is an executable. The semaphore is held by whoever starts or ends its process, or counts its calls.
-type plugin struct {
-	sha256 string
-	sem    chan struct{} // capacity 1
-	run    *running      // nil when there is no process; guarded by sem
-}
-
-// plugin finds the entry of a digest.
-func (h *Host) plugin(sha256 string) (*plugin, error) {
+// waiting takes an idle process, if there is one; if not, a start has begun, which Close waits for.
+func (h *Host) waiting(k kind) (*running, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
-		return nil, errors.New("plugin host: closed")
+		return nil, errClosed
 	}
-	p := h.plugins[sha256]
-	if p == nil {
-		p = &plugin{sha256: sha256, sem: make(chan struct{}, 1)}
-		h.plugins[sha256] = p
+	if idle := h.idle[k]; len(idle) > 0 {
+		run := idle[len(idle)-1]
+		h.idle[k] = idle[:len(idle)-1]
+		return run, nil
 	}
-	return p, nil
+	h.starting.Add(1)
+	return nil, nil
 }
 
-// acquire is the plugin's process, started if need be, with one more call counted on it. Release it.
-func (h *Host) acquire(ctx context.Context, sha256 string) (*plugin, *running, error) {
-	p, err := h.plugin(sha256)
-	if err != nil {
-		return nil, nil, err
-	}
-	select {
-	case p.sem <- struct{}{}:
-	case <-ctx.Done():
-		return nil, nil, context.Cause(ctx)
-	}
-	defer func() { <-p.sem }()
-	if p.run != nil && !p.run.healthy() {
-		p.run.stop()
-		p.run = nil
-	}
-	if p.run == nil {
-		if p.run, err = h.start(ctx, sha256); err != nil {
-			return nil, nil, err
+// release gives a process back. One that is not fit for another call is killed.
+func (h *Host) release(run *running) {
+	h.mu.Lock()
+	keep := !run.unfit.Load() && !h.closed && run.healthy() && !run.worn()
+	if keep {
+		run.since = time.Now()
+		h.idle[run.kind] = append(h.idle[run.kind], run)
+		if h.sweep == nil {
+			h.sweep = time.AfterFunc(h.opts.IdleTimeout, h.endIdle)
 		}
 	}
-	// Close marks the host before it waits for the semaphore: whoever started a process meanwhile ends it.
-	if h.isClosed() {
-		p.run.stop()
-		p.run = nil
-		return nil, nil, errors.New("plugin host: closed")
+	h.mu.Unlock()
+	if !keep {
+		h.discard(run)
 	}
-	p.run.calls++
-	return p, p.run, nil
 }
 
-func (h *Host) isClosed() bool {
+// discard ends a process that nobody is given any more.
+func (h *Host) discard(run *running) {
+	run.stop()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.closed
+	delete(h.all, run)
 }
 
-// release ends a call. A process that is not to be trusted with another one is killed; so is one that still works on
-// a call nobody waits for, unless others use it.
-func (p *plugin) release(run *running, broken, abandoned bool) {
-	p.sem <- struct{}{}
-	defer func() { <-p.sem }()
-	run.calls--
-	if broken || (abandoned && run.calls == 0) {
-		run.stop()
-		if p.run == run {
-			p.run = nil
+// endIdle ends the processes that nobody has wanted for long, and forgets the executables that no process runs.
+func (h *Host) endIdle() {
+	h.mu.Lock()
+	var old []*running
+	left := false
+	for k, runs := range h.idle {
+		keep := runs[:0]
+		for _, run := range runs {
+			if time.Since(run.since) >= h.opts.IdleTimeout {
+				old = append(old, run)
+			} else {
+				keep = append(keep, run)
+			}
+		}
+		if h.idle[k] = keep; len(keep) == 0 {
+			delete(h.idle, k)
+		}
+		left = left || len(keep) > 0
+	}
+	for sha := range h.images {
+		if !h.runsLocked(sha) {
+			delete(h.images, sha) // its file closes when nobody refers to it: a start may have got it just now
 		}
 	}
+	if h.sweep = nil; left && !h.closed {
+		h.sweep = time.AfterFunc(h.opts.IdleTimeout/2, h.endIdle)
+	}
+	h.mu.Unlock()
+	for _, run := range old {
+		h.discard(run)
+	}
+}
+
+// runsLocked reports whether a process runs an executable. REQUIRES: h.mu is held.
+func (h *Host) runsLocked(sha string) bool {
+	for run := range h.all {
+		if run.kind.sha256 == sha {
+			return true
+		}
+	}
+	return false
 }
 
 // Close kills all processes, whatever they are doing, and waits for their end.
 func (h *Host) Close() error {
+	h.close()
 	h.mu.Lock()
 	h.closed = true
-	plugins := h.plugins
-	h.plugins = map[string]*plugin{}
-	h.mu.Unlock()
-	for _, p := range plugins {
-		p.sem <- struct{}{}
-		if p.run != nil {
-			p.run.stop()
-			p.run = nil
-		}
-		<-p.sem
+	if h.sweep != nil {
+		h.sweep.Stop()
 	}
-	return nil
+	h.mu.Unlock()
+	h.starting.Wait()
+	h.mu.Lock()
+	all, images, folder := h.all, h.images, h.folder
+	h.all, h.images, h.folder, h.idle = map[*running]struct{}{}, nil, nil, nil
+	h.mu.Unlock()
+	var ends sync.WaitGroup
+	for run := range all {
+		ends.Go(run.stop)
+	}
+	ends.Wait()
+	var errs []error
+	for _, i := range images {
+		errs = append(errs, i.close())
+	}
+	return errors.Join(append(errs, folder.remove())...)
 }
 
-// Open binds functions, by their names in SQL, for calls. It starts nothing.
+// Open binds functions, by their names in SQL, for the calls of one attempt. It starts nothing.
 func (h *Host) Open(_ context.Context, functions []plan.Function) (*Functions, error) {
-	f := &Functions{host: h, byName: make(map[string]plan.Function, len(functions))}
+	f := &Functions{host: h, byName: make(map[string]plan.Function, len(functions)), leases: map[kind]*lease{}}
 	for _, fn := range functions {
 		if !validDigest(fn.SHA256) {
 			return nil, plan.Failf(plan.FailureInternal, "plugin function %s: %q is no SHA-256", fn.Name, fn.SHA256)

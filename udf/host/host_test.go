@@ -20,16 +20,21 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/udf/host/contain"
 )
 
 // built has the plugins of testdata, compiled once for all tests.
 var built struct {
-	dir               string
-	distance, panicky string
+	dir                              string
+	distance, panicky, hostile, liar string
 }
 
 func TestMain(m *testing.M) {
+	if level := os.Getenv(victimVariable); level != "" {
+		beVictim(contain.Level(level))
+	}
 	os.Exit(func() int {
+		adopt()
 		dir, err := os.MkdirTemp("", "quern-host-test-")
 		if err != nil {
 			panic(err)
@@ -39,10 +44,16 @@ func TestMain(m *testing.M) {
 			built.dir = dir
 			built.distance = mustBuild(dir, "distance")
 			built.panicky = mustBuild(dir, "panicky")
+			built.hostile = mustBuild(dir, "hostile")
+			built.liar = mustBuild(dir, "liar")
 		}
 		code := m.Run()
 		if err := goleak.Find(); err != nil && code == 0 {
 			println(err.Error())
+			code = 1
+		}
+		if left := children(); len(left) > 0 {
+			println("processes are left:", strings.Join(left, ", "))
 			code = 1
 		}
 		return code
@@ -67,7 +78,7 @@ func open(t *testing.T, exe string, change func(*Options)) (*Host, *Functions, [
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts := Options{CacheDir: t.TempDir(), Fetch: func(context.Context, string) (io.ReadCloser, error) { return os.Open(exe) }}
+	opts := Options{CacheDir: t.TempDir(), Fetch: fetchFile(exe)}
 	if change != nil {
 		change(&opts)
 	}
@@ -75,16 +86,20 @@ func open(t *testing.T, exe string, change func(*Options)) (*Host, *Functions, [
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := h.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	f, err := h.Open(t.Context(), fns)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := errors.Join(f.Close(), h.Close()); err != nil {
+			t.Error(err)
+		}
+	})
 	return h, f, fns
+}
+
+func fetchFile(path string) func(context.Context, string) (io.ReadCloser, error) {
+	return func(context.Context, string) (io.ReadCloser, error) { return os.Open(path) }
 }
 
 func ints(t *testing.T, values ...any) arrow.Record {
@@ -106,6 +121,26 @@ func column(t *testing.T, col arrow.Array) arrow.Record {
 	return rec
 }
 
+func strs(t *testing.T, values ...string) arrow.Record {
+	b := array.NewStringBuilder(memory.DefaultAllocator)
+	b.AppendValues(values, nil)
+	return column(t, b.NewArray())
+}
+
+// ask calls a function of text with one row and gives its answer.
+func ask(t *testing.T, f *Functions, function string, args arrow.Record) string {
+	t.Helper()
+	col, err := f.Call(t.Context(), function, args)
+	if err != nil {
+		t.Fatalf("%s: %v", function, err)
+	}
+	defer col.Release()
+	if text, ok := col.(*array.String); ok {
+		return text.Value(0)
+	}
+	return col.ValueStr(0)
+}
+
 // failure is the failure of a call, which must be of a kind and say some things.
 func failure(t *testing.T, err error, kind plan.FailureKind, parts ...string) {
 	t.Helper()
@@ -120,16 +155,15 @@ func failure(t *testing.T, err error, kind plan.FailureKind, parts ...string) {
 	}
 }
 
+// pids are the processes that a host has.
 func pids(h *Host) []int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var out []int
-	for _, p := range h.plugins {
-		p.sem <- struct{}{}
-		if p.run != nil {
-			out = append(out, p.run.proc.pid)
+	for run := range h.all {
+		if run.healthy() {
+			out = append(out, run.proc.pid)
 		}
-		<-p.sem
 	}
 	return out
 }
@@ -148,19 +182,6 @@ func gone(t *testing.T, pid int) {
 		<-time.After(5 * time.Millisecond)
 	}
 	t.Errorf("process %d still exists", pid)
-}
-
-// A plugin runs in a folder of its own; that the host was given a relative one must not matter.
-func TestRelativeCacheFolder(t *testing.T) {
-	t.Chdir(t.TempDir())
-	h, err := New(Options{CacheDir: "plugins"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	if !filepath.IsAbs(h.opts.CacheDir) {
-		t.Errorf("the cache folder is %s", h.opts.CacheDir)
-	}
 }
 
 func TestDescribeAndCall(t *testing.T) {
@@ -299,23 +320,6 @@ func TestCancelledCallKillsWhatNobodyWaitsFor(t *testing.T) {
 	}
 }
 
-func TestGrandchildrenDieToo(t *testing.T) {
-	h, f, _ := open(t, built.panicky, nil)
-	col, err := f.Call(t.Context(), "spawns", ints(t, 600))
-	if err != nil {
-		t.Fatal(err)
-	}
-	child := int(col.(*array.Int64).Value(0))
-	col.Release()
-	if err := syscall.Kill(child, 0); err != nil {
-		t.Fatalf("the grandchild is not there to begin with: %v", err)
-	}
-	if err := h.Close(); err != nil {
-		t.Fatal(err)
-	}
-	gone(t, child)
-}
-
 func TestHostEnvironmentIsHidden(t *testing.T) {
 	t.Setenv("QUERN_TEST_SECRET", "hunter2")
 	_, f, _ := open(t, built.panicky, nil)
@@ -343,6 +347,41 @@ func TestNonsenseIsRefused(t *testing.T) {
 	}
 }
 
+// U3: answers that no library sends.
+func TestLies(t *testing.T) {
+	_, f, _ := open(t, built.liar, func(o *Options) { o.CallTimeout = 20 * time.Second })
+	for name, says := range map[string]string{
+		"nothing":     "result refused",
+		"garbage":     "result refused: decode Arrow batch",
+		"cut":         "result refused: decode Arrow batch",
+		"checksum":    "checksum of the payload is wrong",
+		"claims":      "result refused: decode Arrow batch",
+		"oversize":    "larger than max",
+		"strange_row": "a row that is not there",
+		"long_reason": "panicked for (1)",
+	} {
+		_, err := f.Call(t.Context(), name, ints(t, 1, 2))
+		var failed *plan.Failure
+		if !errors.As(err, &failed) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err != nil && len(err.Error()) > 16<<10 {
+			t.Errorf("%s: a message of %d bytes", name, len(err.Error()))
+		}
+	}
+	if got := ask(t, f, "echo", ints(t, 7)); got != "7" {
+		t.Errorf("after all this, echo answers %s", got)
+	}
+	_, f, _ = open(t, built.hostile, nil)
+	_, err := f.Call(t.Context(), "crooked", ints(t, 1, 2, 3))
+	failure(t, err, plan.FailurePlugin, "crooked", "offsets out of order")
+	_, err = f.Call(t.Context(), "huge", ints(t, 70))
+	failure(t, err, plan.FailurePlugin, "huge", "larger than a plugin message can be")
+	if got := ask(t, f, "floods", ints(t, 20)); got != "20" {
+		t.Errorf("after a flood: %s", got)
+	}
+}
+
 func TestSignatureIsPinned(t *testing.T) {
 	h, _, fns := open(t, built.distance, nil)
 	fns[0].Returns = plan.Int64
@@ -356,7 +395,7 @@ func TestSignatureIsPinned(t *testing.T) {
 
 func TestOtherExecutableIsRefused(t *testing.T) {
 	_, f, fns := open(t, built.distance, func(o *Options) {
-		o.Fetch = func(context.Context, string) (io.ReadCloser, error) { return os.Open(built.panicky) }
+		o.Fetch = fetchFile(built.panicky)
 	})
 	_, err := f.Call(t.Context(), fns[0].Name, ints(t, 1))
 	failure(t, err, plan.FailurePlugin, "its SHA-256 is", "refused")
@@ -400,7 +439,7 @@ func TestNoPlugin(t *testing.T) {
 			}
 			h, err := New(Options{
 				CacheDir: t.TempDir(), StartTimeout: 500 * time.Millisecond,
-				Fetch: func(context.Context, string) (io.ReadCloser, error) { return os.Open(exe) },
+				Fetch: fetchFile(exe),
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -414,6 +453,9 @@ func TestNoPlugin(t *testing.T) {
 			defer none.Release()
 			_, err = f.Call(t.Context(), "f", none)
 			failure(t, err, plan.FailurePlugin, "function f", "start plugin")
+			if name == "exits" {
+				failure(t, err, plan.FailurePlugin, "oh no") // a script is run
+			}
 			if len(err.Error()) > 16<<10 {
 				t.Errorf("a message of %d bytes", len(err.Error()))
 			}
@@ -421,24 +463,54 @@ func TestNoPlugin(t *testing.T) {
 	}
 }
 
-func TestConcurrentCallsShareAProcess(t *testing.T) {
-	h, f, _ := open(t, built.distance, nil)
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			for range 20 {
-				col, err := f.Call(t.Context(), "distance_bucket", ints(t, 1, 600, 9000))
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				col.Release()
+// Calls of one attempt share a process, and attempts have one each, which the next ones find warm.
+func TestOneProcessAnAttempt(t *testing.T) {
+	h, _, fns := open(t, built.distance, nil)
+	for range 2 {
+		attempts := make([]*Functions, 3)
+		for i := range attempts {
+			f, err := h.Open(t.Context(), fns)
+			if err != nil {
+				t.Fatal(err)
 			}
-		})
+			attempts[i] = f
+		}
+		var wg sync.WaitGroup
+		for i := range 12 {
+			wg.Go(func() {
+				for range 10 {
+					col, err := attempts[i%len(attempts)].Call(t.Context(), "distance_bucket", ints(t, 1, 600, 9000))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					col.Release()
+				}
+			})
+		}
+		wg.Wait()
+		for _, f := range attempts {
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := len(pids(h)); n != len(attempts) {
+			t.Errorf("%d processes", n)
+		}
 	}
-	wg.Wait()
-	if n := len(pids(h)); n != 1 {
-		t.Errorf("%d processes", n)
+}
+
+// Nobody keeps processes, or executables in memory, that nobody wants.
+func TestIdleProcessesEnd(t *testing.T) {
+	h, f, _ := open(t, built.distance, func(o *Options) { o.IdleTimeout = 50 * time.Millisecond })
+	ask(t, f, "distance_bucket", ints(t, 1))
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(20 * time.Second); len(pids(h)) > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it is still there")
+		}
 	}
 }
 

@@ -8,17 +8,17 @@ import (
 	"os"
 	"runtime"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-plugin/runner"
+
+	"github.com/quern-engine/quern/udf/host/contain"
 )
 
 // process is a plugin process and its group, as go-plugin's runner. Killing it kills the group: children that the
 // plugin started go with it, however it ends.
 type process struct {
-	path   string
-	env    []string
+	spec   contain.Spec
 	stdout *os.File // read ends
 	stderr *os.File
 	done   chan struct{} // closed when the process has ended
@@ -32,7 +32,7 @@ type process struct {
 
 var _ runner.Runner = (*process)(nil)
 
-func newProcess(path string) *process { return &process{path: path, done: make(chan struct{})} }
+func newProcess(spec contain.Spec) *process { return &process{spec: spec, done: make(chan struct{})} }
 
 // drain is how long output is read after the end: a process that left the group may hold the pipes open for ever.
 const drain = time.Second
@@ -55,7 +55,8 @@ func (p *process) Start(context.Context) error {
 	}
 	p.stdout, p.stderr = outR, errR
 	started := make(chan error, 1)
-	go p.live(started, []*os.File{null, outW, errW})
+	p.spec.Files = append([]*os.File{null, outW, errW}, p.spec.Files...)
+	go p.live(started)
 	err = errors.Join(<-started, outW.Close(), errW.Close())
 	if err != nil {
 		return errors.Join(err, outR.Close(), errR.Close())
@@ -64,11 +65,11 @@ func (p *process) Start(context.Context) error {
 }
 
 // live starts the process and sees it to its end. It is the process's goroutine; done tells that it has finished.
-func (p *process) live(started chan<- error, files []*os.File) {
+func (p *process) live(started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer close(p.done)
-	proc, err := p.exec(files)
+	proc, err := p.exec()
 	started <- err
 	if err != nil {
 		return
@@ -87,26 +88,23 @@ func (p *process) endLocked(state *os.ProcessState, err error) {
 	}
 }
 
-// exec is the fork and exec. While any other thread forks, it may hold a just-written executable open for a moment,
-// which makes Linux refuse to run it (ETXTBSY): that passes.
-func (p *process) exec(files []*os.File) (*os.Process, error) {
+// exec is the fork and exec.
+func (p *process) exec() (*os.Process, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.killed {
 		return nil, errors.New("the start was cancelled")
 	}
-	attr := &os.ProcAttr{Dir: "/", Env: p.env, Files: files, Sys: groupAttr()}
-	for try := 0; ; try++ {
-		proc, err := os.StartProcess(p.path, []string{p.path}, attr)
-		if err == nil {
-			p.pid = proc.Pid
-			return proc, nil
-		}
-		if !errors.Is(err, syscall.ETXTBSY) || try == 50 {
-			return nil, err
-		}
-		<-time.After(10 * time.Millisecond)
+	path, args, attr, err := p.spec.Prepare()
+	if err != nil {
+		return nil, err
 	}
+	proc, err := os.StartProcess(path, args, attr)
+	if err != nil {
+		return nil, err
+	}
+	p.pid = proc.Pid
+	return proc, nil
 }
 
 // kill ends the group, or prevents the start.
@@ -153,19 +151,19 @@ func (p *process) Stdout() io.ReadCloser { return p.stdout }
 func (p *process) Stderr() io.ReadCloser { return p.stderr }
 
 // Name is the executable.
-func (p *process) Name() string { return p.path }
+func (p *process) Name() string { return "plugin" }
 
 // Diagnose says why there may have been no handshake.
 func (p *process) Diagnose(context.Context) string {
 	return "Is it a Quern plugin, a program that calls udf.Serve, built for this machine?"
 }
 
-// PluginToHost maps an address: both sides see the same files.
+// PluginToHost maps an address, which the plugin may see by another path.
 func (p *process) PluginToHost(network, address string) (string, string, error) {
-	return network, address, nil
+	return network, p.spec.Outside(address), nil
 }
 
-// HostToPlugin maps an address the other way.
-func (p *process) HostToPlugin(network, address string) (string, string, error) {
-	return network, address, nil
+// HostToPlugin would map an address the other way, for a plugin that calls back: none is answered.
+func (p *process) HostToPlugin(string, string) (string, string, error) {
+	return "", "", errors.New("plugins do not call back")
 }

@@ -4,14 +4,10 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// groupAttr puts the child into a group of its own, and has it killed when its parent dies.
-func groupAttr() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-}
 
 // reap waits for the end of the process and kills what is left of its group before it is reaped: until then its id,
 // which is the group's, cannot belong to anybody else.
@@ -24,5 +20,23 @@ func (p *process) reap(proc *os.Process) {
 	p.endLocked(proc.Wait())
 }
 
-// killGroup kills a group. That there is none left is fine.
-func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
+// killGroup kills a process and its group: in its own namespace everything ends with it. That there is none left is fine.
+func killGroup(pid int) {
+	_ = syscall.Kill(pid, syscall.SIGKILL)
+	_ = syscall.Kill(-pid, syscall.SIGKILL)
+}
+
+// processorTime is what the process has used so far; zero when it has ended.
+func processorTime(p *process) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pid == 0 || p.reaped {
+		return 0
+	}
+	var used unix.Timespec
+	clock := int32(^p.pid<<3 | 2) // the kernel's name for the clock of another process
+	if err := unix.ClockGettime(clock, &used); err != nil {
+		return 0
+	}
+	return time.Duration(used.Nano())
+}

@@ -5,10 +5,8 @@ package host
 import (
 	"os"
 	"syscall"
+	"time"
 )
-
-// groupAttr puts the child into a group of its own.
-func groupAttr() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
 // reap waits for the end of the process, then kills what is left of its group. There is no portable way to do it in
 // the safe order, so a group's id could in theory have been taken over meanwhile.
@@ -22,3 +20,6 @@ func (p *process) reap(proc *os.Process) {
 
 // killGroup kills a group. That there is none left is fine.
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
+
+// processorTime is not known here.
+func processorTime(*process) time.Duration { return 0 }

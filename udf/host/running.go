@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -12,6 +15,7 @@ import (
 	"github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
 
+	"github.com/quern-engine/quern/udf/host/contain"
 	"github.com/quern-engine/quern/udf/udfpb"
 )
 
@@ -23,7 +27,9 @@ type running struct {
 	output    *tail
 	ordered   []*udfpb.Function
 	functions map[string]*udfpb.Function
-	calls     int               // in progress; guarded by the plugin's semaphore
+	kind      kind
+	unfit     atomic.Bool       // not to be called again
+	since     time.Time         // of being idle; guarded by the host's mutex
 	opening   chan struct{}     // capacity 1; held by whoever uses the following
 	opened    uint64            // the last instance's number
 	instances map[string]uint64 // what has been opened, by exported name
@@ -44,42 +50,28 @@ func (clientSide) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, conn *gr
 	return udfpb.NewPluginClient(conn), nil
 }
 
-// start runs the executable with that digest and asks it for its functions.
-func (h *Host) start(ctx context.Context, sha string) (*running, error) {
-	path, err := h.sealed(ctx, sha)
+// start starts a process and asks it for its functions.
+func (h *Host) start(ctx context.Context, k kind) (*running, error) {
+	executable, err := h.sealed(ctx, k.sha256)
 	if err != nil {
 		return nil, err
 	}
-	tlsConfig, certificate, err := identity()
+	sockets, err := h.sockets()
 	if err != nil {
 		return nil, err
 	}
-	run := &running{proc: newProcess(path), output: &tail{}, opening: make(chan struct{}, 1), instances: map[string]uint64{}}
-	run.client = goplugin.NewClient(&goplugin.ClientConfig{
-		HandshakeConfig: goplugin.HandshakeConfig{
-			ProtocolVersion:  udfpb.ProtocolVersion,
-			MagicCookieKey:   udfpb.CookieKey,
-			MagicCookieValue: udfpb.CookieValue,
-		},
-		Plugins: goplugin.PluginSet{udfpb.ServiceName: clientSide{}},
-		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, _ string) (runner.Runner, error) {
-			run.proc.env = append(cmd.Env, "PLUGIN_CLIENT_CERT="+certificate)
-			return run.proc, nil
-		},
-		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
-		TLSConfig:        tlsConfig,
-		SkipHostEnv:      true,
-		StartTimeout:     h.opts.StartTimeout,
-		Stderr:           run.output,
-		SyncStdout:       run.output,
-		SyncStderr:       run.output,
-		Logger:           hclog.NewNullLogger(),
-		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(
-			grpc.MaxCallRecvMsgSize(udfpb.MaxMessage), grpc.MaxCallSendMsgSize(udfpb.MaxMessage))},
-	})
+	spec := contain.Spec{Level: h.level(), Limits: k.limits, Executable: executable}
+	run := &running{kind: k, proc: newProcess(spec), output: &tail{}, opening: make(chan struct{}, 1), instances: map[string]uint64{}}
+	config, err := h.clientConfig(run, sockets)
+	if err != nil {
+		return nil, err
+	}
+	run.client = goplugin.NewClient(config)
 	// go-plugin's start knows no context: killing the process ends it.
 	stop := context.AfterFunc(ctx, run.proc.kill)
 	defer stop()
+	stopClosed := context.AfterFunc(h.ctx, run.proc.kill)
+	defer stopClosed()
 	if err := run.connect(ctx, h.opts.StartTimeout); err != nil {
 		run.stop()
 		if ctx.Err() != nil {
@@ -88,8 +80,68 @@ func (h *Host) start(ctx context.Context, sha string) (*running, error) {
 		}
 		return nil, fmt.Errorf("start plugin: %s%s", clip(err.Error()), run.lastWords())
 	}
-	h.opts.Log.Info("plugin started", "sha256", sha, "pid", run.proc.ID(), "functions", len(run.ordered))
+	if spec.Level == contain.Namespaces {
+		// Connected, it needs its socket no more; what is not there cannot be left behind.
+		if err := os.RemoveAll(run.proc.spec.Shared); err != nil {
+			run.stop()
+			return nil, fmt.Errorf("start plugin: %w", err)
+		}
+	}
+	h.mu.Lock()
+	h.all[run] = struct{}{}
+	h.mu.Unlock()
+	h.opts.Log.Info("plugin started", "sha256", k.sha256, "pid", run.proc.ID(), "functions", len(run.ordered), "contained", spec.Level)
 	return run, nil
+}
+
+// level is how processes are contained; the log says once why not better.
+func (h *Host) level() contain.Level {
+	if h.opts.Level != "" {
+		return h.opts.Level
+	}
+	here := contain.Here()
+	h.warn.Do(func() {
+		if here.Level != contain.Namespaces {
+			h.opts.Log.Warn("plugins are contained less well than they could be: see docs/security.md", "level", here.Level, "reason", here.Reason)
+		}
+	})
+	return here.Level
+}
+
+func (h *Host) clientConfig(run *running, sockets string) (*goplugin.ClientConfig, error) {
+	tlsConfig, certificate, err := identity()
+	if err != nil {
+		return nil, err
+	}
+	return &goplugin.ClientConfig{
+		HandshakeConfig: goplugin.HandshakeConfig{
+			ProtocolVersion:  udfpb.ProtocolVersion,
+			MagicCookieKey:   udfpb.CookieKey,
+			MagicCookieValue: udfpb.CookieValue,
+		},
+		Plugins: goplugin.PluginSet{udfpb.ServiceName: clientSide{}},
+		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, dir string) (runner.Runner, error) {
+			run.proc.spec.Shared = dir
+			for _, v := range cmd.Env {
+				if !strings.HasPrefix(v, goplugin.EnvUnixSocketDir+"=") {
+					run.proc.spec.Env = append(run.proc.spec.Env, v)
+				}
+			}
+			run.proc.spec.Env = append(run.proc.spec.Env, goplugin.EnvUnixSocketDir+"="+run.proc.spec.Inside(), "PLUGIN_CLIENT_CERT="+certificate)
+			return run.proc, nil
+		},
+		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
+		TLSConfig:        tlsConfig,
+		SkipHostEnv:      true,
+		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: sockets},
+		StartTimeout:     h.opts.StartTimeout,
+		Stderr:           run.output,
+		SyncStdout:       run.output,
+		SyncStderr:       run.output,
+		Logger:           hclog.NewNullLogger(),
+		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(
+			grpc.MaxCallRecvMsgSize(udfpb.MaxMessage), grpc.MaxCallSendMsgSize(udfpb.MaxMessage))},
+	}, nil
 }
 
 func (r *running) connect(ctx context.Context, timeout time.Duration) error {
@@ -155,4 +207,10 @@ func (r *running) lastWords() string {
 func (r *running) stop() {
 	r.proc.kill()
 	r.client.Kill()
+}
+
+// worn reports whether a process has used up enough of its processor time to be replaced now rather than killed in a call.
+func (r *running) worn() bool {
+	limit := r.kind.limits.CPU
+	return limit > 0 && processorTime(r.proc) > limit/2
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"strings"
 	"sync"
 )
@@ -29,9 +30,17 @@ func (t *tail) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// last is the last lines, up to a few kilobytes: what fits a message.
+// last is what fits a message of the end: its last bytes, or where Go said why it gave up and what it then printed.
 func (t *tail) last(most int) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return strings.TrimSpace(strings.ToValidUTF8(string(t.buf[max(0, len(t.buf)-most):]), "�"))
+	from := max(0, len(t.buf)-most)
+	for _, mark := range []string{"fatal error: ", "panic: ", "runtime: out of memory"} {
+		if bytes.HasPrefix(t.buf, []byte(mark)) {
+			from = 0
+		} else if i := bytes.LastIndex(t.buf, []byte("\n"+mark)); i >= 0 {
+			from = min(from, i)
+		}
+	}
+	return strings.TrimSpace(strings.ToValidUTF8(string(t.buf[from:min(len(t.buf), from+most)]), "\ufffd"))
 }

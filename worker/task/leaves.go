@@ -28,7 +28,8 @@ type builder struct {
 	scan      scan.Scanner // at most one a stage
 	profile   *profile
 	operators operator.Env
-	slicing   *slicing // nil: the task does all of what it reads
+	slicing   *slicing  // nil: the task does all of what it reads
+	functions Functions // nil: the stage calls none
 }
 
 // root builds the stage's operators, leaves included.
@@ -78,7 +79,19 @@ func (b *builder) caller(ctx context.Context) (operator.Caller, error) {
 	if unknown != nil || len(fns) == 0 {
 		return nil, unknown
 	}
-	return b.env.Plugins.Open(ctx, fns)
+	functions, err := b.env.Plugins.Open(ctx, fns)
+	if err != nil {
+		return nil, err
+	}
+	b.functions = functions
+	return functions, nil
+}
+
+func (b *builder) closeFunctions() error {
+	if b.functions == nil {
+		return nil
+	}
+	return b.functions.Close()
 }
 
 func (b *builder) leaf(ctx context.Context, n *plan.Node) (operator.Operator, error) {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/udf/host"
-	"github.com/quern-engine/quern/worker/operator"
 )
 
 // PluginHost keeps the plugin processes of a worker warm between attempts.
@@ -27,7 +26,7 @@ func NewPluginHost(dir string, fetch func(ctx context.Context, sha256 string) (i
 }
 
 // Open makes the functions callable.
-func (p *PluginHost) Open(ctx context.Context, fns []plan.Function) (operator.Caller, error) {
+func (p *PluginHost) Open(ctx context.Context, fns []plan.Function) (Functions, error) {
 	functions, err := p.host.Open(ctx, fns)
 	if err != nil {
 		return nil, err

@@ -49,7 +49,13 @@ type Locator interface {
 
 // Plugins opens plugin functions. The processes behind them outlive the attempt.
 type Plugins interface {
-	Open(ctx context.Context, fns []plan.Function) (operator.Caller, error)
+	Open(ctx context.Context, fns []plan.Function) (Functions, error)
+}
+
+// Functions are an attempt's plugin functions. Closing them gives its processes back.
+type Functions interface {
+	operator.Caller
+	io.Closer
 }
 
 // Task is an assignment with its plan decoded.
@@ -116,6 +122,7 @@ func runAttempt(ctx context.Context, env Env, t Task, report *api.Report) (err e
 		defer func() { err = errors.Join(err, build.scratch.Close()) }()
 	}
 	defer build.addCounts()
+	defer func() { err = errors.Join(err, build.closeFunctions()) }()
 	root, err := build.root(ctx)
 	if err != nil {
 		return err

@@ -21,7 +21,6 @@ import (
 	"github.com/quern-engine/quern/shuffle"
 	"github.com/quern-engine/quern/storage"
 	"github.com/quern-engine/quern/worker/internal/jobtest"
-	"github.com/quern-engine/quern/worker/operator"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -260,7 +259,9 @@ func calling(in *plan.Node) *plan.Node {
 // callFunc is a plugin function without a process.
 type callFunc func(ctx context.Context, args arrow.Record) (arrow.Array, error)
 
-func (f callFunc) Open(context.Context, []plan.Function) (operator.Caller, error) { return f, nil }
+func (f callFunc) Open(context.Context, []plan.Function) (Functions, error) { return f, nil }
+
+func (f callFunc) Close() error { return nil }
 
 func (f callFunc) Call(ctx context.Context, _ string, args arrow.Record) (arrow.Array, error) {
 	return f(ctx, args)

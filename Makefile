@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 # everywhere lets all builds share one cache.
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build run test check fmt vet lint race e2e soak faults skew simulate bench bench-tpch bench-training bench-memory bench-cluster verify fuzz cover generate tidy-tree clean
+.PHONY: help build run test check fmt vet lint race e2e soak faults stores skew simulate bench bench-tpch bench-training bench-memory bench-cluster verify fuzz cover generate tidy-tree clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ faults: ## Break a real cluster in all the ways of docs/reliability.md, then ROU
 
 skew: ## Join with a key that four rows in ten have: the slowest task takes twice the median at most
 	QUERN_SKEW=1 $(GO) test ./e2e -run Skew -count=1 -v
+
+stores: ## Run the store tests and whole jobs on servers that speak S3, Google Cloud Storage and Azure Blob Storage (needs npm)
+	e2e/stores.sh bench/data/stores
 
 SEEDS ?= 1000000
 simulate: ## Simulate SEEDS clusters (default a million, from SEED or 1) with random faults: promises kept at each step, every run ends

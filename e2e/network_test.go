@@ -13,6 +13,7 @@ type network struct {
 	t     *testing.T
 	mark  string            // in the names of what it makes
 	hosts map[string]string // address by process name
+	links []string
 }
 
 // newNetwork makes namespaces for names. It skips the test where that is not allowed.
@@ -31,6 +32,9 @@ func newNetwork(t *testing.T, names ...string) *network {
 		t.Skipf("no bridge can be made here: %v: %s", err, out)
 	}
 	t.Cleanup(func() {
+		for _, link := range n.links { // or they go some time after their namespace, and the next test meets them
+			exec.Command("ip", "link", "del", link).Run()
+		}
 		for name := range n.hosts {
 			exec.Command("ip", "netns", "del", n.space(name)).Run()
 		}
@@ -51,6 +55,7 @@ func (n *network) join(name string, i int) {
 	n.run("ip", "netns", "add", space)
 	n.hosts[name] = address
 	n.run("ip", "link", "add", outer, "type", "veth", "peer", "name", "eth0", "netns", space)
+	n.links = append(n.links, outer)
 	n.run("ip", "link", "set", outer, "master", n.mark, "up")
 	n.in(name, "ip", "addr", "add", address+"/24", "dev", "eth0")
 	n.in(name, "ip", "link", "set", "eth0", "up")

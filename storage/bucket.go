@@ -82,7 +82,7 @@ func (b *bucket) stat(ctx context.Context, u *url.URL) (Info, error) {
 	if err != nil {
 		return Info{}, blobError(ctx, "read", Display(u.String()), err)
 	}
-	return Info{URL: withPath(u, u.Path), Size: attrs.Size, ETag: plainETag(attrs.ETag), Modified: attrs.ModTime.Truncate(time.Second)}, nil
+	return Info{URL: withPath(u, u.Path), Size: attrs.Size, ETag: plainETag(attrs.ETag), Modified: attrs.ModTime.UTC().Truncate(time.Second)}, nil
 }
 
 func (b *bucket) list(ctx context.Context, u *url.URL, _ func([]string) bool, visit func([]string, Info) error) error {
@@ -99,7 +99,7 @@ func (b *bucket) list(ctx context.Context, u *url.URL, _ func([]string) bool, vi
 		if obj.IsDir || strings.HasSuffix(obj.Key, "/") {
 			continue // an empty object that some tools make to show a folder
 		}
-		info := Info{URL: withPath(u, "/"+obj.Key), Size: obj.Size, Modified: obj.ModTime.Truncate(time.Second)}
+		info := Info{URL: withPath(u, "/"+obj.Key), Size: obj.Size, Modified: obj.ModTime.UTC().Truncate(time.Second)}
 		if elems := elements(strings.TrimPrefix(obj.Key, prefix)); len(elems) > 0 {
 			if info.ETag, err = b.listedETag(ctx, obj); err != nil {
 				return err
@@ -207,24 +207,28 @@ func (r *blobReader) Close() error { return nil }
 
 // blobUpload streams an object. Object stores show nothing before the last byte is in.
 type blobUpload struct {
-	w      *blob.Writer
 	name   string
+	pipe   *io.PipeWriter
 	cancel context.CancelFunc
+	done   chan error // one, of the upload
 }
 
 func (b *bucket) create(ctx context.Context, u *url.URL) (upload, error) {
 	// The upload outlives this call; cancelling its context is how one is abandoned.
 	ctx, cancel := context.WithCancel(ctx)
-	w, err := b.b.NewWriter(ctx, keyOf(u), &blob.WriterOptions{ContentType: "application/octet-stream"})
-	if err != nil {
-		cancel()
-		return nil, blobError(ctx, "create", Display(u.String()), err)
-	}
-	return &blobUpload{w: w, name: Display(u.String()), cancel: cancel}, nil
+	r, pipe := io.Pipe()
+	w := &blobUpload{name: Display(u.String()), pipe: pipe, cancel: cancel, done: make(chan error, 1)}
+	go func() {
+		// Not with a blob.Writer: that of Azure may panic in Close after its upload has failed.
+		err := b.b.Upload(ctx, keyOf(u), r, &blob.WriterOptions{ContentType: "application/octet-stream"})
+		r.CloseWithError(errors.Join(err, io.ErrClosedPipe))
+		w.done <- err
+	}()
+	return w, nil
 }
 
 func (w *blobUpload) Write(p []byte) (int, error) {
-	n, err := w.w.Write(p)
+	n, err := w.pipe.Write(p)
 	if err != nil {
 		return n, blobError(context.Background(), "write", w.name, err)
 	}
@@ -235,7 +239,8 @@ func (w *blobUpload) commit(ctx context.Context) error {
 	defer w.cancel()
 	stop := context.AfterFunc(ctx, w.cancel)
 	defer stop()
-	if err := w.w.Close(); err != nil {
+	w.pipe.Close()
+	if err := <-w.done; err != nil {
 		return blobError(ctx, "write", w.name, err)
 	}
 	return nil
@@ -243,7 +248,8 @@ func (w *blobUpload) commit(ctx context.Context) error {
 
 func (w *blobUpload) discard() {
 	w.cancel()
-	w.w.Close() // fails for the cancelled context, as it should
+	w.pipe.CloseWithError(context.Canceled)
+	<-w.done // it fails for the cancelled context, as it should
 }
 
 func (b *bucket) remove(ctx context.Context, u *url.URL) error {

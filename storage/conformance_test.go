@@ -4,15 +4,22 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net/http/httptest"
+	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
 
@@ -34,16 +41,55 @@ func fakeS3(t *testing.T) string {
 	return "s3://data/base?endpoint=" + server.URL + "&region=us-east-1&use_path_style=true"
 }
 
-// TestConformance runs the same expectations over every kind of store that can run here.
-func TestConformance(t *testing.T) {
-	for _, kind := range []struct {
-		name string
-		base func(t *testing.T) string
-	}{
+// kind is a store, and where in it a test may write.
+type kind struct {
+	name string
+	base func(t *testing.T) string
+}
+
+// kinds are the stores that every machine has, and those that QUERN_STORES names: URLs, separated by spaces. See e2e/stores.
+func kinds() []kind {
+	all := []kind{
 		{"local", func(t *testing.T) string { return fileURL(t, t.TempDir()) }},
 		{"mem", func(*testing.T) string { return "mem://bucket/base" }},
 		{"s3", fakeS3},
-	} {
+	}
+	for _, base := range strings.Fields(os.Getenv("QUERN_STORES")) {
+		scheme, _, _ := strings.Cut(base, ":")
+		all = append(all, kind{scheme + " server", func(t *testing.T) string {
+			if scheme == "azblob" {
+				makeContainer(t, base)
+			}
+			return storage.Join(base, fmt.Sprintf("%s-%d", t.Name(), os.Getpid()))
+		}})
+	}
+	return all
+}
+
+// makeContainer makes the container that a URL names, if it is not there: Azurite begins without any.
+func makeContainer(t *testing.T, rawURL string) {
+	t.Helper()
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	account := os.Getenv("AZURE_STORAGE_ACCOUNT")
+	credential, err := azblob.NewSharedKeyCredential(account, os.Getenv("AZURE_STORAGE_KEY"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := azblob.NewClientWithSharedKeyCredential("http://"+u.Query().Get("domain")+"/"+account, credential, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.CreateContainer(t.Context(), u.Host, nil); err != nil && !bloberror.HasCode(err, bloberror.ContainerAlreadyExists) {
+		t.Fatal(err)
+	}
+}
+
+// TestConformance runs the same expectations over every kind of store that can run here.
+func TestConformance(t *testing.T) {
+	for _, kind := range kinds() {
 		t.Run(kind.name, func(t *testing.T) {
 			store := storage.New()
 			defer store.Close()
@@ -54,6 +100,7 @@ func TestConformance(t *testing.T) {
 			}{
 				{"write and read", checkWriteRead},
 				{"ranges", checkRanges},
+				{"many parts", checkManyParts},
 				{"invisible before commit", checkCommit},
 				{"list", checkList},
 				{"resolve", checkResolve},
@@ -138,6 +185,40 @@ func checkRanges(t *testing.T, s *storage.Store, base string) {
 	} else {
 		wantUserError(t, err, "changed")
 	}
+}
+
+// checkManyParts writes more than stores take in one piece, and reads it in pieces, several at once.
+func checkManyParts(t *testing.T, s *storage.Store, base string) {
+	ctx, url := context.Background(), storage.Join(base, "large")
+	content := make([]byte, 20<<20+17)
+	rand.NewChaCha8([32]byte{1}).Read(content)
+	w, err := s.Create(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for part := range slices.Chunk(content, 1<<20-3) {
+		if _, err := w.Write(part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.ReaderAt(ctx, url, int64(len(content)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var reading sync.WaitGroup
+	for from := 0; from < len(content); from += 3 << 20 {
+		reading.Go(func() {
+			piece := make([]byte, min(3<<20, len(content)-from))
+			if n, err := r.ReadAt(piece, int64(from)); n < len(piece) || !bytes.Equal(piece, content[from:from+n]) {
+				t.Errorf("other bytes from %d on: %d, %v", from, n, err)
+			}
+		})
+	}
+	reading.Wait()
 }
 
 func wantUserError(t *testing.T, err error, text string) {

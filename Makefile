@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 # everywhere lets all builds share one cache.
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build run test check fmt vet lint race e2e soak faults stores skew simulate bench bench-tpch bench-training bench-memory bench-cluster verify fuzz cover generate tidy-tree clean
+.PHONY: help build run test check fmt vet lint race e2e soak faults stores skew simulate bench bench-tpch bench-training bench-memory bench-cluster verify interop fuzz cover generate tidy-tree clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -61,12 +61,15 @@ skew: ## Join with a key that four rows in ten have: the slowest task takes twic
 stores: ## Run the store tests and whole jobs on servers that speak S3, Google Cloud Storage and Azure Blob Storage (needs npm)
 	e2e/stores.sh bench/data/stores
 
-SEEDS ?= 1000000
+SEEDS ?=
 simulate: ## Simulate SEEDS clusters (default a million, from SEED or 1) with random faults: promises kept at each step, every run ends
-	$(GO) test ./coordinator/sim -run Seeds$$ -count=1 -v -timeout 0 -args -seeds $(SEEDS) $(if $(SEED),-seed $(SEED))
+	$(GO) test ./coordinator/sim -run Seeds$$ -count=1 -v -timeout 0 -args -seeds $(or $(SEEDS),1000000) $(if $(SEED),-seed $(SEED))
 
 verify: ## Compare the main job's output with DuckDB's answer to the same SQL (needs a C compiler)
 	cd bench && CGO_ENABLED=1 $(GO) test -count=1 -v ./verify/...
+
+interop: build ## Read what Quern writes with pyarrow, Polars, DuckDB, Spark and PyTorch, and compare steps with theirs on SEEDS random logs (4), from SEED on (needs Python)
+	SEEDS=$(SEEDS) SEED=$(SEED) interop/run
 
 bench: build ## Time queries side by side with DuckDB on the full flights file (needs a C compiler, and DATA)
 	cd bench && CGO_ENABLED=1 $(GO) run ./compare -data $(abspath $(DATA))/flights-3m.parquet -quern $(abspath $(BIN))/quern

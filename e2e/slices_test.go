@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,8 +12,8 @@ import (
 	"github.com/quern-engine/quern/cmd/quern/assembly"
 )
 
-// TestSlices joins in time where nine left rows in ten are of one key. Done in slices the join gives the rows that it gives in one
-// piece, in the same order, whatever the direction.
+// TestSlices joins in time, and looks at windows of time, where nine rows in ten are of one key. Done in slices that gives the
+// rows that it gives in one piece, in the same order: whatever the direction of joins, whichever windows.
 func TestSlices(t *testing.T) {
 	const rows = `WITH l AS (SELECT IF(delay % 10 = 0, origin, 'any') AS k, date AS t, delay * 5000 + distance AS n FROM flights WHERE day <= '2001-01-02'),
 	r AS (SELECT IF(delay % 10 = 1, destination, 'any') AS k, date AS t, date + make_dt_interval(0, 0, delay) AS av, distance AS v
@@ -23,6 +25,19 @@ func TestSlices(t *testing.T) {
 		"forward":        `SELECT n, v, r.t FROM l ASOF JOIN r MATCH_CONDITION (l.t <= r.t) ON l.k = r.k`,
 		"by a condition": `SELECT n, v, r.t FROM l LEFT ASOF JOIN r MATCH_CONDITION (l.t >= r.t) ON l.k = r.k AND (l.n + r.v) % 3 = 1 TOLERANCE INTERVAL 5 MINUTES`,
 		"twice":          `SELECT n, r.v, s.v, s.av FROM l LEFT ASOF JOIN r MATCH_CONDITION (l.t >= r.t) ON l.k = r.k LEFT ASOF JOIN r s MATCH_CONDITION (l.t >= s.t) ON l.k = s.k AND l.t >= s.av`,
+	}
+	for name, q := range map[string]string{
+		"windows":           `sum(n) OVER (h), count(v) OVER (h), max(v) OVER (h), first(n) OVER (h)`,
+		"windows both ways": `count(*) OVER (PARTITION BY k ORDER BY t RANGE BETWEEN INTERVAL 3 MINUTES PRECEDING AND INTERVAL 5 MINUTES FOLLOWING), avg(n) OVER (h)`,
+	} {
+		queries[name] = fmt.Sprintf("SELECT k, t, n, %s FROM (SELECT k, t, n, n %% 100 AS v FROM l) WINDOW h AS (PARTITION BY k ORDER BY t RANGE BETWEEN INTERVAL 5 MINUTES PRECEDING AND CURRENT ROW)", q)
+	}
+	queries["windows of windows"] = `SELECT k, t, n, s, max(s) OVER (PARTITION BY k ORDER BY t RANGE BETWEEN INTERVAL 5 MINUTES PRECEDING AND INTERVAL 1 MINUTE FOLLOWING)
+	FROM (SELECT k, t, n, sum(n) OVER (PARTITION BY k ORDER BY t RANGE BETWEEN INTERVAL 5 MINUTES PRECEDING AND CURRENT ROW) AS s FROM l) WHERE n % 3 < 2`
+	steps := map[string]string{
+		"windows of events":      "{from: l, by: [k], time: t, events: {from: r, time: t}, windows: [1m, 10m], features: {c: count(*), s: sum(v), last: last(v)}}",
+		"windows of late events": "{from: l, by: [k], time: t, events: {from: r, time: t, available_at: av}, windows: [10m], features: {c: count(*), s: avg(v)}}",
+		"windows of themselves":  "{from: l, by: [k], time: t, events: {from: l, time: t}, windows: [10m], features: {c: count(*), s: sum(n), m: min(n)}}",
 	}
 	tables := []api.Table{{Name: "flights", Path: sqlTables(t)["flights"]}}
 	run := func(bytes int64) (map[string][]string, []string) {
@@ -40,23 +55,39 @@ func TestSlices(t *testing.T) {
 		w := &world{cluster: e}
 		out := map[string][]string{}
 		var notes []string
-		for name, q := range queries {
-			id := "slices-" + strings.ReplaceAll(name, " ", "-")
-			if _, err := e.Client.Submit(t.Context(), api.SubmitRequest{RunID: id, Query: &api.Query{SQL: rows + q, Tables: tables}}); err != nil {
-				t.Fatal(err)
+		submit := func(name string, request api.SubmitRequest) *api.RunStatus {
+			request.RunID = "slices-" + strings.ReplaceAll(name, " ", "-")
+			if _, err := e.Client.Submit(t.Context(), request); err != nil {
+				t.Fatalf("%s: %v", name, err)
 			}
-			status, err := assembly.Wait(t.Context(), e.Client, id, nil)
-			if err != nil || status.Failure != nil {
-				t.Fatalf("%s: %v, %v", name, err, status.Failure)
-			}
-			if out[name], err = w.lines(t.Context(), status); err != nil {
-				t.Fatal(err)
-			}
+			status := w.rest(t, request.RunID)
 			for _, s := range status.Stages {
 				if s.Adapted != "" {
 					notes = append(notes, fmt.Sprintf("%s: %s", name, s.Adapted))
 				}
 			}
+			return status
+		}
+		for name, q := range queries {
+			status := submit(name, api.SubmitRequest{Query: &api.Query{SQL: rows + q, Tables: tables}})
+			if out[name], err = w.lines(t.Context(), status); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, step := range steps {
+			dir := t.TempDir()
+			job := fmt.Sprintf("name: sliced\nsources: {flights: {path: %q}}\nsteps:\n- {name: l, sql: \"%s SELECT * FROM l\"}\n- {name: r, sql: \"%s SELECT * FROM r\"}\n"+
+				"- {name: w, windows: %s}\noutputs:\n- {name: out, from: w, path: %q, format: csv, compression: none}\n", tables[0].Path, oneLine(rows), oneLine(rows), step, dir)
+			submit(name, api.SubmitRequest{Job: &api.Job{File: "job.yaml", Dir: dir, Work: dir, Text: job}})
+			files, err := filepath.Glob(filepath.Join(dir, "*", "*.csv"))
+			if err != nil || len(files) != 1 {
+				t.Fatalf("%s: files %q, %v", name, files, err)
+			}
+			text, err := os.ReadFile(files[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[name] = strings.Split(string(text), "\n")
 		}
 		return out, notes
 	}
@@ -65,8 +96,8 @@ func TestSlices(t *testing.T) {
 		t.Fatalf("the tasks were divided anew: %q", notes)
 	}
 	cut, notes := run(1 << 10)
-	if strings.Count(strings.Join(notes, ""), "slices") != len(queries) {
-		t.Fatalf("of %d joins these were done in slices: %q", len(queries), notes)
+	if strings.Count(strings.Join(notes, ""), "slices") != len(queries)+len(steps) {
+		t.Fatalf("of %d these were done in slices: %q", len(queries)+len(steps), notes)
 	}
 	t.Log(strings.Join(notes, "\n"))
 	for name, want := range whole {
@@ -75,3 +106,5 @@ func TestSlices(t *testing.T) {
 		}
 	}
 }
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

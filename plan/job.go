@@ -147,7 +147,7 @@ type AdaptInput struct {
 	// inputs whole.
 	Splits bool `json:"splits,omitempty"`
 	// Slices says that several tasks may read the same partition whole, all inputs, if each keeps another slice of this
-	// input's rows in the order that the stage sorts them in, and what it needs of the others.
+	// input's rows in the order that the stage sorts them in, and what it needs of the others; see [Node.Slicing].
 	Slices bool `json:"slices,omitempty"`
 }
 

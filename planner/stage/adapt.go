@@ -34,7 +34,7 @@ func (c *cutter) adapt(s *plan.Stage) *plan.Adapt {
 			return nil // it is read in two ways, so there is no one way to divide it
 		default:
 			a.Inputs = append(a.Inputs, plan.AdaptInput{
-				Stage: in, RowBytes: widths[in], Splits: reads[in] == 1 && in == streamed, Slices: reads[in] == 1 && in == sliced,
+				Stage: in, RowBytes: widths[in], Splits: reads[in] == 1 && in == streamed, Slices: in == sliced,
 			})
 		}
 	}
@@ -49,7 +49,7 @@ func (c *cutter) adapt(s *plan.Stage) *plan.Adapt {
 // at the end is merged later.
 func streamedRead(root *plan.Node) int {
 	n := root
-	for streams(n) {
+	for n.Streams() {
 		below := n.Inputs[0]
 		if n.Op == plan.NodeEventWindows && below.Op == plan.NodeSort && below.Sort.Limit < 0 {
 			below = below.Inputs[0] // rows that are sorted for this alone can be so in parts
@@ -59,18 +59,13 @@ func streamedRead(root *plan.Node) int {
 	return partitionRead(n)
 }
 
-// slicedRead is the stage whose rows are the left side of joins in time, all by one order, at the bottom of what streams
-// through to the end of a stage, or -1: these joins can be done for some slices of that order here and for others there.
+// slicedRead is the stage whose rows can be done in slices of keys and time, or -1.
 func slicedRead(root *plan.Node) int {
-	n, joined := root, false
-	for streams(n) || n.Op == plan.NodeAsofJoin {
-		joined = joined || n.Op == plan.NodeAsofJoin
-		n = n.Inputs[0]
-	}
-	if !joined || n.Op != plan.NodeSort || n.Sort.Limit >= 0 {
+	s, ok := root.Slicing()
+	if !ok {
 		return -1
 	}
-	return partitionRead(n.Inputs[0])
+	return partitionRead(s.Sort.Inputs[0])
 }
 
 // partitionRead is the stage that a node reads partition by partition, or -1.
@@ -79,17 +74,4 @@ func partitionRead(n *plan.Node) int {
 		return -1
 	}
 	return n.ShuffleRead.Stage
-}
-
-// streams reports an operator that makes of each row of its first input what it does whatever the others are, in order.
-func streams(n *plan.Node) bool {
-	switch n.Op {
-	case plan.NodeFilter, plan.NodeProject, plan.NodeUDF, plan.NodeExpand, plan.NodeGenerate, plan.NodeEventWindows:
-		return true
-	case plan.NodeAggregate:
-		return n.Aggregate.Mode == plan.AggregatePartial
-	case plan.NodeJoin:
-		return n.Join.Type != plan.JoinFull && !n.Join.Type.PutsOutRight()
-	}
-	return false
 }

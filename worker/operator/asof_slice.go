@@ -1,177 +1,37 @@
 package operator
 
 import (
-	"bytes"
 	"context"
 	"io"
-	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 
-	"github.com/quern-engine/quern/compute/sortkey"
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
 )
 
-// A partition that is too large for one task, as that of a frequent key, is joined in time by several: each reads the
-// partition whole, and keeps of the left rows one slice of their order by keys and time, before it sorts them. So the
-// slices' outputs, one after the other, are the rows that one task would have put out. Of the right rows each keeps
-// those that its left ones may match; what lies before the slice is carried over as the one row that may still win.
+// Of the right rows of a join in time a task keeps those that its left ones may match. Looking backward, what lies before the
+// slice is carried over as the one row that may still win.
 
-// Slice is the rows of a left side between two places in the order of a sort.
-type Slice struct {
-	from, to *slicePlace // from is included, to is not; nil: all from the beginning, all to the end
-	empty    bool        // no row, though there are no places
-}
-
-// slicePlace is a row's place in the order: row i of columns, the last of which is the time.
-type slicePlace struct {
-	columns []arrow.Array
-	row     int
-	encoded []byte
-}
-
-// sampled bounds how many rows are compared to find a slice: enough to have slices of equal size within some percent.
-const sampled = 1 << 14
-
-// FindSlice reads the rows of a left side and divides their order into of parts of about equal size; the slice is that of
-// a number from 0. It depends on the rows and their order alone, so all who look for slices of a side find the same
-// division. input is closed.
-func FindSlice(ctx context.Context, input Operator, order []plan.SortKey, number, of int) (s *Slice, err error) {
-	defer func() {
-		if closed := input.Close(); err == nil {
-			err = closed
-		}
-	}()
-	sample := sliceSample{order: order, step: 1}
-	for {
-		rec, err := input.Next(ctx)
-		if err == io.EOF {
-			return sample.slice(number, of), nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		sample.add(rec)
-		rec.Release()
-	}
-}
-
-// sliceSample is every step-th row.
-type sliceSample struct {
-	order  []plan.SortKey
-	places []slicePlace
-	step   int
-	skip   int // rows until the next one that belongs
-}
-
-func (s *sliceSample) add(rec arrow.Record) {
-	var rows []int32
-	for ; s.skip < int(rec.NumRows()); s.skip += s.step {
-		rows = append(rows, int32(s.skip))
-	}
-	s.skip -= int(rec.NumRows())
-	if len(rows) == 0 {
-		return
-	}
-	columns, keys := make([]arrow.Array, len(s.order)), make([]plan.SortKey, len(s.order))
-	for i, k := range s.order { // copies of few rows, which the garbage collector may have: a slice has no owner
-		columns[i] = vector.Take(memory.DefaultAllocator, rec.Column(k.Column), rows)
-		keys[i] = k
-		keys[i].Column = i
-	}
-	encoded := sortkey.EncodeColumns(columns, len(rows), keys)
-	for i := range rows {
-		s.places = append(s.places, slicePlace{columns, i, encoded.At(i)})
-	}
-	for len(s.places) >= sampled {
-		s.thin()
-	}
-}
-
-// thin leaves out every other row.
-func (s *sliceSample) thin() {
-	n := len(s.places)
-	for i := range (n + 1) / 2 {
-		s.places[i] = s.places[2*i]
-	}
-	clear(s.places[(n+1)/2:])
-	s.places = s.places[:(n+1)/2]
-	if n%2 == 1 { // the last row stays, so the next one does not
-		s.skip += s.step
-	}
-	s.step *= 2
-}
-
-func (s *sliceSample) slice(number, of int) *Slice {
-	if len(s.places) == 0 { // of no rows the first slice has all
-		return &Slice{empty: number > 0}
-	}
-	slices.SortFunc(s.places, func(a, b slicePlace) int { return bytes.Compare(a.encoded, b.encoded) })
-	at := func(n int) *slicePlace {
-		if n == 0 || n == of {
-			return nil
-		}
-		return &s.places[len(s.places)*n/of]
-	}
-	return &Slice{from: at(number), to: at(number + 1)}
-}
-
-// placeComparer compares the rows of a batch with a place.
-type placeComparer struct {
-	columns []vector.Comparer
-	row     int
-}
-
-// newPlaceComparer is nil for no place.
-func newPlaceComparer(p *slicePlace, rec arrow.Record, order []plan.SortKey) *placeComparer {
-	if p == nil {
-		return nil
-	}
-	c := &placeComparer{row: p.row}
-	for i, k := range order {
-		c.columns = append(c.columns, vector.NewComparer(rec.Column(k.Column), p.columns[i]))
-	}
-	return c
-}
-
-// compare gives the order of a row and the place, and whether they are of the same key.
-func (c *placeComparer) compare(row int) (order int, sameKey bool) {
-	last := len(c.columns) - 1
-	for _, compare := range c.columns[:last] {
-		if order := compare(row, c.row); order != 0 {
-			return order, false
-		}
-	}
-	return c.columns[last](row, c.row), true
-}
-
-// sliced passes on the rows of its input that a slice needs. find is asked for the slice when the first row is.
-type sliced struct {
+// asofSliced passes on the right rows that a slice needs.
+type asofSliced struct {
 	stream
-	find  func(context.Context) (*Slice, error)
+	find  FindSlice
 	slice *Slice
 	order []plan.SortKey
 
 	done bool
 
-	// Of a right side, else nil:
 	join     *plan.AsofJoin
-	compared []int     // keys and times, whose NULLs match nothing; none of a left side
+	compared []int     // keys and times, whose NULLs match nothing
 	carried  []carried // the rows to carry over, by cursor
 }
 
-var _ Operator = (*sliced)(nil)
-
-// NewSlicedLeft keeps of a left side the rows of a slice; order is that which the slice was found by.
-func NewSlicedLeft(env Env, input Operator, order []plan.SortKey, find func(context.Context) (*Slice, error)) Operator {
-	return &sliced{stream: newStream(env, input.Schema(), input), order: order, find: find}
-}
+var _ Operator = (*asofSliced)(nil)
 
 // NewSlicedRight keeps of a right side the rows that the left rows of a slice may match.
-func NewSlicedRight(env Env, input Operator, join *plan.AsofJoin, find func(context.Context) (*Slice, error)) Operator {
-	s := &sliced{stream: newStream(env, input.Schema(), input), join: join, find: find}
+func NewSlicedRight(env Env, input Operator, join *plan.AsofJoin, find FindSlice) Operator {
+	s := &asofSliced{stream: newStream(env, input.Schema(), input), join: join, find: find}
 	for _, c := range join.RightKeys {
 		s.order = append(s.order, plan.SortKey{Column: c})
 	}
@@ -184,9 +44,9 @@ func NewSlicedRight(env Env, input Operator, join *plan.AsofJoin, find func(cont
 }
 
 // Next returns the next rows that are needed.
-func (s *sliced) Next(ctx context.Context) (arrow.Record, error) { return s.step(ctx, s.next) }
+func (s *asofSliced) Next(ctx context.Context) (arrow.Record, error) { return s.step(ctx, s.next) }
 
-func (s *sliced) next(ctx context.Context) (arrow.Record, error) {
+func (s *asofSliced) next(ctx context.Context) (arrow.Record, error) {
 	if s.slice == nil {
 		var err error
 		if s.slice, err = s.find(ctx); err != nil {
@@ -215,7 +75,7 @@ func (s *sliced) next(ctx context.Context) (arrow.Record, error) {
 }
 
 // keep is the rows of a batch that are needed at once, nil for none; it takes the batch over.
-func (s *sliced) keep(rec arrow.Record) arrow.Record {
+func (s *asofSliced) keep(rec arrow.Record) arrow.Record {
 	defer rec.Release()
 	from, to := newPlaceComparer(s.slice.from, rec, s.order), newPlaceComparer(s.slice.to, rec, s.order)
 	_, rows := anyNull(rec, s.compared, nil)
@@ -242,7 +102,7 @@ func (s *sliced) keep(rec arrow.Record) arrow.Record {
 }
 
 // carry looks for the rows to carry over.
-func (s *sliced) carry(rec arrow.Record, rows []int32) {
+func (s *asofSliced) carry(rec arrow.Record, rows []int32) {
 	var held int64
 	for i := range s.carried {
 		c := &s.carried[i]
@@ -266,7 +126,7 @@ const (
 // side places a row. Right rows of a key that the slice has all left rows of are all within. Of the key that it begins
 // in those before it are ahead, of the one that it ends in those after it are outside, as far as looking backward goes;
 // in other directions, and where any row may match, they are within.
-func (s *sliced) side(from, to *placeComparer, row int) sliceSide {
+func (s *asofSliced) side(from, to *placeComparer, row int) sliceSide {
 	if s.slice.empty {
 		return outside
 	}
@@ -284,9 +144,9 @@ func (s *sliced) side(from, to *placeComparer, row int) sliceSide {
 }
 
 // beyond places a row that is not in the slice; backward is what it is to it when looking back, if of the same key.
-func (s *sliced) beyond(sameKey bool, backward sliceSide) sliceSide {
+func (s *asofSliced) beyond(sameKey bool, backward sliceSide) sliceSide {
 	switch {
-	case s.join == nil || !sameKey:
+	case !sameKey:
 		return outside
 	case s.join.Direction != plan.AsofBackward || s.join.Condition != nil:
 		return within
@@ -364,7 +224,7 @@ func (c *carried) release() {
 }
 
 // Close releases what is carried over, and closes the input.
-func (s *sliced) Close() error {
+func (s *asofSliced) Close() error {
 	for i := range s.carried {
 		s.carried[i].release()
 	}

@@ -21,7 +21,7 @@ var leftOrder = []plan.SortKey{{Column: 0}, {Column: 1}}
 // found finds a slice of left rows.
 func found(t testing.TB, rows []string, number, of int) func(context.Context) (*operator.Slice, error) {
 	return func(ctx context.Context) (*operator.Slice, error) {
-		return operator.FindSlice(ctx, inMemory(t, asofLeft, rows), leftOrder, number, of)
+		return operator.NewSlice(ctx, inMemory(t, asofLeft, rows), leftOrder, number, of, nil)
 	}
 }
 
@@ -40,7 +40,7 @@ func TestSlicedSides(t *testing.T) {
 	optest.Run(t, optest.Case{
 		Inputs: []optest.Table{{Schema: asofLeft, Rows: left}},
 		Build: func(env operator.Env, in []operator.Operator) (operator.Operator, error) {
-			return operator.NewSlicedLeft(env, in[0], leftOrder, found(t, left, 1, 2)), nil
+			return operator.NewSliced(env, in[0], leftOrder, found(t, left, 1, 2), nil), nil
 		},
 		Want: []string{"a|3|0", "a|2|0", "a|4|0", "b|1|0", "a|2|1"}, Ordered: true,
 	})
@@ -114,40 +114,25 @@ func runSlice(t *testing.T, node *plan.Node, left, right []string, number, of in
 	j := node.AsofJoin
 	var l, r operator.Operator = inMemory(t, asofLeft, left), inMemory(t, asofRight, right)
 	if of > 1 {
-		l, r = operator.NewSlicedLeft(operator.Env{}, l, leftOrder, find), operator.NewSlicedRight(operator.Env{}, r, j, find)
+		l, r = operator.NewSliced(operator.Env{}, l, leftOrder, find, nil), operator.NewSlicedRight(operator.Env{}, r, j, find)
 	}
 	l = operator.NewSort(operator.Env{}, l, &plan.Sort{Limit: -1, Keys: leftOrder})
 	r = operator.NewSort(operator.Env{}, r, &plan.Sort{Limit: -1, Keys: []plan.SortKey{{Column: 0}, {Column: j.Entry()}}})
 	op, err := operator.NewAsofJoin(operator.Env{}, l, r, j, node.Schema)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = op.Close() }()
-	var out []string
-	for {
-		rec, err := op.Next(context.Background())
-		if err == io.EOF {
-			return out
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, columns.Rows(rec)...)
-		rec.Release()
-	}
+	return drained(t, op, err)
 }
 
 // A sample that has been thinned out still divides rows evenly.
-func TestFindSliceOfManyRows(t *testing.T) {
+func TestSliceOfManyRows(t *testing.T) {
 	in := asofRows(200_000, 200_000, 2)
 	for number := range 4 {
 		in.at = 0
-		slice, err := operator.FindSlice(context.Background(), in, []plan.SortKey{{Column: 0}, {Column: 2}}, number, 4)
+		slice, err := operator.NewSlice(context.Background(), in, []plan.SortKey{{Column: 0}, {Column: 2}}, number, 4, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		in.at = 0
-		op := operator.NewSlicedLeft(operator.Env{}, in, []plan.SortKey{{Column: 0}, {Column: 2}}, func(context.Context) (*operator.Slice, error) { return slice, nil })
+		op := operator.NewSliced(operator.Env{}, in, []plan.SortKey{{Column: 0}, {Column: 2}}, func(context.Context) (*operator.Slice, error) { return slice, nil }, nil)
 		rows := int64(0)
 		for rec, err := op.Next(context.Background()); err != io.EOF; rec, err = op.Next(context.Background()) {
 			rows += rec.NumRows()

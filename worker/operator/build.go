@@ -32,6 +32,9 @@ func Build(n *plan.Node, leaf func(*plan.Node) (Operator, error), env Env) (Oper
 		closeAll(inputs)
 		return nil, fmt.Errorf("build %s: %w", n.Op, err)
 	}
+	if env.Above != nil {
+		op = env.Above(n, op, own)
+	}
 	return env.observed(n, op, nil)
 }
 

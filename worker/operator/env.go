@@ -31,6 +31,8 @@ type Env struct {
 	Builds    *Builds          // nil: every join makes its own build side
 	// BuildKey names the build side of a join that Builds may have; empty, or nil, where it may not.
 	BuildKey func(join *plan.Node) string
+	// Above may put an operator of the task's above the one that a node became; nil puts none.
+	Above func(n *plan.Node, made Operator, env Env) Operator
 }
 
 func (e Env) withDefaults() Env {

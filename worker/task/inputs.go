@@ -28,7 +28,7 @@ func (b *builder) openShuffle(ctx context.Context, n *plan.Node) (operator.Opera
 	open := func() operator.Operator {
 		return &leafOperator{schema: n.Schema, source: b.env.Fetch.Fetch(outputs, part, n.Schema, b.env.Address, b.env.Segments)}
 	}
-	if b.slicing != nil && b.slicing.left == from {
+	if b.slicing != nil && b.slicing.Sort.Inputs[0] == n {
 		b.slicing.open = open
 	}
 	return b.sliced(n, &counted{Operator: open(), rows: &b.counts.RowsIn}), nil

@@ -51,6 +51,9 @@ func (b *builder) root(ctx context.Context) (operator.Operator, error) {
 	if b.slicing, err = b.newSlicing(); err != nil {
 		return nil, err
 	}
+	if b.slicing != nil && len(b.slicing.Windows) > 0 {
+		env.Above = b.slicing.above
+	}
 	return operator.Build(b.stage.Root, func(n *plan.Node) (operator.Operator, error) { return b.leaf(ctx, n) }, env)
 }
 

@@ -9,16 +9,17 @@ import (
 	"github.com/quern-engine/quern/worker/operator"
 )
 
-// slicing is what a task does that joins in time one slice of a partition: it keeps the slice of the left side, and of
-// the right sides what that needs. All inputs are read whole, the left one twice: where the slice begins and ends
-// follows from its rows.
+// slicing is what a task does that does one slice of a partition: it keeps the rows of the slice, and of what is read beside
+// them what these need. All inputs are read whole, the one that is divided twice: where the slice begins and ends follows
+// from its rows.
 type slicing struct {
-	left  int // the stage whose rows are the left side
-	slice api.Slice
-	order []plan.SortKey
-	joins map[*plan.Node]*plan.AsofJoin // by the read of their right side
-	open  func() operator.Operator      // reads the left side once more
-	found *operator.Slice
+	plan.Slicing
+	slice   api.Slice
+	windows *operator.Reach                // of SQL windows; nil without any
+	timed   map[*plan.Node]*plan.Node      // joins and windows of events by the read of their other side
+	events  map[*plan.Node]*operator.Reach // of windows of events
+	open    func() operator.Operator       // reads the rows once more
+	found   *operator.Slice
 }
 
 // newSlicing is nil for a task that does all of what it reads.
@@ -27,37 +28,29 @@ func (b *builder) newSlicing() (*slicing, error) {
 		if in.Part == nil || in.Part.Slice.Of < 2 {
 			continue
 		}
-		s := &slicing{left: in.Stage, slice: in.Part.Slice, joins: map[*plan.Node]*plan.AsofJoin{}}
-		if !s.follow(b.stage.Root) {
-			return nil, fmt.Errorf("assignment %s: %s of stage %d, which stage %d does not join in time", b.task.AttemptID, in.Part, in.Stage, b.stage.ID)
+		how, ok := b.stage.Root.Slicing()
+		if !ok || how.Sort.Inputs[0].ShuffleRead.Stage != in.Stage {
+			return nil, fmt.Errorf("assignment %s: %s of stage %d, which stage %d does not do in slices", b.task.AttemptID, in.Part, in.Stage, b.stage.ID)
 		}
-		return s, nil
+		return sliceOf(how, in.Part.Slice, b.task.Job.Session)
 	}
 	return nil, nil
 }
 
-// follow goes down from the root to the sort of the left side.
-func (s *slicing) follow(n *plan.Node) bool {
-	var joins []*plan.Node
-	for ; len(n.Inputs) > 0; n = n.Inputs[0] {
-		if n.Op == plan.NodeAsofJoin {
-			joins = append(joins, n)
-		}
-		if n.Op == plan.NodeSort {
-			break
+func sliceOf(how plan.Slicing, slice api.Slice, session plan.Session) (*slicing, error) {
+	s := &slicing{Slicing: how, slice: slice, timed: map[*plan.Node]*plan.Node{}, events: map[*plan.Node]*operator.Reach{}}
+	for _, n := range how.Timed {
+		s.timed[n.Inputs[1].Inputs[0]] = n
+		if w := n.EventWindows; w != nil {
+			s.events[n] = operator.EventReach(w, n.Inputs[1].Schema.Fields[w.EventTime].Type)
 		}
 	}
-	if n.Op != plan.NodeSort || n.Inputs[0].Op != plan.NodeShuffleRead || n.Inputs[0].ShuffleRead.Stage != s.left {
-		return false
+	if len(how.Windows) == 0 {
+		return s, nil
 	}
-	s.order = n.Sort.Keys
-	for _, j := range joins {
-		right := j.Inputs[1]
-		if len(j.AsofJoin.RightKeys)+1 == len(s.order) && right.Op == plan.NodeSort && right.Inputs[0].Op == plan.NodeShuffleRead {
-			s.joins[right.Inputs[0]] = j.AsofJoin
-		}
-	}
-	return len(joins) > 0
+	var err error
+	s.windows, err = operator.WindowReach(how.Windows, session)
+	return s, err
 }
 
 // sliced leaves of what a node reads only what the task's slice needs, if it does but a slice.
@@ -66,21 +59,51 @@ func (b *builder) sliced(n *plan.Node, read operator.Operator) operator.Operator
 	if s == nil {
 		return read
 	}
-	if n.ShuffleRead.Stage == s.left {
-		return operator.NewSlicedLeft(b.operators, read, s.order, s.find)
+	if n == s.Sort.Inputs[0] {
+		return operator.NewSliced(b.operators, read, s.Sort.Sort.Keys, s.find, s.windows)
 	}
-	if j := s.joins[n]; j != nil {
-		return operator.NewSlicedRight(b.operators, read, j, s.find)
+	switch t := s.timed[n]; {
+	case t == nil:
+		return read
+	case t.AsofJoin != nil:
+		return operator.NewSlicedRight(b.operators, read, t.AsofJoin, s.find)
+	default:
+		w := t.EventWindows
+		return operator.NewSliced(b.operators, read, ascending(append(w.EventKeys[:len(w.EventKeys):len(w.EventKeys)], w.EventTime)), s.find, s.events[t])
 	}
-	return read
 }
 
-// find is the task's slice; the first call reads the left side.
+// above leaves of what the topmost SQL window puts out the rows of the slice.
+func (s *slicing) above(n *plan.Node, made operator.Operator, env operator.Env) operator.Operator {
+	if n != s.Windows[0] {
+		return made
+	}
+	return operator.NewSliced(env, made, append(ascending(n.Window.PartitionBy), n.Window.OrderBy...), s.find, nil)
+}
+
+func ascending(columns []int) []plan.SortKey {
+	keys := make([]plan.SortKey, len(columns))
+	for i, c := range columns {
+		keys[i].Column = c
+	}
+	return keys
+}
+
+// find is the task's slice; the first call reads the rows that are divided.
 func (s *slicing) find(ctx context.Context) (*operator.Slice, error) {
 	if s.found != nil {
 		return s.found, nil
 	}
+	var reaches []*operator.Reach
+	if s.windows != nil {
+		reaches = append(reaches, s.windows)
+	}
+	for _, n := range s.Timed {
+		if r := s.events[n]; r != nil {
+			reaches = append(reaches, r)
+		}
+	}
 	var err error
-	s.found, err = operator.FindSlice(ctx, s.open(), s.order, s.slice.Number, s.slice.Of)
+	s.found, err = operator.NewSlice(ctx, s.open(), s.Sort.Sort.Keys, s.slice.Number, s.slice.Of, reaches)
 	return s.found, err
 }

@@ -57,7 +57,7 @@ func (m *Machine) status(r *run) api.RunStatus {
 	for i, s := range r.Stages {
 		st.Stages[i] = api.StageStatus{
 			ID: i, Label: s.Label, Tasks: s.Tasks, Running: len(s.live), Done: s.Done, Failures: s.Failures, Twins: s.Twins,
-			Adapted: s.Note, Median: float64(s.Took.median()) / 1000, Slowest: float64(s.Slowest) / 1000, Counts: s.Counts,
+			Adapted: s.Note, Median: float64(min(s.Took.median(), s.Slowest)) / 1000, Slowest: float64(s.Slowest) / 1000, Counts: s.Counts,
 		}
 	}
 	if r.State != api.RunSucceeded {

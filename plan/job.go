@@ -74,16 +74,6 @@ type Input struct {
 	ETag   string `json:"etag"`
 }
 
-// Function is a plugin function pinned by the digest of the plugin's executable.
-type Function struct {
-	Name     string `json:"name"`   // as called in SQL
-	Export   string `json:"export"` // as registered in the plugin
-	Args     []Type `json:"args"`
-	Returns  Type   `json:"returns"`
-	Nullable bool   `json:"nullable"` // may return NULL for arguments that are not NULL
-	SHA256   string `json:"sha256"`   // hex digest of the executable
-}
-
 // Output is a dataset that the job publishes.
 type Output struct {
 	Name        string `json:"name"`

@@ -35,7 +35,10 @@ type lease struct {
 
 // process is the attempt's process for a function, which it gets at the first call.
 func (f *Functions) process(ctx context.Context, fn plan.Function) (*running, error) {
-	k := f.host.kind(fn)
+	k, err := f.host.kind(ctx, fn)
+	if err != nil {
+		return nil, err
+	}
 	f.mu.Lock()
 	l := f.leases[k]
 	if l == nil {
@@ -77,8 +80,13 @@ func (f *Functions) Close() error {
 }
 
 // kind is what a function needs of its process.
-func (h *Host) kind(fn plan.Function) kind {
-	return kind{sha256: fn.SHA256, limits: h.opts.Limits}
+func (h *Host) kind(ctx context.Context, fn plan.Function) (kind, error) {
+	k := kind{sha256: fn.SHA256, limits: h.opts.Limits}
+	files, err := h.sideFiles(ctx, fn)
+	for _, f := range files {
+		k.files += f.GetPath() + "\n"
+	}
+	return k, err
 }
 
 // Call runs a function on a batch with one plain column an argument, and returns a column of the same length, which
@@ -92,16 +100,33 @@ func (f *Functions) Call(ctx context.Context, function string, args arrow.Record
 	if err := checkColumns(fn, args); err != nil {
 		return nil, plan.Failf(plan.FailureInternal, "%s: %w", label(fn), err)
 	}
+	c, err := f.begin(ctx, fn)
+	if err != nil {
+		return nil, err
+	}
+	defer c.end()
+	return c.batch(ctx, args)
+}
+
+// begin opens a function in a process, for a call. End it.
+func (f *Functions) begin(ctx context.Context, fn plan.Function) (*call, error) {
 	run, err := f.process(ctx, fn)
 	if err != nil {
 		return nil, f.startFailure(ctx, fn, err)
 	}
-	c := &call{fn: fn, run: run, host: f.host}
-	col, err := c.do(ctx, args)
-	if run.unfit.Load() {
-		f.drop(run)
+	c := &call{fn: fn, run: run, host: f.host, functions: f}
+	if err := c.open(ctx); err != nil {
+		c.end()
+		return nil, err
 	}
-	return col, err
+	return c, nil
+}
+
+// end gives up a process that must not be called again.
+func (c *call) end() {
+	if c.run.unfit.Load() {
+		c.functions.drop(c.run)
+	}
 }
 
 // drop ends a process of the attempt's that must not be called again, unless that has happened.
@@ -138,18 +163,11 @@ func checkColumns(fn plan.Function, args arrow.Record) error {
 
 // call is one call of one function, which may take more than one message.
 type call struct {
-	fn       plan.Function
-	run      *running
-	host     *Host
-	instance uint64
-}
-
-// do opens the function if that has not happened, then calls it.
-func (c *call) do(ctx context.Context, args arrow.Record) (arrow.Array, error) {
-	if err := c.open(ctx); err != nil {
-		return nil, err
-	}
-	return c.batch(ctx, args)
+	fn        plan.Function
+	run       *running
+	host      *Host
+	functions *Functions
+	instance  uint64
 }
 
 // open finds the process's instance of the function, or makes it.
@@ -160,22 +178,22 @@ func (c *call) open(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", label(c.fn), context.Cause(ctx))
 	}
 	defer func() { <-c.run.opening }()
-	if n, ok := c.run.instances[c.fn.Export]; ok {
-		c.instance = n
-		return c.checkSignature(c.run.functions[c.fn.Export])
+	if i, ok := c.run.instances[c.fn.Instance()]; ok {
+		c.instance = i.number
+		return c.checkSignature(i.function)
 	}
-	described, ok := c.run.functions[c.fn.Export]
-	if !ok {
+	if _, ok := c.run.functions[c.fn.Export]; !ok {
 		return plan.Failf(plan.FailurePlugin, "%s: the plugin has no function %s", label(c.fn), c.fn.Export)
 	}
-	if err := c.checkSignature(described); err != nil {
-		return err
+	files, err := c.host.sideFiles(ctx, c.fn)
+	if err != nil {
+		return fmt.Errorf("%s: %w", label(c.fn), err)
 	}
 	limited, cancel := context.WithTimeout(ctx, c.host.opts.CallTimeout)
 	defer cancel()
 	c.run.opened++ // a number whose call was given up may be in use over there
 	n := c.run.opened
-	reply, err := c.run.rpc.Open(limited, &udfpb.OpenRequest{Instance: n, Function: c.fn.Export})
+	reply, err := c.run.rpc.Open(limited, &udfpb.OpenRequest{Instance: n, Function: c.fn.Export, Options: c.fn.Options, Files: files})
 	if err != nil {
 		return c.rpcFailure(ctx, limited, err)
 	}
@@ -186,16 +204,20 @@ func (c *call) open(ctx context.Context) error {
 		c.run.unfit.Store(true)
 		return err
 	}
-	c.run.instances[c.fn.Export], c.instance = n, n
+	c.run.instances[c.fn.Instance()], c.instance = opened{n, reply.GetFunction()}, n
 	return nil
 }
 
-func (c *call) checkSignature(described *udfpb.Function) error {
-	if sameSignature(described, c.fn) {
+func (c *call) checkSignature(d *udfpb.Function) error {
+	described, err := pinned(d, c.fn.SHA256)
+	if err != nil {
+		return plan.Failf(plan.FailurePlugin, "%s: %w", label(c.fn), err)
+	}
+	if described.SameSignature(&c.fn) {
 		return nil
 	}
 	return plan.Failf(plan.FailurePlugin, "%s: the plugin describes it as %s, the job was planned with %s",
-		label(c.fn), signature(described), signature(c.fn))
+		label(c.fn), described.Signature(), c.fn.Signature())
 }
 
 // batch calls with a batch, in halves if it is too large for a message.

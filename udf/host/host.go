@@ -84,12 +84,15 @@ type Host struct {
 	all    map[*running]struct{} // whether idle or not
 	folder *folder               // nil before the first start
 	sweep  *time.Timer           // nil when nothing idles
+
+	checked map[string]string // side files whose content was looked at, by path
 }
 
 // kind is what makes one process as good as another.
 type kind struct {
 	sha256 string
 	limits contain.Limits
+	files  string // paths of files that it may read, each with a line end
 }
 
 // New makes a host. No process starts before the first call of a function.
@@ -98,7 +101,7 @@ func New(opts Options) (*Host, error) {
 	if opts.CacheDir == "" {
 		return nil, errors.New("plugin host: no cache folder")
 	}
-	h := &Host{opts: opts, images: map[string]*image{}, idle: map[kind][]*running{}, all: map[*running]struct{}{}}
+	h := &Host{opts: opts, images: map[string]*image{}, idle: map[kind][]*running{}, all: map[*running]struct{}{}, checked: map[string]string{}}
 	h.ctx, h.close = context.WithCancel(context.Background())
 	return h, nil
 }

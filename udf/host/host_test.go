@@ -27,6 +27,7 @@ import (
 var built struct {
 	dir                              string
 	distance, panicky, hostile, liar string
+	flights                          string // made by the first test that wants it
 }
 
 func TestMain(m *testing.M) {
@@ -186,7 +187,7 @@ func gone(t *testing.T, pid int) {
 
 func TestDescribeAndCall(t *testing.T) {
 	h, f, fns := open(t, built.distance, nil)
-	if len(fns) != 1 || fns[0].Name != "distance_bucket" || signature(fns[0]) != "(bigint) string, nullable false" {
+	if len(fns) != 1 || fns[0].Name != "distance_bucket" || fns[0].Signature() != "(bigint) → string" {
 		t.Fatalf("described %+v", fns)
 	}
 	for range 3 {
@@ -390,7 +391,7 @@ func TestSignatureIsPinned(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = f.Call(t.Context(), "distance_bucket", ints(t, 1))
-	failure(t, err, plan.FailurePlugin, "the plugin describes it as (bigint) string", "planned with (bigint) bigint")
+	failure(t, err, plan.FailurePlugin, "the plugin describes it as (bigint) → string", "planned with (bigint) → bigint")
 }
 
 func TestOtherExecutableIsRefused(t *testing.T) {

@@ -25,14 +25,21 @@ type running struct {
 	proc      *process
 	rpc       udfpb.PluginClient
 	output    *tail
+	library   string
 	ordered   []*udfpb.Function
 	functions map[string]*udfpb.Function
 	kind      kind
 	unfit     atomic.Bool       // not to be called again
 	since     time.Time         // of being idle; guarded by the host's mutex
 	opening   chan struct{}     // capacity 1; held by whoever uses the following
-	opened    uint64            // the last instance's number
-	instances map[string]uint64 // what has been opened, by exported name
+	opened    uint64            // the last number of an instance
+	instances map[string]opened // what has been opened, by plan.Function.Instance
+}
+
+// opened is a function that a process has opened.
+type opened struct {
+	number   uint64
+	function *udfpb.Function
 }
 
 // clientSide hands the connection out; go-plugin wants it as a plugin type.
@@ -60,8 +67,8 @@ func (h *Host) start(ctx context.Context, k kind) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec := contain.Spec{Level: h.level(), Limits: k.limits, Executable: executable}
-	run := &running{kind: k, proc: newProcess(spec), output: &tail{}, opening: make(chan struct{}, 1), instances: map[string]uint64{}}
+	spec := contain.Spec{Level: h.level(), Limits: k.limits, Executable: executable, ReadOnly: strings.FieldsFunc(k.files, func(r rune) bool { return r == '\n' })}
+	run := &running{kind: k, proc: newProcess(spec), output: &tail{}, opening: make(chan struct{}, 1), instances: map[string]opened{}}
 	config, err := h.clientConfig(run, sockets)
 	if err != nil {
 		return nil, err
@@ -164,6 +171,7 @@ func (r *running) connect(ctx context.Context, timeout time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("describe: %w", err)
 	}
+	r.library = clip(strings.TrimSpace(reply.GetLibrary() + " " + reply.GetLibraryVersion()))
 	r.ordered, r.functions = reply.GetFunctions(), make(map[string]*udfpb.Function, len(reply.GetFunctions()))
 	for _, f := range r.ordered {
 		r.functions[f.GetName()] = f

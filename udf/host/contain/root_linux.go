@@ -39,6 +39,10 @@ func (o *order) enterRoot() error {
 	if err := unix.Mount("quern", o.Root, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=755,size=1m"); err != nil {
 		return fmt.Errorf("mount a root: %w", err)
 	}
+	// First, lest they hide what may be read below them.
+	if err := o.mounts(); err != nil {
+		return err
+	}
 	for _, path := range o.readable() {
 		if err := o.bind(path, path, true); err != nil {
 			return err
@@ -54,9 +58,6 @@ func (o *order) enterRoot() error {
 		return err
 	}
 	if err := o.bind(o.Shared, inside, false); err != nil {
-		return err
-	}
-	if err := o.mounts(); err != nil {
 		return err
 	}
 	if err := unix.Chdir(o.Root); err != nil {

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -17,15 +20,20 @@ import (
 // kept holds the finished map outputs of a worker that reads all of them itself: their batches stay as they are, since
 // to encode, compress and check them costs as much as many a query's own work. What finds no room becomes a segment.
 type kept struct {
-	limit int64
+	own   int64        // bytes that are for nothing else
+	spare func() int64 // and how many more there are at the moment; they may be asked back
 
 	mu     sync.Mutex
 	byName map[string]*keptOutput // by segment name; guarded by mu
+	order  []string               // the names, oldest first, with some that are gone; guarded by mu
 	bytes  int64                  // of all batches, also of those still being written; guarded by mu
+	moving int64                  // of those on their way to segments; guarded by mu
 }
 
 // keptOutput is a map output in memory. It does not change once it is in kept.
 type keptOutput struct {
+	id    plan.AttemptID
+	opts  segment.Options
 	parts [][]arrow.Record
 	sums  []segment.RowSums // by partition
 	bytes int64
@@ -33,9 +41,10 @@ type keptOutput struct {
 
 // reserve says whether there is room for so many bytes more.
 func (k *kept) reserve(bytes int64) bool {
+	limit := k.own + k.spare()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.bytes+bytes > k.limit {
+	if k.bytes+bytes > limit {
 		return false
 	}
 	k.bytes += bytes
@@ -46,6 +55,47 @@ func (k *kept) put(name string, out *keptOutput) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.byName[name] = out
+	k.order = append(k.order, name)
+}
+
+// moveOut has the oldest output written if all that are not on their way take more than limit. What is written takes its
+// place; remove is for what has been written when the output was dropped meanwhile. done reports that there is nothing
+// more to do.
+func (k *kept) moveOut(limit int64, write func(name string, out *keptOutput) error, remove func(name string) error) (done bool, err error) {
+	k.mu.Lock()
+	var out *keptOutput
+	var name string
+	for out == nil && len(k.order) > 0 && k.bytes-k.moving > limit {
+		name, k.order = k.order[0], k.order[1:]
+		out = k.byName[name] // nil if it is gone
+	}
+	if out == nil {
+		k.mu.Unlock()
+		return true, nil
+	}
+	size := out.bytes
+	k.moving += size
+	k.mu.Unlock()
+
+	err = write(name, out)
+
+	k.mu.Lock()
+	k.moving -= size
+	here := k.byName[name] == out
+	switch {
+	case here && err == nil:
+		delete(k.byName, name)
+	case here:
+		k.order = slices.Insert(k.order, 0, name)
+	}
+	k.mu.Unlock()
+	if !here {
+		return false, remove(name)
+	}
+	if err == nil {
+		k.release(out)
+	}
+	return false, err
 }
 
 // release lets go of an output that is not, or no longer, in kept.
@@ -110,7 +160,13 @@ func (k *kept) encoded(name string, id plan.AttemptID, opts segment.Options) ([]
 	if err != nil {
 		return nil, true, err
 	}
-	for p := range out.parts {
+	err = k.writeTo(w, name, len(out.parts))
+	return target.Bytes(), true, err
+}
+
+// writeTo writes an output's batches to a segment, and commits it.
+func (k *kept) writeTo(w *segment.Writer, name string, partitions int) error {
+	for p := range partitions {
 		recs, _, err := k.batches(name, p)
 		for _, r := range recs {
 			if err == nil {
@@ -119,11 +175,11 @@ func (k *kept) encoded(name string, id plan.AttemptID, opts segment.Options) ([]
 			r.Release()
 		}
 		if err != nil {
-			return nil, true, errors.Join(err, w.Discard())
+			return errors.Join(err, w.Discard())
 		}
 	}
-	_, err = w.Commit()
-	return target.Bytes(), true, err
+	_, err := w.Commit()
+	return err
 }
 
 // bufferTarget is a segment written to memory.
@@ -212,6 +268,41 @@ func (w *keptWriter) Discard() error {
 		w.kept.release(w.out)
 	}
 	return nil
+}
+
+// GiveBack writes outputs that are kept as batches to segments, the oldest first, until the others have room in the
+// store's own memory and what is spare still.
+func (s *Store) GiveBack(spare int64) error {
+	if s.kept == nil {
+		return nil
+	}
+	for {
+		done, err := s.kept.moveOut(s.kept.own+spare, s.writeKept, s.removeLate)
+		if err != nil {
+			return plan.Failf(plan.FailureStorage, "write map outputs for which there is no memory any more: %w", err)
+		}
+		if done {
+			return nil
+		}
+	}
+}
+
+// writeKept makes a segment of an output that is kept as batches.
+func (s *Store) writeKept(name string, out *keptOutput) error {
+	w, err := s.Create(out.id, len(out.parts), out.opts)
+	if err != nil {
+		return err
+	}
+	return s.kept.writeTo(w, name, len(out.parts))
+}
+
+// removeLate removes a segment of a run that has been forgotten, and the folder that was made for it.
+func (s *Store) removeLate(name string) error {
+	err := s.remove(name)
+	if e := s.root.Remove(path.Dir(name)); e != nil && !errors.Is(e, fs.ErrNotExist) {
+		s.log.Debug("folder of a forgotten run stays", "error", e) // others are late, too
+	}
+	return err
 }
 
 // batches is a partition of an attempt's output, for the caller to release; ok is false where it is not kept as batches.

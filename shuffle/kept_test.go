@@ -1,6 +1,7 @@
 package shuffle
 
 import (
+	"errors"
 	"io"
 	"path/filepath"
 	"slices"
@@ -26,7 +27,7 @@ func TestKeptBatches(t *testing.T) {
 			const maps, partitions, rows = 3, 4, 5000
 			cl := newCluster(t, 1, 0, partitions, 0, 0, nil)
 			store := cl.stores[0]
-			store.KeepBatches(c.limit)
+			store.KeepBatches(c.limit, nothing)
 			mem := memory.NewCheckedAllocator(recycle.Poison())
 			for m := range maps {
 				cl.keep(t, mem, m, partitions, rows)
@@ -49,6 +50,86 @@ func TestKeptBatches(t *testing.T) {
 				t.Errorf("%d bytes leaked, %d counted", n, store.kept.bytes)
 			}
 		})
+	}
+}
+
+func nothing() int64 { return 0 }
+
+// TestGiveBack: outputs in borrowed memory become segments, the oldest first, when it is asked back, and their rows stay the
+// same for readers that come at any time.
+func TestGiveBack(t *testing.T) {
+	const maps, partitions, rows = 6, 3, 4000
+	cl := newCluster(t, 1, 0, partitions, 0, 0, nil)
+	store := cl.stores[0]
+	spare := int64(1 << 30)
+	store.KeepBatches(0, func() int64 { return spare })
+	mem := memory.NewCheckedAllocator(recycle.Poison())
+	for m := range maps {
+		cl.keep(t, mem, m, partitions, rows)
+	}
+	client := NewClient(cl.client, ClientOptions{Mem: mem})
+	read := func() (ids []int64) {
+		for p := range partitions {
+			ids = append(ids, readIDs(t, client.Fetch(cl.outputs, api.Partition(p), schema, cl.outputs.Workers[0], store))...)
+		}
+		return ids
+	}
+	want, all := read(), store.kept.bytes
+	first, second := store.kept.byName["run-1/4-0-1.seg"].bytes, store.kept.byName["run-1/4-1-1.seg"].bytes
+	for _, c := range []struct{ spare, files int64 }{{all, 0}, {all - first, 1}, {all - first - second, 2}, {0, maps}} {
+		early := client.Fetch(cl.outputs, api.Partition(0), schema, cl.outputs.Workers[0], store)
+		if err := store.GiveBack(c.spare); err != nil {
+			t.Fatal(err)
+		}
+		files, err := filepath.Glob(filepath.Join(cl.dirs[0], storeFolder, "*", "*.seg"))
+		if err != nil || int64(len(files)) != c.files {
+			t.Errorf("%d of %d bytes spare: segment files %v (%v), want %d", c.spare, all, files, err, c.files)
+		}
+		if store.kept.bytes > c.spare {
+			t.Errorf("%d bytes kept, %d spare", store.kept.bytes, c.spare)
+		}
+		if got := readIDs(t, early); !slices.Equal(got, want[:len(got)]) || len(got) == 0 {
+			t.Errorf("%d bytes spare: a reader that came before found other rows", c.spare)
+		}
+		if !slices.Equal(read(), want) {
+			t.Errorf("%d bytes spare: other rows", c.spare)
+		}
+	}
+	if err := store.Forget("run-1"); err != nil {
+		t.Fatal(err)
+	}
+	if n := mem.CurrentAlloc(); n != 0 || store.kept.bytes != 0 || store.kept.moving != 0 {
+		t.Errorf("%d bytes leaked, %d counted, %d on their way", n, store.kept.bytes, store.kept.moving)
+	}
+}
+
+// An output that is forgotten while it is written to a segment leaves nothing, and one that cannot be written stays.
+func TestGiveBackForgotten(t *testing.T) {
+	cl := newCluster(t, 1, 0, 2, 0, 0, nil)
+	store := cl.stores[0]
+	store.KeepBatches(1<<30, nothing)
+	mem := memory.NewCheckedAllocator(recycle.Poison())
+	cl.keep(t, mem, 0, 2, 4000)
+	failure := errors.New("the disk is full")
+	refuse := func(string, *keptOutput) error { return failure }
+	if _, err := store.kept.moveOut(0, refuse, store.removeLate); err != failure {
+		t.Fatalf("%v", err)
+	}
+	if n := len(readIDs(t, NewClient(cl.client, ClientOptions{Mem: mem}).Fetch(cl.outputs, api.Partition(0), schema, cl.outputs.Workers[0], store))); n == 0 {
+		t.Error("an output that could not be written is gone")
+	}
+	late := func(name string, out *keptOutput) error {
+		err := store.writeKept(name, out)
+		return errors.Join(err, store.Forget("run-1"), store.root.Mkdir("run-1", 0o700))
+	}
+	if done, err := store.kept.moveOut(0, late, store.removeLate); done || err != nil {
+		t.Fatalf("done %v: %v", done, err)
+	}
+	if left, err := filepath.Glob(filepath.Join(cl.dirs[0], storeFolder, "*")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v (%v)", left, err)
+	}
+	if n := mem.CurrentAlloc(); n != 0 || store.kept.bytes != 0 || store.kept.moving != 0 {
+		t.Errorf("%d bytes leaked, %d counted, %d on their way", n, store.kept.bytes, store.kept.moving)
 	}
 }
 

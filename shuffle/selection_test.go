@@ -138,7 +138,7 @@ func TestSelections(t *testing.T) {
 	kept := func(t *testing.T) *divided {
 		b := &breaks{}
 		d := &divided{breaks: b, cluster: newCluster(t, 1, 0, partitions, 0, 0, b.wrap)}
-		d.stores[0].KeepBatches(1 << 30)
+		d.stores[0].KeepBatches(1<<30, nothing)
 		for m := range maps {
 			d.keep(t, memory.DefaultAllocator, m, partitions, 600)
 		}

@@ -54,10 +54,10 @@ func (s *Store) path(name string) string { return filepath.Join(s.root.Name(), n
 // KeepSmall has the store hold small segments in memory, without a file.
 func (s *Store) KeepSmall() { s.small = &small{byKey: map[string][]byte{}} }
 
-// KeepBatches has the store hold map outputs as batches, up to so many bytes of them. It is for a worker that reads all
-// of its outputs itself.
-func (s *Store) KeepBatches(bytes int64) {
-	s.kept = &kept{limit: bytes, byName: map[string]*keptOutput{}}
+// KeepBatches has the store hold map outputs as batches, up to so many bytes of them and as many more as are spare at the
+// time; see GiveBack. It is for a worker that reads all of its outputs itself.
+func (s *Store) KeepBatches(bytes int64, spare func() int64) {
+	s.kept = &kept{own: bytes, spare: spare, byName: map[string]*keptOutput{}}
 }
 
 // output starts what a sink writes. A caller fetches results over the network, so these are segments in any case.
@@ -76,7 +76,7 @@ func (s *Store) output(id plan.AttemptID, kind plan.SinkKind, partitions int, op
 	if s.kept == nil || kind != plan.SinkShuffle {
 		return open()
 	}
-	out := &keptOutput{parts: make([][]arrow.Record, partitions), sums: make([]segment.RowSums, partitions)}
+	out := &keptOutput{id: id, opts: opts, parts: make([][]arrow.Record, partitions), sums: make([]segment.RowSums, partitions)}
 	return &keptWriter{kept: s.kept, name: name, out: out, open: open}, nil
 }
 

@@ -129,8 +129,10 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	w.segments.LogTo(w.opts.Log)
 	w.segments.KeepSmall()
 	memory := shareMemory(w.opts.Memory, w.opts.Alone)
+	budget := task.NewBudget(memory.tasks, w.opts.Slots)
 	if memory.kept > 0 {
-		w.segments.KeepBatches(memory.kept)
+		w.segments.KeepBatches(memory.kept, budget.Spare)
+		budget.Lend(w.segments.GiveBack)
 	}
 	defer also(&err, "close segment store", w.segments.Close)
 	w.builds = task.NewBuilds(memory.builds)
@@ -145,7 +147,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	w.env = task.Env{
 		Worker: w.opts.ID, Address: w.Addr(), Store: w.opts.Store, Segments: w.segments,
 		Fetch: shuffle.NewClient(w.peers, shuffle.ClientOptions{Mem: w.opts.Allocator, Scheme: w.opts.Identity.Scheme()}), Locator: locator{w},
-		Plugins: plugins, Memory: task.NewBudget(memory.tasks, w.opts.Slots), Builds: w.builds, Allocator: w.opts.Allocator,
+		Plugins: plugins, Memory: budget, Builds: w.builds, Allocator: w.opts.Allocator,
 		Scratch: filepath.Join(own.dir, spillFolder), BatchRows: w.opts.BatchRows, Plain: w.opts.Plain,
 	}
 	return w.work(ctx)

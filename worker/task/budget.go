@@ -13,8 +13,9 @@ import (
 // that a job which passed once passes again. A task that is alone on the worker by the coordinator's word may hold all of it.
 // A Budget is safe for concurrent use.
 type Budget struct {
-	total int64
-	slots int
+	total   int64
+	slots   int
+	reclaim func(spare int64) error // nil: nothing is lent
 
 	mu    sync.Mutex
 	inUse int64 // guarded by mu
@@ -24,6 +25,22 @@ type Budget struct {
 // NewBudget divides total bytes among slots.
 func NewBudget(total int64, slots int) *Budget {
 	return &Budget{total: total, slots: max(slots, 1)}
+}
+
+// Lend lets somebody else use what tasks do not hold, see Spare. Whenever they hold more, reclaim is told what is spare
+// still, and has to see to it that no more is used. Call it before there are shares.
+func (b *Budget) Lend(reclaim func(spare int64) error) { b.reclaim = reclaim }
+
+// Spare is how many bytes may be lent: three quarters of what tasks do not hold, so that small growth asks nothing back
+// and what is not counted has somewhere to go.
+func (b *Budget) Spare() int64 { return max(b.total-b.InUse(), 0) / 4 * 3 }
+
+// grown asks back what is lent after a share has grown.
+func (b *Budget) grown(n int64) error {
+	if n <= 0 || b.reclaim == nil {
+		return nil
+	}
+	return b.reclaim(b.Spare())
 }
 
 // Share opens the account of one task. The caller closes it when the task has ended.
@@ -58,6 +75,17 @@ var _ operator.Memory = (*Share)(nil)
 // Reserve takes n more bytes, or gives back -n when negative. Beyond the task's share it takes nothing and fails with
 // a plan.FailureOutOfMemory failure. Giving back more than is held gives back what is held.
 func (s *Share) Reserve(n int64) error {
+	if err := s.reserve(n); err != nil {
+		return err
+	}
+	err := s.budget.grown(n)
+	if err != nil {
+		s.Take(-n)
+	}
+	return err
+}
+
+func (s *Share) reserve(n int64) error {
 	s.budget.mu.Lock()
 	defer s.budget.mu.Unlock()
 	if n > 0 && n > s.limit-s.held {
@@ -81,8 +109,9 @@ func (s *Share) exceeded(n int64) *plan.Failure {
 // Take takes n more bytes, or gives back -n when negative, also beyond the share.
 func (s *Share) Take(n int64) {
 	s.budget.mu.Lock()
-	defer s.budget.mu.Unlock()
 	s.add(n)
+	s.budget.mu.Unlock()
+	_ = s.budget.grown(n) // what cannot be had back now is asked for again at the next growth, and that may fail
 }
 
 // add changes what is held. REQUIRES: budget.mu is held.

@@ -2,6 +2,7 @@ package task
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,5 +110,37 @@ func TestTakenBeyondTheShare(t *testing.T) {
 	}
 	if err := share.Reserve(-30); err != nil {
 		t.Errorf("give back: %v", err)
+	}
+}
+
+// What tasks do not hold is lent, and asked back before a reservation has succeeded.
+func TestBudgetLends(t *testing.T) {
+	b := NewBudget(100, 2)
+	var told []int64
+	var refusal error
+	b.Lend(func(spare int64) error {
+		told = append(told, spare)
+		return refusal
+	})
+	s := b.Share()
+	if b.Spare() != 75 {
+		t.Errorf("of 100 bytes that nobody holds %d are spare", b.Spare())
+	}
+	if err := s.Reserve(20); err != nil {
+		t.Fatal(err)
+	}
+	s.Take(60)
+	if err := s.Reserve(-60); err != nil {
+		t.Fatal(err)
+	}
+	if refusal = errors.New("the disk is full"); s.Reserve(4) != refusal {
+		t.Error("a reservation succeeded although what was lent did not come back")
+	}
+	if b.InUse() != 20 || !slices.Equal(told, []int64{60, 15, 57}) {
+		t.Errorf("%d bytes in use; told of %d spare", b.InUse(), told)
+	}
+	s.Close()
+	if b.Spare() != 75 {
+		t.Errorf("in the end %d bytes are spare", b.Spare())
 	}
 }

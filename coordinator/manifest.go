@@ -63,6 +63,9 @@ type manifestFunction struct {
 	Name   string `json:"name"`
 	Export string `json:"export"`
 	SHA256 string `json:"sha256"` // of the plugin's executable
+	// Options is a JSON object; Files are side files.
+	Options json.RawMessage     `json:"options,omitempty"`
+	Files   []plan.FunctionFile `json:"files,omitempty"`
 }
 
 type manifestStage struct {
@@ -119,7 +122,7 @@ func newManifest(job *plan.Job, made state.Committed, output state.CommittedOutp
 		m.Params = append(m.Params, manifestParam{Name: p.Name, Type: p.Type.String(), Value: p.Value})
 	}
 	for _, f := range job.Functions {
-		m.Functions = append(m.Functions, manifestFunction{Name: f.Name, Export: f.Export, SHA256: f.SHA256})
+		m.Functions = append(m.Functions, manifestFunction{f.Name, f.Export, f.SHA256, json.RawMessage(f.Options), f.Files})
 	}
 	for _, s := range made.Stages {
 		m.Stages = append(m.Stages, manifestStage{RowsRead: s.RowsRead, RowsIn: s.RowsIn, RowsOut: s.RowsOut})

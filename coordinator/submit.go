@@ -109,8 +109,10 @@ func checkRequest(r api.SubmitRequest) (digest string, err error) {
 		return "", api.Errorf(api.CodeInvalid, "a request has either a job or a query")
 	}
 	for _, f := range r.Functions {
-		if !digestPattern.MatchString(f.SHA256) {
-			return "", api.Errorf(api.CodeInvalid, "function %s: %q is not a hex SHA-256", f.Name, f.SHA256)
+		for _, digest := range f.Blobs() {
+			if !digestPattern.MatchString(digest) {
+				return "", api.Errorf(api.CodeInvalid, "function %s: %q is not a hex SHA-256", f.Name, digest)
+			}
 		}
 	}
 	data, err := json.Marshal(r)
@@ -123,15 +125,17 @@ func checkRequest(r api.SubmitRequest) (digest string, err error) {
 func (c *Coordinator) prepare(ctx context.Context, request api.SubmitRequest, digest string) (*state.SubmitRun, error) {
 	var needed []string
 	for _, f := range request.Functions {
-		if slices.Contains(needed, f.SHA256) {
-			continue
+		for _, digest := range f.Blobs() {
+			if slices.Contains(needed, digest) {
+				continue
+			}
+			blob, err := c.blobs.open(ctx, digest)
+			if err != nil {
+				return nil, fmt.Errorf("function %s: its plugin, or a file of it, was not uploaded: %w", f.Name, err)
+			}
+			blob.Close()
+			needed = append(needed, digest)
 		}
-		blob, err := c.blobs.open(ctx, f.SHA256)
-		if err != nil {
-			return nil, fmt.Errorf("function %s: its plugin was not uploaded: %w", f.Name, err)
-		}
-		blob.Close()
-		needed = append(needed, f.SHA256)
 	}
 	job, err := c.options.Plan(ctx, request)
 	if err != nil {

@@ -17,28 +17,6 @@ import (
 	"github.com/quern-engine/quern/planner/step"
 )
 
-// FunctionRef is a plugin function that a job file names.
-type FunctionRef struct {
-	Name   string // as called in SQL
-	Plugin string // path of the Go package or executable, as written: relative to the job file's folder
-	Export string // as registered in the plugin
-	SHA256 string // the pin, if the job file has one
-}
-
-// FunctionsWanted lists a job file's plugin functions, so that the caller can build and describe the plugins before
-// it asks for a plan.
-func FunctionsWanted(file, text string) ([]FunctionRef, error) {
-	job, err := jobfile.Parse(file, text)
-	if err != nil {
-		return nil, err
-	}
-	var refs []FunctionRef
-	for _, f := range job.Functions {
-		refs = append(refs, FunctionRef{Name: f.Name.Text, Plugin: f.Plugin.Text, Export: f.Export.Text, SHA256: f.SHA256.Text})
-	}
-	return refs, nil
-}
-
 // Params lists a job file's parameters, without values.
 func Params(file, text string) ([]plan.Param, error) {
 	job, err := jobfile.Parse(file, text)

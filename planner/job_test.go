@@ -80,12 +80,56 @@ func TestFunctionsWanted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	refs, err := FunctionsWanted("delay.yaml", string(text))
+	refs, err := FunctionsWanted("delay.yaml", "/jobs", string(text), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (FunctionRef{Name: "bucket", Plugin: "../plugins/distance", Export: "Bucket"}); len(refs) != 1 || refs[0] != want {
-		t.Errorf("got %+v, want %+v", refs, want)
+	if len(refs) != 1 || refs[0].Name != "bucket" || refs[0].Plugin != "../plugins/distance" || refs[0].Export != "Bucket" || refs[0].Options != "" {
+		t.Errorf("got %+v", refs)
+	}
+}
+
+func TestFunctionOptions(t *testing.T) {
+	const job = `name: j
+params: {ds: date, n: int}
+functions:
+  f:
+    plugin: ./p
+    options: {b: [1, 0x10, 2.5, true, null], a: {day: "${ds}", text: "1"}}
+    files: {model: "models/${ds}.bin", words: /w}
+outputs: [{name: o, from: o}]
+steps: [{name: o, sql: SELECT 1 AS a}]
+`
+	takes, err := FunctionsTakeParams("j.yaml", job)
+	if !takes || err != nil {
+		t.Errorf("the functions take no parameters: %v", err)
+	}
+	refs, err := FunctionsWanted("j.yaml", "/jobs", job, map[string]string{"ds": "2001-01-10", "n": "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"a":{"day":"2001-01-10","text":"1"},"b":[1,16,2.5,true,null]}`; refs[0].Options != want {
+		t.Errorf("options %s, want %s", refs[0].Options, want)
+	}
+	if f := refs[0].Files; f["model"] != "/jobs/models/2001-01-10.bin" || f["words"] != "/w" {
+		t.Errorf("files %v", f)
+	}
+	for _, c := range []struct{ option, file, place string }{
+		{"/a/text", "", ":6:64:"}, {"/c", "", ":6:14:"}, {"", "words", ":7:47:"}, {"", "none", ":4:3:"},
+	} {
+		if err := refs[0].Refused(c.option, c.file, "no"); !strings.Contains(err.Error(), c.place) {
+			t.Errorf("%s%s: %s; want it at %s", c.option, c.file, err, c.place)
+		}
+	}
+	if _, err := FunctionsWanted("j.yaml", "/jobs", job, map[string]string{"n": "1"}); err == nil || !strings.Contains(err.Error(), `"ds" has no value`) {
+		t.Errorf("without a parameter: %v", err)
+	}
+	for _, bad := range []string{"options: 1", "options: {a: .inf}", "files: [a]", "files: {a: 1}", "files: {a: '${x}'}"} {
+		text := "name: j\nfunctions:\n  f: {plugin: p, " + bad + "}\noutputs: [{name: o, from: o}]\nsteps: [{name: o, sql: SELECT 1 AS a}]\n"
+		var mistake *source.Error
+		if _, err := FunctionsWanted("j.yaml", "/", text, nil); !errors.As(err, &mistake) || mistake.Line != 3 {
+			t.Errorf("%s: %v", bad, err)
+		}
 	}
 }
 

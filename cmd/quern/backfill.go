@@ -143,11 +143,20 @@ func (f *backfillFlags) run(ctx context.Context, path string, w io.Writer) error
 
 // over plans all dates, runs those that need it, and shows what came of each.
 func (f *backfillFlags) over(ctx context.Context, path string, dates []string, c *client.Client, store *storage.Store, catalog planner.Catalog, w io.Writer) error {
-	job, err := prepareJob(ctx, path, f.params)
+	job, err := readJob(path, f.params)
 	if err != nil {
 		return err
 	}
-	b := &backfill{client: c, job: job, parallel: f.parallel, dryRun: f.dryRun, log: io.Discard}
+	dated, err := planner.FunctionsTakeParams(job.request.Job.File, job.request.Job.Text)
+	if err != nil {
+		return err
+	}
+	if !dated {
+		if err := job.addFunctions(ctx); err != nil {
+			return err
+		}
+	}
+	b := &backfill{client: c, job: job, dated: dated, parallel: f.parallel, dryRun: f.dryRun, log: io.Discard}
 	b.volatile = len(f.cluster.coordinators) == 0 && f.embedded.state == ""
 	if !f.quiet {
 		b.log = os.Stderr
@@ -201,6 +210,7 @@ func (f *backfillFlags) dateParam(job *prepared) (string, error) {
 type backfill struct {
 	client   *client.Client
 	job      *prepared
+	dated    bool // functions' options or files go by the date
 	param    string
 	parallel int
 	dryRun   bool
@@ -232,6 +242,13 @@ func (b *backfill) plan(ctx context.Context, dates []string, catalog planner.Cat
 		j.Params = maps.Clone(j.Params)
 		j.Params[b.param] = date
 		d.request.Job, d.request.RunID, d.request.Attach = &j, newRunID(), true
+		if b.dated {
+			p := &prepared{request: d.request, blobs: b.job.blobs}
+			if err := p.addFunctions(ctx); err != nil {
+				return err
+			}
+			d.request.Functions = p.request.Functions
+		}
 		request, err := assembly.PlannerRequest(d.request)
 		if err != nil {
 			return err
@@ -321,7 +338,7 @@ func (b *backfill) run(ctx context.Context) {
 }
 
 func (b *backfill) runDate(ctx context.Context, d *dateRun) {
-	p := &prepared{request: d.request, executables: b.job.executables}
+	p := &prepared{request: d.request, blobs: b.job.blobs}
 	status, err := p.submit(ctx, b.client)
 	if err == nil {
 		attached := status.RunID != d.request.RunID

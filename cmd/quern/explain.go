@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/cmd/quern/assembly"
 	"github.com/quern-engine/quern/planner"
 	"github.com/quern-engine/quern/storage"
@@ -30,29 +29,28 @@ func newExplainCommand() *cobra.Command {
   quern explain --analyze --sql "SELECT origin, count(*) FROM f GROUP BY origin" --table f=testdata/flights`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var request api.SubmitRequest
+			job := &prepared{}
 			switch {
 			case len(args) == 1 && (sql != "" || query.file != ""):
 				return usageError{fmt.Errorf("give a job file or a statement, not both")}
 			case len(args) == 1:
-				job, err := prepareJob(cmd.Context(), args[0], params)
-				if err != nil {
+				var err error
+				if job, err = prepareJob(cmd.Context(), args[0], params); err != nil {
 					return err
 				}
-				request = job.request
 			default:
 				q, err := query.request(sql)
 				if err != nil {
 					return err
 				}
-				request.Query = q
+				job.request.Query = q
 			}
 			if analyze {
 				return withEmbedded(&flags, func(e *assembly.Embedded) error {
-					return explainRun(cmd.Context(), e, request, cmd.OutOrStdout())
+					return explainRun(cmd.Context(), e, job, cmd.OutOrStdout())
 				})
 			}
-			planned, err := assembly.PlannerRequest(request)
+			planned, err := assembly.PlannerRequest(job.request)
 			if err != nil {
 				return err
 			}
@@ -75,16 +73,16 @@ func newExplainCommand() *cobra.Command {
 }
 
 // explainRun runs a job or a query and shows its plan with what each operator did. A job's outputs are written.
-func explainRun(ctx context.Context, e *assembly.Embedded, request api.SubmitRequest, w io.Writer) error {
-	job, err := e.PlanRequest(ctx, request)
+func explainRun(ctx context.Context, e *assembly.Embedded, p *prepared, w io.Writer) error {
+	job, err := e.PlanRequest(ctx, p.request)
 	if err != nil {
 		return err
 	}
-	request.RunID = newRunID()
-	if _, err := e.Client.Submit(ctx, request); err != nil {
+	p.request.RunID = newRunID()
+	if _, err := p.submit(ctx, e.Client); err != nil {
 		return err
 	}
-	status, err := follow(ctx, e.Client, request.RunID, noProgress{})
+	status, err := follow(ctx, e.Client, p.request.RunID, noProgress{})
 	if err != nil {
 		return err
 	}

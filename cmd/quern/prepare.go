@@ -14,14 +14,12 @@ import (
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/api/client"
 	"github.com/quern-engine/quern/plan"
-	"github.com/quern-engine/quern/planner"
-	"github.com/quern-engine/quern/udf/host"
 )
 
-// prepared is a job ready to submit: the request, and the plugin executables that go to the coordinator first.
+// prepared is a job ready to submit: the request, and what goes to the coordinator first.
 type prepared struct {
-	request     api.SubmitRequest
-	executables map[string]string // digest -> path
+	request api.SubmitRequest
+	blobs   map[string]string // plugin executables and side files: digest -> path
 }
 
 // newRunID names a run by the second it was asked for and some randomness. It appears in paths, never in file contents.
@@ -61,7 +59,7 @@ func readJob(path string, pairs []string) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &prepared{executables: map[string]string{}}
+	p := &prepared{blobs: map[string]string{}}
 	p.request.RunID = newRunID()
 	p.request.Job = &api.Job{File: path, Dir: filepath.Dir(absolute), Work: work, Text: string(text), Params: params}
 	return p, nil
@@ -75,98 +73,26 @@ func workingFolder() (string, error) {
 	return work, nil
 }
 
-// addFunctions builds each plugin once, asks it what it offers, and pins the job's functions to its digest.
-func (p *prepared) addFunctions(ctx context.Context) error {
-	wanted, err := planner.FunctionsWanted(p.request.Job.File, p.request.Job.Text)
-	if err != nil {
-		return err
-	}
-	plugins := map[string]*plugin{}
-	for _, ref := range wanted {
-		path := ref.Plugin
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(p.request.Job.Dir, path)
-		}
-		pl, ok := plugins[path]
-		if !ok {
-			if pl, err = openPlugin(ctx, path); err != nil {
-				return fmt.Errorf("function %s: %w", ref.Name, err)
-			}
-			plugins[path] = pl
-			p.executables[pl.digest] = pl.executable
-		}
-		fn, err := pl.bind(ref)
-		if err != nil {
-			return err
-		}
-		p.request.Functions = append(p.request.Functions, fn)
-	}
-	return nil
-}
-
-// plugin is a built executable and what it offers.
-type plugin struct {
-	path, executable, digest string
-	functions                []plan.Function
-}
-
-func openPlugin(ctx context.Context, path string) (*plugin, error) {
-	cache, err := pluginCache()
-	if err != nil {
-		return nil, err
-	}
-	pl := &plugin{path: path}
-	if pl.executable, err = host.Build(ctx, path, cache); err != nil {
-		return nil, err
-	}
-	if pl.digest, err = host.Digest(pl.executable); err != nil {
-		return nil, err
-	}
-	pl.functions, err = host.Describe(ctx, pl.executable)
-	return pl, err
-}
-
-// bind finds the function that a job file means and pins it.
-func (pl *plugin) bind(ref planner.FunctionRef) (plan.Function, error) {
-	if ref.SHA256 != "" && ref.SHA256 != pl.digest {
-		return plan.Function{}, plan.Failf(plan.FailureUser, "function %s: plugin %s has SHA-256 %s, but the job file pins %s", ref.Name, pl.path, pl.digest, ref.SHA256)
-	}
-	var offered []string
-	for _, fn := range pl.functions {
-		if fn.Export == ref.Export {
-			fn.Name, fn.SHA256 = ref.Name, pl.digest
-			return fn, nil
-		}
-		offered = append(offered, fn.Export)
-	}
-	return plan.Function{}, plan.Failf(plan.FailureUser, "function %s: plugin %s has no function %q; it offers %v", ref.Name, pl.path, ref.Export, offered)
-}
-
-// pluginCache is where built plugins stay between runs, so that an unchanged one is not linked again.
-func pluginCache() (string, error) {
-	base, err := os.UserCacheDir()
-	if err != nil {
-		base = os.TempDir()
-	}
-	dir := filepath.Join(base, "quern", "plugins")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("make plugin cache: %w", err)
-	}
-	return dir, nil
-}
-
-// submit uploads the executables and submits. A run whose submission is interrupted is cancelled.
-func (p *prepared) submit(ctx context.Context, c *client.Client) (*api.RunStatus, error) {
-	for digest, path := range p.executables {
+// upload sends the coordinator what the job's functions need.
+func (p *prepared) upload(ctx context.Context, c *client.Client) error {
+	for digest, path := range p.blobs {
 		f, err := os.Open(path)
 		if err != nil {
-			return nil, fmt.Errorf("open plugin: %w", err)
+			return fmt.Errorf("open plugin: %w", err)
 		}
 		err = c.PutBlob(ctx, digest, f)
 		f.Close()
 		if err != nil {
-			return nil, fmt.Errorf("upload plugin %s: %w", path, err)
+			return fmt.Errorf("upload plugin %s: %w", path, err)
 		}
+	}
+	return nil
+}
+
+// submit uploads what the job needs, and submits. A run whose submission is interrupted is cancelled.
+func (p *prepared) submit(ctx context.Context, c *client.Client) (*api.RunStatus, error) {
+	if err := p.upload(ctx, c); err != nil {
+		return nil, err
 	}
 	status, err := c.Submit(ctx, p.request)
 	if err != nil && ctx.Err() != nil {

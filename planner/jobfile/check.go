@@ -46,6 +46,11 @@ func (r *reader) check(f *File) {
 	for _, o := range f.Outputs {
 		r.checkPath(f, o.Path)
 	}
+	for _, fn := range f.Functions {
+		for _, file := range fn.Files {
+			r.checkPath(f, file.Path)
+		}
+	}
 }
 
 // addName adds a name to those taken so far.

@@ -76,10 +76,17 @@ type Partition struct {
 
 // Function is a function of a plugin.
 type Function struct {
-	Name   Value // as SQL calls it
-	Plugin Value // a folder with a Go package, or an executable
-	Export Value // as the plugin calls it
-	SHA256 Value // hex digest that the executable must have; no text when it is not pinned
+	Name    Value // as SQL calls it
+	Plugin  Value // a folder with a Go package, an executable, or the name of one that was pushed
+	Export  Value // as the plugin calls it
+	SHA256  Value // hex digest that the executable must have; no text when it is not pinned
+	Options *Tree // a mapping; nil for none
+	Files   []SideFile
+}
+
+// SideFile is a file that a function is given, by a name that the function knows.
+type SideFile struct {
+	Name, Path Value // the path as written: ${…} not replaced
 }
 
 // Step is a query, or an operator with its options, whose rows later steps and outputs can read by its name. This

@@ -229,7 +229,7 @@ func (r *reader) function(p pair) Function {
 	what := "the function " + strconv.Quote(p.key.Value)
 	f := Function{Name: r.key(p, "the function")}
 	f.Export = f.Name
-	fields := r.fields(p.value, what, "plugin", "export", "sha256")
+	fields := r.fields(p.value, what, "plugin", "export", "sha256", "options", "files")
 	if n := r.required(fields, "plugin", p.key, what); n != nil {
 		f.Plugin = r.path(n, "the plugin of "+what)
 		if strings.Contains(f.Plugin.Text, "${") {
@@ -243,6 +243,18 @@ func (r *reader) function(p pair) Function {
 		f.SHA256 = r.str(n, "sha256")
 		if f.SHA256.Text = strings.ToLower(f.SHA256.Text); !digestPattern.MatchString(f.SHA256.Text) {
 			r.fail(f.SHA256.Span, "sha256 must have 64 hexadecimal digits")
+		}
+	}
+	if n := fields["options"]; n != nil {
+		if f.Options = r.tree(n); f.Options.Form != Mapping {
+			r.fail(f.Options.Span, "the options of %s must be a mapping, found %s", what, f.Options)
+		}
+	}
+	if n := fields["files"]; n != nil {
+		for _, file := range r.pairs(n, "the files of "+what) {
+			f.Files = append(f.Files, SideFile{
+				Name: Value{Text: file.key.Value, Span: r.span(file.key)}, Path: r.path(file.value, "the file "+file.key.Value),
+			})
 		}
 	}
 	return f

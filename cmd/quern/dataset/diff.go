@@ -111,12 +111,24 @@ func (d *differ) functions(m, n *coordinator.Manifest) {
 	var names []string
 	a, b := map[string]string{}, map[string]string{}
 	for _, f := range m.Functions {
-		names, a[f.Name] = append(names, f.Name), "the plugin "+f.SHA256
+		names, a[f.Name] = append(names, f.Name), functionText(f.SHA256, f.Options, f.Files)
 	}
 	for _, f := range n.Functions {
-		names, b[f.Name] = append(names, f.Name), "the plugin "+f.SHA256
+		names, b[f.Name] = append(names, f.Name), functionText(f.SHA256, f.Options, f.Files)
 	}
 	d.each("functions", "the function", names, a, b)
+}
+
+// functionText is what a function is pinned to.
+func functionText(plugin string, options []byte, files []plan.FunctionFile) string {
+	text := "the plugin " + plugin
+	if len(options) > 0 {
+		text += " with options " + string(options)
+	}
+	for _, f := range files {
+		text += fmt.Sprintf(", file %s %s", f.Name, f.SHA256)
+	}
+	return text
 }
 
 // inputs compares what was read: how many files are in one only, or have changed, and the first of them.

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/quern-engine/quern/internal/source"
+	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/planner"
+	"github.com/quern-engine/quern/udf/host"
+)
+
+// addFunctions builds each plugin once, asks it for the functions that the job wants with their options and files, and pins
+// these. A mistake is shown at its place in the job file.
+func (p *prepared) addFunctions(ctx context.Context) error {
+	job := p.request.Job
+	wanted, err := planner.FunctionsWanted(job.File, job.Dir, job.Text, job.Params)
+	if err != nil {
+		return err
+	}
+	p.request.Functions = nil
+	plugins := map[string]*plugin{}
+	defer func() {
+		for _, pl := range plugins {
+			pl.asked.Close()
+		}
+	}()
+	for i := range wanted {
+		ref := &wanted[i]
+		pl, ok := plugins[ref.Plugin]
+		if !ok {
+			if pl, err = openPlugin(ctx, job.Dir, ref, filesOf(ref.Plugin, wanted)); err != nil {
+				return err
+			}
+			plugins[ref.Plugin] = pl
+			p.blobs[pl.asked.SHA256] = pl.asked.Path
+		}
+		fn, err := pl.bind(ctx, ref)
+		if err != nil {
+			return err
+		}
+		for _, f := range fn.Files {
+			p.blobs[f.SHA256] = ref.Files[f.Name]
+		}
+		p.request.Functions = append(p.request.Functions, fn)
+	}
+	return nil
+}
+
+// filesOf lists the side files of all functions of a plugin.
+func filesOf(plugin string, wanted []planner.FunctionRef) []string {
+	var paths []string
+	for _, ref := range wanted {
+		if ref.Plugin == plugin {
+			for _, path := range ref.Files {
+				paths = append(paths, path)
+			}
+		}
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// plugin is a built executable that was started to be asked.
+type plugin struct {
+	asked   *host.Plugin
+	offered []plan.Function
+}
+
+func openPlugin(ctx context.Context, dir string, ref *planner.FunctionRef, readable []string) (*plugin, error) {
+	path := ref.Plugin
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	pl, err := startPlugin(ctx, path, readable)
+	var f *plan.Failure
+	if errors.As(err, &f) && f.Kind == plan.FailureUser {
+		return nil, ref.PluginErrorf("%s", f.Message)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("function %s: %w", ref.Name, err)
+	}
+	return pl, nil
+}
+
+// startPlugin builds a plugin, if that is to be done, and starts it.
+func startPlugin(ctx context.Context, path string, readable []string) (*plugin, error) {
+	cache, err := pluginCache()
+	if err != nil {
+		return nil, err
+	}
+	exe, err := host.Build(ctx, path, cache)
+	if err != nil {
+		return nil, err
+	}
+	pl := &plugin{}
+	if pl.asked, err = host.Ask(ctx, exe, readable...); err != nil {
+		return nil, err
+	}
+	if pl.offered, err = pl.asked.Functions(); err != nil {
+		pl.asked.Close()
+		return nil, err
+	}
+	return pl, nil
+}
+
+// bind finds the function that a job file means, and pins it.
+func (pl *plugin) bind(ctx context.Context, ref *planner.FunctionRef) (plan.Function, error) {
+	if ref.SHA256 != "" && ref.SHA256 != pl.asked.SHA256 {
+		return plan.Function{}, ref.PluginErrorf("plugin %s has SHA-256 %s, but the job file pins %s", ref.Plugin, pl.asked.SHA256, ref.SHA256)
+	}
+	names := make([]string, len(pl.offered))
+	for i, fn := range pl.offered {
+		names[i] = fn.Export
+	}
+	if !slices.Contains(names, ref.Export) {
+		err := ref.ExportErrorf("plugin %s has no function %q; it offers %v", ref.Plugin, ref.Export, names)
+		if near := source.Nearest(ref.Export, names); near != "" {
+			err = err.WithHint("did you mean %q?", near)
+		}
+		return plan.Function{}, err
+	}
+	fn, err := pl.asked.Bind(ctx, ref.Export, ref.Options, ref.Files)
+	var refused *host.Refusal
+	if errors.As(err, &refused) {
+		return fn, ref.Refused(refused.Option, refused.File, refused.Message)
+	}
+	if err != nil {
+		return fn, fmt.Errorf("function %s: %w", ref.Name, err)
+	}
+	fn.Name = ref.Name
+	return fn, nil
+}
+
+// pluginCache is where built plugins stay between runs, so that an unchanged one is not linked again.
+func pluginCache() (string, error) {
+	base, err := os.UserCacheDir()
+	if err != nil {
+		base = os.TempDir()
+	}
+	dir := filepath.Join(base, "quern", "plugins")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("make plugin cache: %w", err)
+	}
+	return dir, nil
+}

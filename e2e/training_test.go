@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -79,34 +80,45 @@ func trainingSets(t *testing.T, opts assembly.Options, dir string) map[string][]
 		}
 	}()
 	sets := map[string][]string{}
-	for _, job := range []struct{ file, ds string }{
-		{"ranking/labels.yaml", "2024-01-02"}, {"ranking/training.yaml", "2024-01-02"}, {"ranking/retrieval.yaml", "2024-01-02"},
-	} {
-		text, err := os.ReadFile(filepath.Join("../testdata/jobs", job.file))
+	for _, file := range rankingJobs {
+		text, err := os.ReadFile(filepath.Join("../testdata/jobs/ranking", file))
 		if err != nil {
 			t.Fatal(err)
 		}
-		id := filepath.Base(job.file)
-		request := api.SubmitRequest{RunID: id, Job: &api.Job{File: job.file, Dir: dir, Work: dir, Text: string(text), Params: map[string]string{"ds": job.ds}}}
-		if _, err := e.Client.Submit(t.Context(), request); err != nil {
-			t.Fatal(err)
+		maps.Copy(sets, shardsOf(t, e, dir, file, string(text), rankingDay))
+	}
+	return sets
+}
+
+// rankingJobs are those of testdata/jobs/ranking, in the order in which they run.
+var rankingJobs = []string{"labels.yaml", "training.yaml", "retrieval.yaml"}
+
+// rankingDay is the day that they are run for.
+var rankingDay = map[string]string{"ds": "2024-01-02"}
+
+// shardsOf runs a job in a folder, and gives rows and digest of each output's shards.
+func shardsOf(t *testing.T, e *assembly.Embedded, dir, id, text string, params map[string]string) map[string][]string {
+	t.Helper()
+	job := &api.Job{File: id, Dir: dir, Work: dir, Text: text, Params: params}
+	if _, err := e.Client.Submit(t.Context(), api.SubmitRequest{RunID: id, Job: job}); err != nil {
+		t.Fatal(err)
+	}
+	status, err := assembly.Wait(t.Context(), e.Client, id, nil)
+	if err != nil || status.Failure != nil {
+		t.Fatalf("%s: %v, %v", id, err, status)
+	}
+	sets := map[string][]string{}
+	for name, o := range status.Outputs {
+		var manifest outputsManifest
+		data, err := os.ReadFile(storage.Display(o.Manifest))
+		if err == nil {
+			err = json.Unmarshal(data, &manifest)
 		}
-		status, err := assembly.Wait(t.Context(), e.Client, id, nil)
-		if err != nil || status.Failure != nil {
-			t.Fatalf("%s: %v, %v", job.file, err, status)
+		if err != nil || manifest.Rows == 0 {
+			t.Fatalf("%s: %d rows, %v", name, manifest.Rows, err)
 		}
-		for name, o := range status.Outputs {
-			var manifest outputsManifest
-			data, err := os.ReadFile(storage.Display(o.Manifest))
-			if err == nil {
-				err = json.Unmarshal(data, &manifest)
-			}
-			if err != nil || manifest.Rows == 0 {
-				t.Fatalf("%s: %d rows, %v", name, manifest.Rows, err)
-			}
-			for _, s := range manifest.Shards {
-				sets[name] = append(sets[name], fmt.Sprintf("%d rows %s", s.Rows, s.SHA256))
-			}
+		for _, s := range manifest.Shards {
+			sets[name] = append(sets[name], fmt.Sprintf("%d rows %s", s.Rows, s.SHA256))
 		}
 	}
 	return sets

@@ -303,8 +303,6 @@ type Assignment struct {
 	OutputURL string `json:"output_url,omitempty"`
 	// Exclusive says that an attempt of the task ran out of memory: this one has the worker to itself, with all of its memory.
 	Exclusive bool `json:"exclusive,omitempty"`
-	// Heavy is the number of rows from which on a partition of the attempt's output counts as heavy; 0: none does.
-	Heavy int64 `json:"heavy,omitempty"`
 }
 
 // StageInput names a version of a stage's locations: GET /v1/runs/{run}/stages/{stage}/outputs?version=n.
@@ -316,18 +314,26 @@ type StageInput struct {
 }
 
 // Selection is the part of a stage's output that a task reads: the rows between two positions in each of the partitions
-// From ≤ p < To, partition by partition, each in map order. Where the reader sorts them, it may be one slice of that order.
+// From ≤ p < To, partition by partition, each in map order. Where the reader sorts them, it may be one slice of that order;
+// and it may be the rows of a share of the keys.
 type Selection struct {
 	From  int      `json:"from"`
 	To    int      `json:"to"`
 	Begin Position `json:"begin,omitzero"`
 	End   Position `json:"end,omitzero"` // exclusive; zero: the end
 	Slice Slice    `json:"slice,omitzero"`
+	Share Share    `json:"share,omitzero"`
 }
 
 // Slice is the Number-th, from 0, of Of parts of about equal size of sorted rows; zero: all of them. Readers find out for
 // themselves where the parts begin, from the rows.
 type Slice struct {
+	Number int `json:"number"`
+	Of     int `json:"of"`
+}
+
+// Share is the keys that go to the Number-th, from 0, of Of parts by another hash than the partitions; zero: all of them.
+type Share struct {
 	Number int `json:"number"`
 	Of     int `json:"of"`
 }
@@ -379,6 +385,14 @@ type PartitionInfo struct {
 	Rows     int64  `json:"rows"`
 	Bytes    int64  `json:"bytes"`
 	Checksum string `json:"checksum"` // order-independent 128-bit sum of row hashes, hex
+	// Keys are those that have a large part of the rows, as far as a sample tells, the most frequent first; few.
+	Keys []KeyRows `json:"keys,omitempty"`
+}
+
+// KeyRows is a key, by the hash that partitions go by, and about how many rows have it.
+type KeyRows struct {
+	Hash uint64 `json:"hash"`
+	Rows int64  `json:"rows"`
 }
 
 // FileInfo is a file that an attempt with a file sink has written: its shard, or the list of its shards if the name says so

@@ -21,13 +21,15 @@ func (s Selection) Validate(partitions int) error {
 		return fmt.Errorf("%s: several partitions, but not whole map outputs", s)
 	case s.Slice.Number < 0 || s.Slice.Of < 0 || s.Slice != (Slice{}) && s.Slice.Number >= s.Slice.Of:
 		return fmt.Errorf("%s: there is no such slice", s)
+	case s.Share.Number < 0 || s.Share.Of < 0 || s.Share != (Share{}) && s.Share.Number >= s.Share.Of:
+		return fmt.Errorf("%s: there is no such share", s)
 	}
 	return nil
 }
 
 // Whole reports that nothing of the selected partitions is left out.
 func (s Selection) Whole() bool {
-	return s.Begin == (Position{}) && s.End == (Position{}) && s.Slice == (Slice{})
+	return s.Begin == (Position{}) && s.End == (Position{}) && s.Slice == (Slice{}) && s.Share == (Share{})
 }
 
 // Rows are the rows that a selection takes of what a map task wrote to each of the partitions: from ≤ row < to, none where
@@ -64,6 +66,9 @@ func (s Selection) String() string {
 	}
 	if s.Slice != (Slice{}) {
 		text += fmt.Sprintf(", slice %d of %d", s.Slice.Number+1, s.Slice.Of)
+	}
+	if s.Share != (Share{}) {
+		text += fmt.Sprintf(", share %d of %d of the keys", s.Share.Number+1, s.Share.Of)
 	}
 	return text
 }

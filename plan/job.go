@@ -127,6 +127,9 @@ type Stage struct {
 type Adapt struct {
 	Target int64        `json:"target"` // bytes that a task had best read
 	Inputs []AdaptInput `json:"inputs"` // those that are partitioned, ascending; the others are broadcast
+	// Shares says that the keys of a partition may be divided among several tasks, each of which keeps those of its share of all
+	// inputs.
+	Shares bool `json:"shares,omitempty"`
 }
 
 // AdaptInput is a hash-partitioned input of a stage that adapts.

@@ -172,9 +172,17 @@ func (w *Writer) Commit() ([]api.PartitionInfo, error) {
 	if err != nil {
 		return nil, storageFailure(err)
 	}
+	rows := make([]int64, len(infos))
+	for i, info := range infos {
+		rows[i] = info.Rows
+	}
+	frequent := w.split.Frequent(rows)
 	out := make([]api.PartitionInfo, len(infos))
 	for i, info := range infos {
-		out[i] = api.PartitionInfo(info)
+		out[i] = api.PartitionInfo{Rows: info.Rows, Bytes: info.Bytes, Checksum: info.Checksum}
+		for _, k := range frequent[i] {
+			out[i].Keys = append(out[i].Keys, api.KeyRows{Hash: k.Hash, Rows: k.Rows})
+		}
 	}
 	return out, nil
 }

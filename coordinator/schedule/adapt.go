@@ -22,6 +22,9 @@ const (
 	// mostSlices bounds by how many tasks a partition is read whole: reading is that much cheaper than what follows it, so
 	// more of them would hardly end sooner.
 	mostSlices = 16
+	// sharedLess is what the largest share of a partition's keys may have of it, in percent: where a key has about half of the
+	// rows, reading them several times saves too little.
+	sharedLess = 67
 )
 
 // Adapt divides the tasks of a stage by the sizes of its inputs, which follow from the rows alone. So two leaders decide
@@ -78,11 +81,14 @@ func (d *divider) divide() {
 		from, sum = to, 0
 	}
 	for p, b := range d.bytes {
-		if i := d.splits(p); i >= 0 {
+		if i := d.splits(p); i >= 0 || d.shares(i, p) > 1 {
 			flush(p)
-			if d.Rule.Inputs[i].Slices {
+			switch n := d.shares(i, p); {
+			case n > 1:
+				d.share(n, p)
+			case d.Rule.Inputs[i].Slices:
 				d.slice(i, p)
-			} else {
+			default:
 				d.cut(i, p)
 			}
 			from = p + 1
@@ -123,6 +129,68 @@ func (d *divider) splits(p int) int {
 		}
 	}
 	return best
+}
+
+// shares is among how many tasks the keys of a partition that is too large are best divided; 0 if not at all, or if its rows
+// are better cut or sliced by input i, which is -1 if that cannot be. A key stays in one piece, so one that is larger than a task
+// should be is rather cut; of many keys a share needs no more of the others' rows than its own.
+func (d *divider) shares(i, p int) int {
+	if !d.Rule.Shares || d.bytes[p] <= skewed*d.fair {
+		return 0
+	}
+	most := d.mostFrequent(p)
+	if i >= 0 {
+		beside := d.bytes[p] - d.Inputs[i].Rows[p]*d.Rule.Inputs[i].RowBytes
+		if most > d.fair || !d.Rule.Inputs[i].Slices && beside <= d.fair/2 {
+			return 0
+		}
+	}
+	size := max(d.fair, most)
+	n := min((d.bytes[p]+size-1)/size, mostSlices)
+	if n < 2 || 100*(most+(d.bytes[p]-most)/n) > sharedLess*d.bytes[p] {
+		return 0
+	}
+	return int(n)
+}
+
+// mostFrequent is about the bytes of the key that has most of a partition, of all inputs together, as far as map tasks that
+// wrote much of it told.
+func (d *divider) mostFrequent(p int) int64 {
+	bytes := map[uint64]int64{} // by hash of the key
+	for i, in := range d.Inputs {
+		told, keys := int64(0), map[uint64]int64{}
+		for _, list := range in.Heavy {
+			for _, h := range list {
+				if h.Partition != p {
+					continue
+				}
+				told += h.Rows
+				for _, k := range h.Keys {
+					keys[k.Hash] += k.Rows
+				}
+			}
+		}
+		for hash, rows := range keys {
+			bytes[hash] += int64(float64(rows) / float64(told) * float64(in.Rows[p]*d.Rule.Inputs[i].RowBytes))
+		}
+	}
+	most := int64(0)
+	for _, b := range bytes {
+		most = max(most, b)
+	}
+	return most
+}
+
+// share has several tasks read a partition of all inputs, each for the keys of its share.
+func (d *divider) share(n, p int) {
+	for k := range n {
+		parts := d.span(p, p+1)
+		for i := range parts {
+			parts[i].Share = api.Share{Number: k, Of: n}
+		}
+		d.tasks = append(d.tasks, parts)
+	}
+	d.notes = append(d.notes, fmt.Sprintf("partition %d, %d times as large as others, its keys divided among %d", p, d.bytes[p]/max(1, d.median()), n))
 }
 
 // cut divides the rows of an input in one partition among tasks, each of which reads the partition of the others whole.

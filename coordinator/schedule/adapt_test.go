@@ -42,6 +42,25 @@ func sliced(z state.Sizes) state.Sizes {
 	return z
 }
 
+// shared has tasks do shares of the keys. In partition 1 keys have so many rows of each input, in each of its map tasks.
+func shared(z state.Sizes, keys ...[]int64) state.Sizes {
+	z.Rule.Shares = true
+	for i, rows := range keys {
+		for m, list := range z.Inputs[i].Heavy {
+			for j := range list {
+				if list[j].Partition != 1 {
+					continue
+				}
+				for k, n := range rows {
+					list[j].Keys = append(list[j].Keys, api.KeyRows{Hash: uint64(k), Rows: n})
+				}
+			}
+			z.Inputs[i].Heavy[m] = list
+		}
+	}
+	return z
+}
+
 var slicesOf16 = func() string {
 	var list []string
 	for i := range 16 {
@@ -58,6 +77,9 @@ func text(c state.AdaptStage) string {
 			s := fmt.Sprintf("%d:%d-%d", p.Stage, p.From, p.To)
 			if p.Begin != (api.Position{}) || p.End != (api.Position{}) {
 				s += fmt.Sprintf("[%d.%d,%d.%d)", p.Begin.Task, p.Begin.Row, p.End.Task, p.End.Row)
+			}
+			if p.Share.Of > 0 {
+				s += fmt.Sprintf("{%d/%d}", p.Share.Number, p.Share.Of)
 			}
 			if p.Slice.Of > 0 {
 				s += fmt.Sprintf("(%d/%d)", p.Slice.Number, p.Slice.Of)
@@ -87,6 +109,23 @@ func TestAdapt(t *testing.T) {
 		{"not where no rows are to be sliced", "", "", sliced(sizes(100, false, input(0, 1, []int64{50, 0, 50}), input(1, 1, []int64{40, 300, 40})))},
 		{"between map tasks that did not tell", "0:0-1 | 0:1-2[0.0,1.0) | 0:1-2[1.0,2.0) | 0:1-2[2.0,0.0)", "partition 1, 3 times as large as others, cut in 3",
 			sizes(60, true, input(0, 1000, []int64{30, 100}, []int64{30, 100}, []int64{40, 100}))},
+		{"where no key has many rows, keys are divided", "0:0-1 | 0:1-2{0/4} | 0:1-2{1/4} | 0:1-2{2/4} | 0:1-2{3/4} | 0:2-3", "partition 1, 4 times as large as others, its keys divided among 4",
+			shared(sizes(100, false, input(0, 1, []int64{50, 200, 50})))},
+		{"the largest key bounds the shares", "0:0-1 | 0:1-2{0/3} | 0:1-2{1/3} | 0:1-2{2/3} | 0:2-3", "partition 1, 8 times as large as others, its keys divided among 3",
+			shared(sizes(100, false, input(0, 1, []int64{25, 200, 25}, []int64{25, 200, 25})), []int64{10, 75})},
+		{"half of the rows of one key are left together", "", "", shared(sizes(100, false, input(0, 1, []int64{50, 400, 50})), []int64{200})},
+		{"of all inputs together", "", "", shared(sizes(100, false, input(0, 1, []int64{50, 200, 50}), input(1, 1, []int64{9, 200, 9})), []int64{10, 120}, []int64{150, 100})},
+		{"what few tell is taken for all", "", "", shared(sizes(100, false, input(0, 100, []int64{25, 150, 25}, []int64{25, 50, 25})), []int64{80})},
+		{"a frequent key is rather cut", "0:0-1 1:0-1 | 0:1-2[0.0,0.50) 1:1-2 | 0:1-2[0.50,0.100) 1:1-2 | 0:1-2[0.100,0.150) 1:1-2 | 0:1-2[0.150,0.0) 1:1-2 | 0:2-3 1:2-3", "partition 1, 4 times as large as others, cut in 4",
+			shared(sizes(120, true, input(0, 1, []int64{50, 201, 50}), input(1, 1, []int64{14, 100, 14})), []int64{90})},
+		{"and so are many keys beside little", "0:0-1 1:0-1 | 0:1-2[0.0,0.50) 1:1-2 | 0:1-2[0.50,0.100) 1:1-2 | 0:1-2[0.100,0.150) 1:1-2 | 0:1-2[0.150,0.0) 1:1-2 | 0:2-3 1:2-3", "partition 1, 3 times as large as others, cut in 4",
+			shared(sizes(120, true, input(0, 1, []int64{50, 201, 50}), input(1, 1, []int64{14, 20, 14})))},
+		{"not beside as much again", "0:0-1 1:0-1 | 0:1-2{0/5} 1:1-2{0/5} | 0:1-2{1/5} 1:1-2{1/5} | 0:1-2{2/5} 1:1-2{2/5} | 0:1-2{3/5} 1:1-2{3/5} | 0:1-2{4/5} 1:1-2{4/5} | 0:2-3 1:2-3",
+			"partition 1, 4 times as large as others, its keys divided among 5", shared(sizes(120, true, input(0, 1, []int64{50, 201, 50}), input(1, 1, []int64{14, 100, 14})), []int64{60})},
+		{"a frequent key is rather sliced", "0:0-1 1:0-1 | 0:1-2(0/4) 1:1-2 | 0:1-2(1/4) 1:1-2 | 0:1-2(2/4) 1:1-2 | 0:1-2(3/4) 1:1-2 | 0:2-3 1:2-3", "partition 1, 3 times as large as others, done in 4 slices",
+			shared(sliced(sizes(100, false, input(0, 1, []int64{50, 100, 50}), input(1, 1, []int64{40, 200, 40}))), []int64{0}, []int64{100})},
+		{"many keys are not", "0:0-1 1:0-1 | 0:1-2{0/4} 1:1-2{0/4} | 0:1-2{1/4} 1:1-2{1/4} | 0:1-2{2/4} 1:1-2{2/4} | 0:1-2{3/4} 1:1-2{3/4} | 0:2-3 1:2-3", "partition 1, 3 times as large as others, its keys divided among 4",
+			shared(sliced(sizes(100, false, input(0, 1, []int64{50, 100, 50}), input(1, 1, []int64{40, 200, 40}))), []int64{50}, []int64{30})},
 		{"a small side is read whole", "0:0-2[0.0,1.0) 1:0-2 | 0:0-2[1.0,2.0) 1:0-2 | 0:0-2[2.0,0.0) 1:0-2", "stage 1, 10 rows, read whole by each of 3 tasks",
 			sizes(100, true, input(0, 10, []int64{80, 10}, []int64{80, 10}, []int64{80, 10}), input(1, 1, []int64{5, 5}))},
 	}

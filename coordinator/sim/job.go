@@ -76,7 +76,8 @@ func (j *job) reads(s *Sim, shape *state.Shape, k int) {
 	shape.Inputs = []int{k - 1}
 	shape.Tasks = j.stages[k-1].Partitions
 	target := int64(20 + s.rng.IntN(300))
-	shape.Adapt = &plan.Adapt{Target: target, Inputs: []plan.AdaptInput{{Stage: k - 1, RowBytes: 1, Splits: s.rng.IntN(2) == 0}}}
+	in := plan.AdaptInput{Stage: k - 1, RowBytes: 1, Splits: s.rng.IntN(2) == 0, Slices: s.rng.IntN(3) == 0}
+	shape.Adapt = &plan.Adapt{Target: target, Inputs: []plan.AdaptInput{in}, Shares: s.rng.IntN(2) == 0}
 	if k >= 2 && j.stages[k-2].Partitions == shape.Tasks {
 		shape.Inputs = []int{k - 2, k - 1}
 		shape.Adapt.Inputs = []plan.AdaptInput{{Stage: k - 2, RowBytes: 1}, shape.Adapt.Inputs[0]}
@@ -125,11 +126,13 @@ func (j *job) rows(s *Sim, a *attempt) []uint64 {
 		}
 		out := a.inputs[k]
 		for p := sel.From; p < sel.To; p++ {
+			before := len(rows)
 			for task, loc := range out.Tasks {
 				id := plan.AttemptID{TaskID: plan.TaskID{Run: a.Run, Stage: in.Stage, Task: task}, Attempt: loc.Attempt}
 				part := s.segment(out.Workers[loc.Worker], id)[p]
 				rows = append(rows, between(part, sel, task)...)
 			}
+			rows = append(rows[:before], of(rows[before:], sel)...)
 		}
 	}
 	return rows
@@ -153,6 +156,35 @@ func between(rows []uint64, sel api.Selection, task int) []uint64 {
 		}
 	}
 	return rows[from:to]
+}
+
+// of is what a task keeps of the rows that it has read of a partition: a slice of their order, or a share of the keys.
+func of(rows []uint64, sel api.Selection) []uint64 {
+	if n := sel.Slice.Of; n > 0 {
+		rows = slices.Sorted(slices.Values(rows))
+		rows = rows[len(rows)*sel.Slice.Number/n : len(rows)*(sel.Slice.Number+1)/n]
+	}
+	if n := uint64(sel.Share.Of); n > 0 {
+		rows = slices.DeleteFunc(slices.Clone(rows), func(r uint64) bool { return mix64(key(r))%n != uint64(sel.Share.Number) })
+	}
+	return rows
+}
+
+// key is the key of a row.
+func key(row uint64) uint64 { return row % 997 }
+
+// frequent is the key that most rows have.
+func frequent(rows []uint64) []api.KeyRows {
+	counts := map[uint64]int64{}
+	most := api.KeyRows{}
+	for _, r := range rows {
+		k := key(r)
+		counts[k]++
+		if n := counts[k]; n > most.Rows || n == most.Rows && k < most.Hash {
+			most = api.KeyRows{Hash: k, Rows: n}
+		}
+	}
+	return []api.KeyRows{most}
 }
 
 // submit asks for the run, again and again until somebody has answered.

@@ -347,7 +347,7 @@ func (w *worker) make(a *attempt, r *api.Report) {
 	parts := divided(rows, max(1, st.Partitions))
 	w.disk[a.AttemptID] = parts
 	for _, p := range parts {
-		r.Partitions = append(r.Partitions, api.PartitionInfo{Rows: int64(len(p)), Bytes: int64(8 * len(p)), Checksum: fmt.Sprint(sum(p))})
+		r.Partitions = append(r.Partitions, api.PartitionInfo{Rows: int64(len(p)), Bytes: int64(8 * len(p)), Checksum: fmt.Sprint(sum(p)), Keys: frequent(p)})
 	}
 	r.Counts.RowsOut = int64(len(rows))
 }

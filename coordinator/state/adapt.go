@@ -49,7 +49,7 @@ func (s *stage) made(r api.Report, heavy int64) *Made {
 		if s.sized {
 			m.Parts = append(m.Parts, p.Rows)
 			if p.Rows >= heavy {
-				m.Heavy = append(m.Heavy, HeavyPart{Partition: i, Rows: p.Rows})
+				m.Heavy = append(m.Heavy, HeavyPart{Partition: i, Rows: p.Rows, Keys: p.Keys[:min(len(p.Keys), mostKeys)]})
 			}
 		}
 	}
@@ -72,7 +72,7 @@ func fingerprint(partitions []api.PartitionInfo) [2]uint64 {
 
 // heavy is the number of rows from which on a partition of one map task's output is remembered by itself: three quarters of what
 // each map task would have of a partition that is as large as a task of the reader should be. Larger partitions are the only
-// ones that are ever cut, so what is remembered grows with the rows and not with the number of map tasks times partitions.
+// ones that are ever divided, so what is remembered grows with the rows and not with the number of map tasks times partitions.
 func (r *run) heavy(stage int) int64 {
 	least := int64(1) << 62
 	for _, s := range r.Stages {
@@ -80,7 +80,7 @@ func (r *run) heavy(stage int) int64 {
 			continue
 		}
 		for _, in := range s.Adapt.Inputs {
-			if in.Stage == stage && in.Splits {
+			if in.Stage == stage && (in.Splits || s.Adapt.Shares) {
 				rows := s.Adapt.Target / max(1, in.RowBytes)
 				least = min(least, max(1, rows*3/4/int64(r.Stages[stage].Tasks)))
 			}

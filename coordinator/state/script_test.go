@@ -322,7 +322,7 @@ func (s *script) reported(f []string, at time.Time) *Report {
 		c.Report.Failure = failure
 		return c
 	}
-	rows, sum, parts, name := int64(10), "same", -1, ""
+	rows, sum, parts, name, keys := int64(10), "same", -1, "", []api.KeyRows(nil)
 	for _, option := range f[2:] {
 		key, value, _ := strings.Cut(option, "=")
 		switch key {
@@ -334,6 +334,14 @@ func (s *script) reported(f []string, at time.Time) *Report {
 			parts, _ = strconv.Atoi(value)
 		case "name":
 			name = value
+		case "keys": // of the first partition
+			for _, text := range strings.Split(value, ",") {
+				var k api.KeyRows
+				if _, err := fmt.Sscanf(text, "%d:%d", &k.Hash, &k.Rows); err != nil {
+					s.t.Fatal(err)
+				}
+				keys = append(keys, k)
+			}
 		case "line":
 			if value != "" {
 				c.Report.Lines = append(c.Report.Lines, value)
@@ -347,6 +355,9 @@ func (s *script) reported(f []string, at time.Time) *Report {
 	}
 	if name != "" {
 		c.Report.File.Name = name
+	}
+	if keys != nil {
+		c.Report.Partitions[0].Keys = keys
 	}
 	return c
 }

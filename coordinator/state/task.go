@@ -55,11 +55,15 @@ type extra struct {
 	Floor int64         `json:"floor,omitempty"` // the task needs a worker with more bytes of memory than this
 }
 
-// HeavyPart is a partition in which a map task wrote many rows.
+// HeavyPart is a partition in which a map task wrote many rows, and which keys have many of them.
 type HeavyPart struct {
-	Partition int   `json:"partition"`
-	Rows      int64 `json:"rows"`
+	Partition int           `json:"partition"`
+	Rows      int64         `json:"rows"`
+	Keys      []api.KeyRows `json:"keys,omitempty"`
 }
+
+// mostKeys bounds the keys that are kept of a HeavyPart.
+const mostKeys = 4
 
 func (t *task) committed() bool { return t.Commit.Worker != 0 }
 

@@ -25,7 +25,7 @@ func (c *cutter) adapt(s *plan.Stage) *plan.Adapt {
 		reads[n.ShuffleRead.Stage]++
 		widths[n.ShuffleRead.Stage] = logical.RowBytes(n.Schema)
 	})
-	a := &plan.Adapt{Target: c.opts.PartitionBytes}
+	a := &plan.Adapt{Target: c.opts.PartitionBytes, Shares: true}
 	streamed, sliced := streamedRead(s.Root), slicedRead(s.Root)
 	for _, in := range s.Inputs {
 		switch {
@@ -33,6 +33,7 @@ func (c *cutter) adapt(s *plan.Stage) *plan.Adapt {
 		case whole[in] || c.stages[in].Sink.Partitions != s.Tasks:
 			return nil // it is read in two ways, so there is no one way to divide it
 		default:
+			a.Shares = a.Shares && c.stages[in].Sink.Hash == plan.HashExchange
 			a.Inputs = append(a.Inputs, plan.AdaptInput{
 				Stage: in, RowBytes: widths[in], Splits: reads[in] == 1 && in == streamed, Slices: in == sliced,
 			})

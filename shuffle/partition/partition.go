@@ -22,6 +22,7 @@ type Partitioner struct {
 	rows   []int32
 	starts []int32 // n+1: partition p's rows are rows[starts[p]:starts[p+1]]
 	cursor []int32
+	sample sample // of hashes of an exchange
 }
 
 // New makes a partitioner into n partitions by the hash of the key columns. With one partition, the function and the
@@ -83,6 +84,7 @@ func (p *Partitioner) assign(rec arrow.Record) error {
 		p.hashes = hash.Canonical("part", "", rec, p.keys, p.hashes)
 	} else {
 		p.hashes = hash.Columns(rec, p.keys, 0, p.hashes)
+		p.sample.add(p.hashes)
 	}
 	for i, h := range p.hashes {
 		p.ids[i] = int32(hash.Bucket(h, p.n))

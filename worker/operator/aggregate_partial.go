@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -27,6 +28,9 @@ const (
 	// partialSorted is from how many groups on the table is put out as well where rows come in order of their keys, or
 	// nearly: what it holds will hardly come again, and a small one stays in the cache.
 	partialSorted = 1 << 12
+	// partialFrequent is the part of the rows, one in so many, from which on a group is frequent: rows do not pass by it. Passed
+	// on, those of one key would all come to one task of the final half.
+	partialFrequent = 16
 )
 
 // PartialAggregate is the first half of an aggregation: it puts out keys and states. Where most rows have a group of
@@ -44,6 +48,7 @@ type PartialAggregate struct {
 	fill  int64        // rows in the table
 	runs  int64        // of equal keys, one behind the other, in the table's rows
 	last  uint32       // the group of the table's last row
+	met   []int64      // rows of each group, while it is open whether rows will pass
 	pass  int64        // rows that will pass ungrouped
 	ids   []uint32
 	read  bool
@@ -82,7 +87,7 @@ func (o *PartialAggregate) restart() (err error) {
 	if before <= partialCheck {
 		o.table.table.Reserve(before)
 	}
-	o.fill, o.runs, o.last, o.emitting, o.emitted = 0, 0, group.None, false, 0
+	o.fill, o.runs, o.last, o.met, o.emitting, o.emitted = 0, 0, group.None, nil, false, 0
 	return nil
 }
 
@@ -153,6 +158,9 @@ func (o *PartialAggregate) add(rec arrow.Record) (arrow.Record, error) {
 	}
 	o.fill += rec.NumRows()
 	o.countRuns(o.table.ids)
+	if o.table.keyed && o.fill <= o.limits.check {
+		o.meet(o.table.ids)
+	}
 	held := o.table.bytes()
 	o.mustHold(grown(held))
 	if o.rows%o.limits.check != 0 || !o.table.keyed {
@@ -160,7 +168,7 @@ func (o *PartialAggregate) add(rec arrow.Record) (arrow.Record, error) {
 	}
 	groups := int64(o.table.table.Len())
 	switch {
-	case o.fill == o.limits.check && groups > o.fill/4*3:
+	case o.fill == o.limits.check && groups > o.fill/4*3 && slices.Max(o.met) <= o.fill/partialFrequent+1:
 		o.pass, o.emitting = o.limits.pass, true
 	case groups >= int64(o.limits.groups) || held >= partialBytes || groups >= o.limits.sorted && o.runs <= groups+groups/8:
 		o.emitting = true
@@ -179,6 +187,14 @@ func (o *PartialAggregate) countRuns(ids []uint32) {
 	}
 	o.last = last
 	o.runs += runs
+}
+
+// meet counts the rows of each group.
+func (o *PartialAggregate) meet(ids []uint32) {
+	o.met = append(o.met, make([]int64, o.table.table.Len()-len(o.met))...)
+	for _, id := range ids {
+		o.met[id]++
+	}
 }
 
 // size is the number of groups to put out. Without keys there is one, but not of no rows.

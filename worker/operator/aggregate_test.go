@@ -2,6 +2,7 @@ package operator_test
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -192,4 +193,42 @@ func TestAggregateAgainstOracle(t *testing.T) {
 			Want: naiveGroupBy(rows, func(c []string) string { return strings.Replace(c[2], "-0.0", "0.0", 1) }),
 		}, world)
 	})
+}
+
+// Where nearly every row has a group of its own, rows pass ungrouped; but not if one key has many of them, which would all go
+// to one task.
+func TestPartialAggregateGroupsFrequentKeys(t *testing.T) {
+	const n = 400_000
+	for _, c := range []struct {
+		hot  int // one row in so many; 0: none
+		most int64
+	}{{0, n}, {5, n - n/5 + 10}, {100, n}} {
+		in := asofRows(n, 1, 1) // each with a key of its own
+		keys := vector.Int64s(in.rec.Column(0))
+		for i := range keys {
+			if c.hot > 0 && i%c.hot == 0 {
+				keys[i] = -1
+			}
+		}
+		a := &plan.Aggregate{Mode: plan.AggregatePartial, Keys: []int{0}, Aggs: []plan.Agg{{Func: "count", Args: []int{1}, ArgTypes: []plan.Type{plan.Int64}, Type: plan.Int64}}}
+		schema := plan.Schema{Fields: append([]plan.Field{in.schema.Fields[0]}, agg.StateFields(a.Aggs[0], 0)...)}
+		op, err := operator.NewAggregate(operator.Env{}, in, a, schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := int64(0)
+		for rec, err := op.Next(t.Context()); err != io.EOF; rec, err = op.Next(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows += rec.NumRows()
+			rec.Release()
+		}
+		if rows > c.most || rows < c.most-n/100 {
+			t.Errorf("one row in %d of one key: %d rows, want about %d", c.hot, rows, c.most)
+		}
+		if err := op.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }

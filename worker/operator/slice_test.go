@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/quern-engine/quern/internal/testutil/columns"
+	"github.com/quern-engine/quern/internal/testutil/optest"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/worker/operator"
 )
@@ -168,5 +169,36 @@ func TestSlicesThatLookAtEachOtherAreFew(t *testing.T) {
 		if some != c.want {
 			t.Errorf("windows of %d in 10000 ticks: %d slices, want %d", c.width, some, c.want)
 		}
+	}
+}
+
+// Each key is in one of the shares, all its rows with it, in their order.
+func TestShares(t *testing.T) {
+	rows := []string{"a|1|1", "b|1|2", "NULL|1|3", "c|NULL|4", "a|2|5", "d|1|6", "NULL|1|7", "c|3|8", "e|1|9", "a|1|10"}
+	shares := map[string]int{}
+	for number := range 3 {
+		var want []string
+		for _, row := range drained(t, operator.NewShare(operator.Env{}, inMemory(t, asofLeft, rows), []int{0}, number, 3), nil) {
+			k, _, _ := strings.Cut(row, "|")
+			if n, met := shares[k]; met && n != number {
+				t.Errorf("%s is in shares %d and %d", k, n, number)
+			}
+			shares[k] = number
+		}
+		for _, row := range rows {
+			k, _, _ := strings.Cut(row, "|")
+			if n, met := shares[k]; met && n == number {
+				want = append(want, row)
+			}
+		}
+		optest.Run(t, optest.Case{
+			Inputs: []optest.Table{{Schema: asofLeft, Rows: rows}}, Want: want, Ordered: true,
+			Build: func(env operator.Env, in []operator.Operator) (operator.Operator, error) {
+				return operator.NewShare(env, in[0], []int{0}, number, 3), nil
+			},
+		})
+	}
+	if len(shares) != 6 {
+		t.Errorf("shares have the keys %v", shares)
 	}
 }

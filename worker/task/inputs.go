@@ -31,7 +31,11 @@ func (b *builder) openShuffle(ctx context.Context, n *plan.Node) (operator.Opera
 	if b.slicing != nil && b.slicing.Sort.Inputs[0] == n {
 		b.slicing.open = open
 	}
-	return b.sliced(n, &counted{Operator: open(), rows: &b.counts.RowsIn}), nil
+	var read operator.Operator = &counted{Operator: open(), rows: &b.counts.RowsIn}
+	if part.Share.Of > 1 {
+		return operator.NewShare(b.operators, read, b.task.Job.Stages[from].Sink.Keys, part.Share.Number, part.Share.Of), nil
+	}
+	return b.sliced(n, read), nil
 }
 
 // part is what the task reads of an input.
@@ -61,6 +65,9 @@ func (b *builder) shared(read *plan.ShuffleRead) (name string, ok bool) {
 	}
 	if in.Part == nil {
 		return fmt.Sprintf("version %d", in.Version), read.Broadcast
+	}
+	if in.Part.Share.Of > 1 {
+		return "", false
 	}
 	cut := false
 	for _, other := range b.task.Inputs {

@@ -137,3 +137,21 @@ func (f *Function) kind() FunctionKind {
 func sameField(a, b Field) bool {
 	return a.Name == b.Name && a.Nullable == b.Nullable && a.Type.Equal(b.Type)
 }
+
+// Functions names the plugin functions that the node itself calls.
+func (n *Node) Functions() []string {
+	var names []string
+	switch {
+	case n.UDF != nil:
+		for _, c := range n.UDF.Calls {
+			names = append(names, c.Function)
+		}
+	case n.Aggregate != nil:
+		for _, a := range n.Aggregate.Aggs {
+			if a.Plugin() {
+				names = append(names, a.Func)
+			}
+		}
+	}
+	return names
+}

@@ -151,7 +151,7 @@ type Aggregate struct {
 
 // Agg is one aggregate function call.
 type Agg struct {
-	Func     string `json:"func"` // name in package compute's function table
+	Func     string `json:"func"` // name in package compute's function table, or of a plugin function
 	Args     []int  `json:"args"` // input ordinals; none for count(*)
 	ArgTypes []Type `json:"arg_types"`
 	Distinct bool   `json:"distinct,omitempty"` // Complete only
@@ -164,7 +164,12 @@ type Agg struct {
 	OrderBy []SortKey `json:"order_by,omitempty"` // Column: place in Args
 	// Filter is 1 + the ordinal of a boolean input column: rows for which it is not true are not seen. 0: no filter.
 	Filter int `json:"filter,omitempty"`
+	// State is the columns of the states of a plugin's function, which Func then names; none of the functions that are built in.
+	State []Field `json:"state,omitempty"`
 }
+
+// Plugin reports a call of a plugin's function.
+func (a *Agg) Plugin() bool { return len(a.State) > 0 }
 
 // JoinType is the SQL join type.
 type JoinType string

@@ -194,11 +194,8 @@ func (p *planning) usedFunctions() []plan.Function {
 	used := map[string]bool{}
 	for _, s := range p.job.Stages {
 		s.Root.Walk(func(n *plan.Node) {
-			if n.UDF == nil {
-				return
-			}
-			for _, c := range n.UDF.Calls {
-				used[c.Function] = true
+			for _, name := range n.Functions() {
+				used[name] = true
 			}
 		})
 	}

@@ -63,7 +63,13 @@ func NewIn(mem memory.Allocator, a plan.Agg, s plan.Session) (Accumulator, error
 	if !a.Distinct && a.Func != "collect_set" {
 		return inner, nil
 	}
-	return &distinct{mem: mem, types: a.ArgTypes, inner: inner}, nil
+	return Distinct(mem, a.ArgTypes, inner), nil
+}
+
+// Distinct hands each group's first row with given arguments, which are of these types, to another accumulator, and drops the
+// rest.
+func Distinct(mem memory.Allocator, types []plan.Type, inner Accumulator) Accumulator {
+	return &distinct{mem: mem, types: types, inner: inner}
 }
 
 // maker makes an accumulator; nil where the types do not go together.

@@ -16,10 +16,18 @@ import (
 //   - first, last, any_value, max_by …: the value, whether there is one, and what it was chosen by
 //   - variance and its kin: count, mean and central moments as doubles; of two variables both means and second moments
 //   - approx_count_distinct: the registers as binary; bitmaps: themselves
+//   - plugin functions: what they declare
 //   - all that look at every value, and every DISTINCT aggregate: an array of the rows so far
 func StateFields(a plan.Agg, i int) []plan.Field {
 	field := func(part string, t plan.Type, nullable bool) plan.Field {
 		return plan.Field{Name: fmt.Sprintf("%s%d_%s", a.Func, i, part), Type: t, Nullable: nullable}
+	}
+	if !a.Distinct && a.Plugin() {
+		fields := make([]plan.Field, len(a.State))
+		for k, f := range a.State {
+			fields[k] = field(f.Name, f.Type, f.Nullable)
+		}
+		return fields
 	}
 	if a.Distinct || keepsRows(a.Func) {
 		return []plan.Field{field("rows", rowsType(a.ArgTypes), false)}

@@ -26,8 +26,10 @@ func (g *aggregation) add(ids *IDs, name string, call AggCall) *plan.Expr {
 
 func sameCall(c, d AggCall) bool {
 	return c.Func == d.Func && c.Distinct == d.Distinct && slices.EqualFunc(c.Args, d.Args, (*plan.Expr).Equal) &&
-		slices.EqualFunc(c.Params, d.Params, (*plan.Expr).Equal) && slices.EqualFunc(c.OrderBy, d.OrderBy, sameKey)
+		slices.EqualFunc(c.Params, d.Params, (*plan.Expr).Equal) && slices.EqualFunc(c.OrderBy, d.OrderBy, sameKey) && sameFilter(c.Filter, d.Filter)
 }
+
+func sameFilter(a, b *plan.Expr) bool { return a == b || a != nil && b != nil && a.Equal(b) }
 
 func sameKey(a, b OrderKey) bool {
 	return a.Expr.Equal(b.Expr) && a.Descending == b.Descending && a.NullsLast == b.NullsLast

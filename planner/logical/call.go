@@ -54,7 +54,7 @@ func (a *analyser) callExpr(e *sql.Call, ctx *exprContext) (*plan.Expr, error) {
 		return c.Ref(), nil
 	}
 	if f, ok := a.env.function(e.Name.Name); ok {
-		return a.udfCall(e, f, ctx)
+		return a.pluginCall(e, f, ctx)
 	}
 	if r, ok := a.env.routine(e.Name.Name); ok {
 		return a.routineValue(e, r, ctx)
@@ -246,60 +246,6 @@ func (a *analyser) unknownFunction(e *sql.Call) error {
 		return err.WithHint("did you mean %q?", near)
 	}
 	return err
-}
-
-// udfCall types a call of a plugin function. Arguments are cast where that loses nothing; there is no overloading.
-func (a *analyser) udfCall(e *sql.Call, f plan.Function, ctx *exprContext) (*plan.Expr, error) {
-	if err := a.plainCall(e, f.Name); err != nil {
-		return nil, err
-	}
-	if hasNames(e) {
-		return nil, a.errorf(e.Span, "NAMED_PARAMETERS_NOT_SUPPORTED", "plugin function %s takes its arguments by place", f.Name)
-	}
-	if ctx.lambda != nil {
-		return nil, a.unsupported(e.Span, "a plugin function inside a lambda")
-	}
-	args, err := a.exprs(e.Args, ctx)
-	if err != nil {
-		return nil, err
-	}
-	if len(args) != len(f.Args) {
-		return nil, a.errorf(e.Span, "WRONG_NUM_ARGS.WITHOUT_SUGGESTION",
-			"plugin function %s takes %d arguments (%s), not %d", f.Name, len(f.Args), typeList(f.Args), len(args))
-	}
-	out := &plan.Expr{Op: plan.OpUDF, Name: f.Name, Type: f.Returns, Nullable: f.Nullable}
-	for i, x := range args {
-		if !coercible(x, f.Args[i]) {
-			return nil, a.errorf(e.Args[i].Pos(), "DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE",
-				"argument %d of plugin function %s must be %s, and this is %s", i+1, f.Name, f.Args[i], x.Type).
-				WithHint("write CAST(… AS %s)", strings.ToUpper(f.Args[i].String()))
-		}
-		arg := compute.Cast(x, f.Args[i])
-		out.Args = append(out.Args, arg)
-		out.Nullable = out.Nullable || arg.Nullable
-	}
-	return out, nil
-}
-
-// coercible allows what loses nothing: NULL, the same type, and a type whose common type with the target is the
-// target; integer constants go to any integer.
-func coercible(e *plan.Expr, to plan.Type) bool {
-	if e.Type.Equal(to) || e.Type.Kind == plan.KindNull || e.IsLiteral() && e.Type.IsInteger() && to.IsInteger() {
-		return true
-	}
-	if e.Type.Kind == plan.KindString || to.Kind == plan.KindString {
-		return false
-	}
-	common, ok := compute.CommonType(e.Type, to)
-	return ok && common.Equal(to)
-}
-
-func typeList(types []plan.Type) string {
-	texts := make([]string, len(types))
-	for i, t := range types {
-		texts[i] = t.String()
-	}
-	return strings.Join(texts, ", ")
 }
 
 // HasUDF reports a plugin call in an expression.

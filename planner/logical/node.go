@@ -87,6 +87,8 @@ type AggCall struct {
 	OrderBy []OrderKey
 	// Filter is a condition over the input: rows for which it is not true are not seen. nil for none.
 	Filter *plan.Expr
+	// State is the columns of the states of a plugin's function.
+	State []plan.Field
 }
 
 // OrderKey is a sort key that is still an expression.

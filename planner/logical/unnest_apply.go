@@ -42,6 +42,8 @@ func (a *analyser) overNoRows(calls []AggCall) (map[int]*plan.Expr, error) {
 	out := map[int]*plan.Expr{}
 	for _, c := range calls {
 		switch {
+		case len(c.State) > 0:
+			return nil, a.errorf(source.Span{}, "UNSUPPORTED_FEATURE", "plugin function %s in a correlated subquery is not supported", c.Func)
 		case c.Nullable:
 			out[c.ID] = plan.NullLiteral(c.Type)
 		case c.Type.IsInteger() || c.Type.Kind == plan.KindArray:

@@ -151,7 +151,7 @@ func ordersByArgument(a logical.AggCall) bool {
 
 // aggOf is a call without the places of its columns.
 func aggOf(a logical.AggCall) plan.Agg {
-	out := plan.Agg{Func: a.Func, Distinct: a.Distinct, Type: a.Type, Args: []int{}, ArgTypes: []plan.Type{}, Params: a.Params}
+	out := plan.Agg{Func: a.Func, Distinct: a.Distinct, Type: a.Type, Args: []int{}, ArgTypes: []plan.Type{}, Params: a.Params, State: a.State}
 	for i, k := range a.OrderBy {
 		place := len(a.Args) + i
 		if ordersByArgument(a) {

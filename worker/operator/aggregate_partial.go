@@ -220,7 +220,7 @@ func (o *PartialAggregate) passOn(rec arrow.Record) (arrow.Record, error) {
 	}
 	defer func() { releaseArrays(cols) }()
 	for i, call := range o.plan.Aggs {
-		acc, err := agg.NewIn(o.env.Mem, call, o.env.Session)
+		acc, err := newAccumulator(o.env, call)
 		if err != nil {
 			return nil, err
 		}

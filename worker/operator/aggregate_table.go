@@ -31,7 +31,7 @@ type groupTable struct {
 func newGroupTable(env Env, keys []plan.Type, aggs []plan.Agg) (*groupTable, error) {
 	g := &groupTable{env: env, table: group.New(keys), keyed: len(keys) > 0}
 	for _, call := range aggs {
-		acc, err := agg.NewIn(env.Mem, call, env.Session)
+		acc, err := newAccumulator(env, call)
 		if err != nil {
 			return nil, err
 		}

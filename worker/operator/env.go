@@ -33,7 +33,12 @@ type Env struct {
 	BuildKey func(join *plan.Node) string
 	// Above may put an operator of the task's above the one that a node became; nil puts none.
 	Above func(n *plan.Node, made Operator, env Env) Operator
+
+	calls *callContext // of the operator, for accumulators that call plugins
 }
+
+// callContext has the context of the Next that is under way, for parts of an operator that are not handed it.
+type callContext struct{ now context.Context }
 
 func (e Env) withDefaults() Env {
 	if e.Mem == nil {
@@ -60,6 +65,7 @@ type stream struct {
 }
 
 func newStream(env Env, schema plan.Schema, inputs ...Operator) stream {
+	env.calls = &callContext{}
 	return stream{env: env.withDefaults(), schema: schema, inputs: inputs}
 }
 
@@ -75,6 +81,7 @@ func (s *stream) step(ctx context.Context, next func(context.Context) (arrow.Rec
 		return nil, s.err
 	}
 	var rec arrow.Record
+	s.env.calls.now = ctx
 	if rec, s.err = next(ctx); s.err != nil {
 		return nil, s.err
 	}

@@ -47,4 +47,28 @@ type Caller interface {
 	// Call runs the function on one batch of arguments (plain layout, one column per argument) and returns a column
 	// of the same length, owned by the caller.
 	Call(ctx context.Context, function string, args arrow.Record) (arrow.Array, error)
+	// Fold runs an aggregate function, and returns a row for each group: the columns of the state, or the result. The caller
+	// owns it.
+	Fold(ctx context.Context, function string, fold Fold) (arrow.Record, error)
+	// Table runs a table function over a partition, which input gives a batch at a time: Next of the result calls it, and it
+	// ends with io.EOF. For functions per group it tells the rows of the batch that begin a group. Close the result.
+	Table(ctx context.Context, function string, input PluginInput) (PluginRows, error)
+}
+
+// PluginInput gives batches to a table function.
+type PluginInput func(ctx context.Context) (rec arrow.Record, groups []uint32, err error)
+
+// PluginRows is what a plugin function gives, a batch at a time, which the caller owns; then io.EOF.
+type PluginRows interface {
+	Next(ctx context.Context) (arrow.Record, error)
+	Close() error
+}
+
+// Fold is a call of an aggregate function.
+type Fold struct {
+	// Rows has, behind a column of ints that says of which group a row is, the arguments, or with Merge the state.
+	Rows   arrow.Record
+	Groups int
+	Merge  bool
+	Finish bool // results are wanted instead of states
 }

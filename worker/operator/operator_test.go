@@ -180,7 +180,10 @@ func TestSort(t *testing.T) {
 }
 
 // doubler is a plugin that doubles bigints, and misbehaves as told.
-type doubler struct{ fault string }
+type doubler struct {
+	operator.Caller
+	fault string
+}
 
 var _ operator.Caller = doubler{}
 
@@ -222,7 +225,7 @@ func TestUDF(t *testing.T) {
 	for _, fault := range []string{"crash", "long", "type", "nothing"} {
 		t.Run(fault, func(t *testing.T) {
 			optest.Run(t, optest.Case{
-				Inputs: []optest.Table{fruit}, Build: build(node), Caller: doubler{fault},
+				Inputs: []optest.Table{fruit}, Build: build(node), Caller: doubler{fault: fault},
 				WantError: &plan.Failure{Kind: plan.FailurePlugin},
 			})
 		})

@@ -63,17 +63,14 @@ func (b *builder) caller(ctx context.Context) (operator.Caller, error) {
 	var unknown error
 	seen := make(map[string]bool)
 	b.stage.Root.Walk(func(n *plan.Node) {
-		if n.UDF == nil {
-			return
-		}
-		for _, call := range n.UDF.Calls {
-			if seen[call.Function] {
+		for _, name := range n.Functions() {
+			if seen[name] {
 				continue
 			}
-			seen[call.Function] = true
-			fn, ok := b.task.Job.Function(call.Function)
+			seen[name] = true
+			fn, ok := b.task.Job.Function(name)
 			if !ok {
-				unknown = fmt.Errorf("stage %d calls function %q, which the plan does not have", b.stage.ID, call.Function)
+				unknown = fmt.Errorf("stage %d calls function %q, which the plan does not have", b.stage.ID, name)
 				return
 			}
 			fns = append(fns, *fn)

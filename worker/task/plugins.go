@@ -5,8 +5,11 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/apache/arrow/go/v15/arrow"
+
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/udf/host"
+	"github.com/quern-engine/quern/worker/operator"
 )
 
 // PluginHost keeps the plugin processes of a worker warm between attempts.
@@ -31,7 +34,24 @@ func (p *PluginHost) Open(ctx context.Context, fns []plan.Function) (Functions, 
 	if err != nil {
 		return nil, err
 	}
-	return functions, nil
+	return hosted{functions}, nil
+}
+
+// hosted is functions as operators know them.
+type hosted struct{ *host.Functions }
+
+// Fold runs an aggregate function.
+func (h hosted) Fold(ctx context.Context, function string, f operator.Fold) (arrow.Record, error) {
+	return h.Functions.Fold(ctx, function, host.Fold(f))
+}
+
+// Table runs a table function.
+func (h hosted) Table(ctx context.Context, function string, input operator.PluginInput) (operator.PluginRows, error) {
+	rows, err := h.Functions.Table(ctx, function, host.Input(input))
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
 }
 
 // Close ends all plugin processes.

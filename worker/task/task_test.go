@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -21,6 +22,7 @@ import (
 	"github.com/quern-engine/quern/shuffle"
 	"github.com/quern-engine/quern/storage"
 	"github.com/quern-engine/quern/worker/internal/jobtest"
+	"github.com/quern-engine/quern/worker/operator"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -262,6 +264,14 @@ type callFunc func(ctx context.Context, args arrow.Record) (arrow.Array, error)
 func (f callFunc) Open(context.Context, []plan.Function) (Functions, error) { return f, nil }
 
 func (f callFunc) Close() error { return nil }
+
+func (f callFunc) Fold(context.Context, string, operator.Fold) (arrow.Record, error) {
+	return nil, errors.New("no aggregate function")
+}
+
+func (f callFunc) Table(context.Context, string, operator.PluginInput) (operator.PluginRows, error) {
+	return nil, errors.New("no table function")
+}
 
 func (f callFunc) Call(ctx context.Context, _ string, args arrow.Record) (arrow.Array, error) {
 	return f(ctx, args)

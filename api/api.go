@@ -187,6 +187,7 @@ type Counts struct {
 	RowsOut      int64 `json:"rows_out"`
 	BytesOut     int64 `json:"bytes_out"`
 	FilesOut     int64 `json:"files_out,omitempty"` // shards written
+	RowsRejected int64 `json:"rows_rejected,omitempty"`
 	GroupsPruned int64 `json:"row_groups_pruned,omitempty"`
 	GroupsBloom  int64 `json:"row_groups_bloom,omitempty"` // of GroupsPruned, those that Bloom filters ruled out
 	PagesPruned  int64 `json:"pages_pruned,omitempty"`
@@ -214,6 +215,7 @@ func (c *Counts) Add(o Counts) {
 	c.RowsOut += o.RowsOut
 	c.BytesOut += o.BytesOut
 	c.FilesOut += o.FilesOut
+	c.RowsRejected += o.RowsRejected
 	c.GroupsPruned += o.GroupsPruned
 	c.GroupsBloom += o.GroupsBloom
 	c.PagesPruned += o.PagesPruned
@@ -301,6 +303,8 @@ type Assignment struct {
 	Inputs []StageInput `json:"inputs,omitempty"`
 	// OutputURL is the version folder for a file sink: attempt files go right below it.
 	OutputURL string `json:"output_url,omitempty"`
+	// RejectsURL is the version folder for rows that plugin functions could not do, where the job wants them.
+	RejectsURL string `json:"rejects_url,omitempty"`
 	// Exclusive says that an attempt of the task ran out of memory: this one has the worker to itself, with all of its memory.
 	Exclusive bool `json:"exclusive,omitempty"`
 }
@@ -378,7 +382,12 @@ type Report struct {
 	Partitions []PartitionInfo `json:"partitions,omitempty"`
 	File       *FileInfo       `json:"file,omitempty"`
 	Lines      []string        `json:"lines,omitempty"`
+	// Rejects is what plugin functions could not do; nil for nothing.
+	Rejects *Rejects `json:"rejects,omitempty"`
 }
+
+// Wrote reports that the attempt has left files in an output's folder.
+func (r *Report) Wrote() bool { return r.File != nil || r.Rejects != nil }
 
 // PartitionInfo is one partition of a segment.
 type PartitionInfo struct {

@@ -160,14 +160,14 @@ func (c *Coordinator) loadJob(ctx context.Context, digest string) (*plan.Job, er
 
 func (c *Coordinator) writeVersion(ctx context.Context, run string, job *plan.Job, made state.Committed) error {
 	for _, o := range made.Outputs {
-		shards, err := c.writeManifest(ctx, job, made, o)
+		files, err := c.writeManifest(ctx, job, made, o)
 		if err != nil {
 			return err
 		}
 		if err := failpoint.Hit("coordinator/manifest-written"); err != nil {
 			return err
 		}
-		c.sweep(ctx, run, o.Output, shards)
+		c.sweep(ctx, run, o.Output, files)
 		if err := failpoint.Hit("coordinator/before-success"); err != nil {
 			return err
 		}
@@ -178,13 +178,13 @@ func (c *Coordinator) writeVersion(ctx context.Context, run string, job *plan.Jo
 	return nil
 }
 
-// writeManifest writes an output's manifest and says which shards it names. The lists that it is made from are swept once it
+// writeManifest writes an output's manifest and says which files it names. The lists that it is made from are swept once it
 // is there: where they are gone, an earlier leader has come so far, and its manifest is what this one would write.
-func (c *Coordinator) writeManifest(ctx context.Context, job *plan.Job, made state.Committed, o state.CommittedOutput) ([]api.ShardInfo, error) {
+func (c *Coordinator) writeManifest(ctx context.Context, job *plan.Job, made state.Committed, o state.CommittedOutput) ([]string, error) {
 	written, err := c.written(ctx, o)
 	if errors.Is(err, fs.ErrNotExist) {
-		if shards, err := c.namedShards(ctx, o.Output); err == nil {
-			return shards, nil
+		if files, err := c.namedFiles(ctx, o.Output); err == nil {
+			return files, nil
 		}
 	}
 	if err != nil {
@@ -198,7 +198,7 @@ func (c *Coordinator) writeManifest(ctx context.Context, job *plan.Job, made sta
 	if err != nil {
 		return nil, err
 	}
-	return m.Shards, c.put(ctx, storage.Join(o.VersionURL, manifestName), data)
+	return m.keys(), c.put(ctx, storage.Join(o.VersionURL, manifestName), data)
 }
 
 // point has the pointers of a run's outputs name it.
@@ -216,10 +216,10 @@ func (c *Coordinator) point(ctx context.Context, run string, made state.Committe
 
 // sweep removes the lists of shards, and what workers that were killed have left in a version, before its marker says that it
 // is whole. What cannot be removed is named by no manifest, so it is no reason to fail.
-func (c *Coordinator) sweep(ctx context.Context, run string, o state.Output, shards []api.ShardInfo) {
+func (c *Coordinator) sweep(ctx context.Context, run string, o state.Output, named []string) {
 	keep := map[string]bool{manifestName: true, successName: true}
-	for _, s := range shards {
-		keep[s.Key] = true
+	for _, name := range named {
+		keep[name] = true
 	}
 	lists := 0
 	deleted, err := c.options.Store.Sweep(ctx, o.VersionURL, func(name string) bool {
@@ -241,7 +241,7 @@ func (c *Coordinator) sweepLate(ctx context.Context, run string) error {
 	var outputs []state.Output
 	c.node.Read(func(m *state.Machine) { outputs, _ = m.Outputs(run) })
 	for _, o := range outputs {
-		named, err := c.namedShards(ctx, o)
+		named, err := c.namedFiles(ctx, o)
 		if err != nil {
 			c.log.Warn("could not look for files that late attempts have left", "run", run, "folder", o.VersionPath, "error", err)
 			continue

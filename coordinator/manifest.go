@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/coordinator/state"
@@ -38,7 +40,8 @@ type manifest struct {
 	Inputs      []plan.Input       `json:"inputs"`
 	Params      []manifestParam    `json:"params"`
 	Functions   []manifestFunction `json:"functions"`
-	Plan        string             `json:"plan"` // SHA-256
+	Rejects     *manifestRejects   `json:"rejects,omitempty"` // rows that functions could not do
+	Plan        string             `json:"plan"`              // SHA-256
 	Stages      []manifestStage    `json:"stages"`
 	// Of a job with checks: the run that the pointer named before, what came of the checks of this output, and why it was
 	// published if that was in spite of them.
@@ -69,13 +72,67 @@ type manifestFunction struct {
 }
 
 type manifestStage struct {
-	RowsRead int64 `json:"rows_read"` // from sources
-	RowsIn   int64 `json:"rows_in"`   // from shuffles
-	RowsOut  int64 `json:"rows_out"`
+	RowsRead     int64 `json:"rows_read"` // from sources
+	RowsIn       int64 `json:"rows_in"`   // from shuffles
+	RowsOut      int64 `json:"rows_out"`
+	RowsRejected int64 `json:"rows_rejected,omitempty"`
 }
 
-// namedShards lists the shards that the manifest of an output names.
-func (c *Coordinator) namedShards(ctx context.Context, o state.Output) ([]api.ShardInfo, error) {
+// manifestRejects is what functions could not do of all that the output is made of.
+type manifestRejects struct {
+	Rows      int64                 `json:"rows"`
+	Functions []api.FunctionRejects `json:"functions"` // by name
+	Files     []manifestRejectsFile `json:"files"`
+}
+
+type manifestRejectsFile struct {
+	// Output is in whose version folder of the same run the file is, if not in this one's: that of the first output that is
+	// made of the same rows.
+	Output string `json:"output,omitempty"`
+	api.FileInfo
+}
+
+func newManifestRejects(output string, files []state.RejectsFile) *manifestRejects {
+	if len(files) == 0 {
+		return nil
+	}
+	m := &manifestRejects{}
+	rows := map[string]int64{}
+	for _, f := range files {
+		m.Rows += f.Rows
+		file := manifestRejectsFile{FileInfo: f.FileInfo}
+		if f.Output != output {
+			file.Output = f.Output
+		}
+		m.Files = append(m.Files, file)
+		for _, fn := range f.Functions {
+			rows[fn.Name] += fn.Rows
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(rows)) {
+		m.Functions = append(m.Functions, api.FunctionRejects{Name: name, Rows: rows[name]})
+	}
+	return m
+}
+
+// keys are the names of all files that the manifest names as its own.
+func (m *manifest) keys() []string {
+	var keys []string
+	for _, s := range m.Shards {
+		keys = append(keys, s.Key)
+	}
+	if m.Rejects != nil {
+		for _, f := range m.Rejects.Files {
+			if f.Output == "" {
+				keys = append(keys, f.Name)
+			}
+		}
+	}
+	return keys
+}
+
+// namedFiles lists the files that the manifest of an output names.
+func (c *Coordinator) namedFiles(ctx context.Context, o state.Output) ([]string, error) {
 	data, err := c.options.Store.Get(ctx, storage.Join(o.VersionURL, manifestName))
 	if err != nil {
 		return nil, err
@@ -84,7 +141,7 @@ func (c *Coordinator) namedShards(ctx context.Context, o state.Output) ([]api.Sh
 	if err := json.Unmarshal(data, &m); err != nil {
 		return nil, fmt.Errorf("decode manifest: %w", err)
 	}
-	return m.Shards, nil
+	return m.keys(), nil
 }
 
 func newManifest(job *plan.Job, made state.Committed, output state.CommittedOutput, written []api.FileList) (*manifest, error) {
@@ -117,6 +174,7 @@ func newManifest(job *plan.Job, made state.Committed, output state.CommittedOutp
 			m.Checks = append(m.Checks, r)
 		}
 	}
+	m.Rejects = newManifestRejects(output.Name, output.Rejects)
 	m.Inputs = append(m.Inputs, job.Inputs...)
 	for _, p := range job.Params {
 		m.Params = append(m.Params, manifestParam{Name: p.Name, Type: p.Type.String(), Value: p.Value})
@@ -125,7 +183,7 @@ func newManifest(job *plan.Job, made state.Committed, output state.CommittedOutp
 		m.Functions = append(m.Functions, manifestFunction{f.Name, f.Export, f.SHA256, json.RawMessage(f.Options), f.Files})
 	}
 	for _, s := range made.Stages {
-		m.Stages = append(m.Stages, manifestStage{RowsRead: s.RowsRead, RowsIn: s.RowsIn, RowsOut: s.RowsOut})
+		m.Stages = append(m.Stages, manifestStage{RowsRead: s.RowsRead, RowsIn: s.RowsIn, RowsOut: s.RowsOut, RowsRejected: s.RowsRejected})
 	}
 	return &m, nil
 }

@@ -156,6 +156,9 @@ func (c *Coordinator) prepare(ctx context.Context, request api.SubmitRequest, di
 		return nil, err
 	}
 	command := describeJob(job, request.RunID)
+	if command.Rejects() && c.node.EntryVersion() < state.RejectsVersion {
+		return nil, api.Errorf(api.CodeInvalid, "functions with on_error: quarantine need all coordinators to be of a build that knows them: upgrade those that do not")
+	}
 	if command.Checks > 0 {
 		// Who leads when the run's files are decided plans what its checks have to measure.
 		if err := c.keepRequest(ctx, request, digest); err != nil {
@@ -198,7 +201,7 @@ func describeJob(job *plan.Job, run string) *state.SubmitRun {
 	for _, stage := range job.Stages {
 		s.Stages = append(s.Stages, state.Shape{
 			Label: label(stage), Tasks: stage.Tasks, Inputs: stage.Inputs, Sink: stage.Sink.Kind,
-			Partitions: stage.Sink.Partitions, Output: stage.Sink.Output, Adapt: stage.Adapt,
+			Partitions: stage.Sink.Partitions, Output: stage.Sink.Output, Adapt: stage.Adapt, Rejects: rejects(job, stage),
 		})
 		if stage.Sink.Kind == plan.SinkResult {
 			s.Result = stage.Root.Schema
@@ -212,6 +215,21 @@ func describeJob(job *plan.Job, run string) *state.SubmitRun {
 		})
 	}
 	return s
+}
+
+// rejects reports that plugin functions of a stage may put rows aside.
+func rejects(job *plan.Job, s *plan.Stage) bool {
+	found := false
+	s.Root.Walk(func(n *plan.Node) {
+		if n.UDF == nil {
+			return
+		}
+		for _, c := range n.UDF.Calls {
+			f, ok := job.Function(c.Function)
+			found = found || ok && f.OnError == plan.QuarantineRow
+		}
+	})
+	return found
 }
 
 // stepNames are the operators that a label mentions; the others go without saying.

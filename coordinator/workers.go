@@ -154,7 +154,14 @@ func (c *Coordinator) discard(report api.Report) {
 	dead := false
 	c.node.Read(func(m *state.Machine) { outputs, dead = m.Outputs(report.Run) })
 	for _, o := range outputs {
-		if o.Stage != report.Stage || report.File == nil || !state.ValidFileName(report.File.Name) {
+		var files []api.FileInfo
+		if o.Stage == report.Stage && report.File != nil && state.ValidFileName(report.File.Name) {
+			files = append(files, *report.File)
+		}
+		if j := report.Rejects; j != nil && api.IsRejects(j.Name) {
+			files = append(files, j.FileInfo) // of the outputs one has it; that the others have not is fine
+		}
+		if len(files) == 0 {
 			continue
 		}
 		c.background(func(ctx context.Context) {
@@ -163,7 +170,7 @@ func (c *Coordinator) discard(report api.Report) {
 				// The run was cleaned before these files came to be: the folder is to go as well.
 				err = c.options.Store.DeleteTree(ctx, o.VersionURL)
 			} else {
-				err = c.deleteWritten(ctx, o.VersionURL, *report.File)
+				err = c.deleteWritten(ctx, o.VersionURL, files)
 			}
 			if err != nil {
 				c.log.Warn("could not delete the files of a late attempt", "attempt", report.AttemptID.String(), "error", err)
@@ -172,14 +179,17 @@ func (c *Coordinator) discard(report api.Report) {
 	}
 }
 
-func (c *Coordinator) deleteWritten(ctx context.Context, versionURL string, f api.FileInfo) error {
-	keys, err := c.discardable(ctx, versionURL, f)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // publishing has swept it, and the shards with it
-	}
-	errs := []error{err}
-	for _, key := range keys {
-		errs = append(errs, c.options.Store.Delete(ctx, storage.Join(versionURL, key)))
+func (c *Coordinator) deleteWritten(ctx context.Context, versionURL string, files []api.FileInfo) error {
+	var errs []error
+	for _, f := range files {
+		keys, err := c.discardable(ctx, versionURL, f)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // publishing has swept it, and the shards with it
+		}
+		errs = append(errs, err)
+		for _, key := range keys {
+			errs = append(errs, c.options.Store.Delete(ctx, storage.Join(versionURL, key)))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -47,6 +47,7 @@ type Function struct {
 	Options string         `json:"options,omitempty"` // a JSON object; empty for none
 	Files   []FunctionFile `json:"files,omitempty"`   // by name
 	SHA256  string         `json:"sha256"`            // hex digest of the executable
+	Treatment
 }
 
 // FunctionFile is a side file of a function. Its content is found by its digest.

@@ -47,10 +47,16 @@ type Constant struct {
 //  1. what there was first
 //  2. outputs with PartitionBy, RowsPerFile or Time, which a worker that does not know these would write as if they were not
 //     there
-const JobVersion = 2
+//  3. functions with a Treatment, which a worker that does not know it would not heed
+const JobVersion = 3
 
 // NeededVersion is the oldest version whose readers understand the job.
 func (j *Job) NeededVersion() int {
+	for _, f := range j.Functions {
+		if f.Treatment != (Treatment{}) {
+			return 3
+		}
+	}
 	for _, o := range j.Outputs {
 		if len(o.PartitionBy) > 0 || o.RowsPerFile > 0 || o.Time > 0 {
 			return 2

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/quern-engine/quern/internal/source"
+	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/jobfile"
 )
 
@@ -20,6 +21,7 @@ type FunctionRef struct {
 	// Options is a JSON object, empty for none; Files are paths by name, absolute.
 	Options string
 	Files   map[string]string
+	plan.Treatment
 
 	file *jobfile.File
 	fn   jobfile.Function
@@ -40,7 +42,7 @@ func FunctionsWanted(file, dir, text string, params map[string]string) ([]Functi
 	}
 	var refs []FunctionRef
 	for _, f := range job.Functions {
-		ref := FunctionRef{Name: f.Name.Text, Plugin: f.Plugin.Text, Export: f.Export.Text, SHA256: f.SHA256.Text, file: job, fn: f}
+		ref := FunctionRef{Name: f.Name.Text, Plugin: f.Plugin.Text, Export: f.Export.Text, SHA256: f.SHA256.Text, Treatment: f.Treatment, file: job, fn: f}
 		if f.Options != nil && len(f.Options.Entries) > 0 {
 			if ref.Options, err = optionsJSON(job, values, f.Options); err != nil {
 				return nil, err

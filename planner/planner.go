@@ -181,8 +181,8 @@ func (p *planning) cut(context.Context) error {
 		out.Stage, out.Schema = last[i], stages[last[i]].Root.Schema
 		p.job.Outputs = append(p.job.Outputs, out)
 	}
-	p.job.Version = p.job.NeededVersion()
 	p.job.Functions = p.usedFunctions()
+	p.job.Version = p.job.NeededVersion()
 	p.job.Inputs = p.inputs()
 	if err := p.job.Validate(); err != nil {
 		return plan.Failf(plan.FailureInternal, "validate plan: %w", err)

@@ -98,16 +98,20 @@ func outcome(status *api.RunStatus) error {
 }
 
 func printSummary(w io.Writer, status *api.RunStatus, took time.Duration) {
-	var read, kept, written int64
+	var read, kept, written, rejected int64
 	for _, s := range status.Stages {
 		read += s.Counts.RowsRead
 		kept += s.Counts.RowsKept
+		rejected += s.Counts.RowsRejected
 	}
 	for _, o := range status.Outputs {
 		written += o.Rows
 	}
 	fmt.Fprintf(w, "run %s succeeded in %s\n", status.RunID, took.Round(time.Millisecond))
 	fmt.Fprintf(w, "rows  read %s, kept %s, written %s\n", humanize.Comma(read), humanize.Comma(kept), humanize.Comma(written))
+	if rejected > 0 {
+		fmt.Fprintf(w, "%s rows rejected by plugin functions: see _rejects in the folders below\n", humanize.Comma(rejected))
+	}
 	for _, name := range slices.Sorted(maps.Keys(status.Outputs)) {
 		o := status.Outputs[name]
 		fmt.Fprintf(w, "%s: %s rows in %d shards\n  %s\n", name, humanize.Comma(o.Rows), o.Shards, o.VersionPath)

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"slices"
+
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/plan"
 )
@@ -31,7 +33,28 @@ func (m *Machine) Assignment(a plan.AttemptID, worker string) (api.Assignment, b
 			as.OutputURL = o.VersionURL
 		}
 	}
+	if o := r.keeper(a.Stage); o != nil && s.Rejects {
+		as.RejectsURL = o.VersionURL
+	}
 	return as, true
+}
+
+// keeper is the output in whose folder the rejected rows of a stage are: the first that is made of what the stage makes.
+func (r *run) keeper(stage int) *Output {
+	for i := range r.Outputs {
+		if r.feeds(stage, r.Outputs[i].Stage) {
+			return &r.Outputs[i]
+		}
+	}
+	return nil
+}
+
+// feeds reports that a stage is made of what another makes, or is that one. Inputs come before their readers.
+func (r *run) feeds(stage, reader int) bool {
+	if stage >= reader {
+		return stage == reader
+	}
+	return slices.ContainsFunc(r.Stages[reader].Inputs, func(in int) bool { return r.feeds(stage, in) })
 }
 
 func (w *worker) exclusive() bool { return w != nil && w.Exclusive }

@@ -14,7 +14,13 @@ import (
 
 // EntryVersion is the version of the log entries that this build writes, and the newest that it reads. Raise it when
 // an entry comes to mean something that an older build would get wrong.
-const EntryVersion = 1
+//
+//  1. what there was first
+//  2. rejected rows: a Shape with Rejects, and reports that have some
+const EntryVersion = RejectsVersion
+
+// RejectsVersion is the first version of entries with rejected rows.
+const RejectsVersion = 2
 
 // Entry is one log entry: commands that are applied together, in order.
 type Entry struct {
@@ -66,6 +72,11 @@ type SubmitRun struct {
 	At       time.Time `json:"at"`
 }
 
+// Rejects reports that rows of the run may be put aside.
+func (c *SubmitRun) Rejects() bool {
+	return slices.ContainsFunc(c.Stages, func(s Shape) bool { return s.Rejects })
+}
+
 // consistent reports that the references between stages and outputs hold.
 func (c *SubmitRun) consistent() bool {
 	for i, s := range c.Stages {
@@ -98,7 +109,11 @@ type Shape struct {
 	Partitions int           `json:"partitions,omitempty"` // of a shuffle sink
 	Output     string        `json:"output,omitempty"`     // of a file sink
 	Adapt      *plan.Adapt   `json:"adapt,omitempty"`
+	Rejects    bool          `json:"rejects,omitempty"` // plugin functions of it may put rows aside
 }
+
+// writes reports that attempts leave files in the folder of an output.
+func (s *Shape) writes() bool { return s.Sink == plan.SinkFile || s.Rejects }
 
 // Output is a dataset that a run publishes.
 type Output struct {

@@ -90,6 +90,14 @@ type CommittedOutput struct {
 	Output
 	Parent string // the run that the output's pointer named when the files were decided; empty for none
 	Files  []api.FileInfo
+	// Rejects is what plugin functions could not do of what the output is made of, in the order of stages and tasks.
+	Rejects []RejectsFile
+}
+
+// RejectsFile is a file with rejected rows.
+type RejectsFile struct {
+	api.Rejects
+	Output string // in whose version folder it is
 }
 
 // Committed is what a run has made whose files are decided and that is not held up.
@@ -114,9 +122,26 @@ func (m *Machine) Committed(id string) (Committed, bool) {
 		for j := range list {
 			co.Files = append(co.Files, *list[j].file())
 		}
+		co.Rejects = r.rejects(o.Stage)
 		c.Outputs = append(c.Outputs, co)
 	}
 	return c, true
+}
+
+// rejects are the files with rejected rows of a stage and all that it is made of.
+func (r *run) rejects(reader int) []RejectsFile {
+	var files []RejectsFile
+	for i, s := range r.Stages {
+		if !s.Rejects || !r.feeds(i, reader) {
+			continue
+		}
+		for j := range s.List {
+			if f := s.List[j].rejects(); f != nil {
+				files = append(files, RejectsFile{Rejects: *f, Output: r.keeper(i).Name})
+			}
+		}
+	}
+	return files
 }
 
 // Outputs are those of a run, whatever its state, and whether the run is over without having published them.

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/quern-engine/quern/api"
-	"github.com/quern-engine/quern/plan"
 )
 
 func (a *applier) register(c *RegisterWorker) {
@@ -105,7 +104,7 @@ func (a *applier) grantOne(g Granted) bool {
 		r.State = api.RunRunning
 		a.event(Event{Kind: EventRunStarted, Run: r.ID})
 	}
-	r.Wrote = r.Wrote || s.Sink == plan.SinkFile
+	r.Wrote = r.Wrote || s.writes()
 	a.touch(r)
 	kind := EventTaskGranted
 	if g.Twin {

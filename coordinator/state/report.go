@@ -32,12 +32,12 @@ func (a *applier) report(c *Report) {
 		// The file of a run that succeeded may be the very one that was published: the answer to its first report was lost.
 		a.refuse(c, "the run has ended")
 		dead := r.State == api.RunFailed || r.State == api.RunCancelled
-		a.result.Discard = c.Report.File != nil && dead
+		a.result.Discard = c.Report.Wrote() && dead
 		// A worker that was given up, and whose files were swept, may come back and write more of them.
-		r.Litter = r.Litter || c.Report.File != nil && !dead
+		r.Litter = r.Litter || c.Report.Wrote() && !dead
 	case t == nil || !r.runs(t, id.Attempt, c.Worker):
 		a.refuse(c, "the attempt is not current")
-		a.result.Discard = c.Report.File != nil && t != nil
+		a.result.Discard = c.Report.Wrote() && t != nil
 	case c.Report.Failure != nil:
 		a.failed(r, id, c.Report.Failure, c.Worker)
 	default:
@@ -69,6 +69,9 @@ func ValidFileName(name string) bool {
 // malformed says what is wrong with the report of a success; reports come over the network.
 func (s *stage) malformed(c *Report) string {
 	r := c.Report
+	if j := r.Rejects; j != nil && (!s.Rejects || !api.IsRejects(j.Name)) {
+		return fmt.Sprintf("rejected rows in %q", j.Name)
+	}
 	if s.Sink == plan.SinkFile {
 		switch {
 		case r.File == nil:
@@ -107,13 +110,13 @@ func (a *applier) commit(r *run, s *stage, t *task, c *Report) {
 		made = s.made(c.Report, r.heavy(id.Stage))
 	}
 	first := !t.committed()
-	if !first && s.Sink != plan.SinkFile && t.Commit.Fingerprint != made.Sum {
+	if !first && s.Sink != plan.SinkFile && (t.Commit.Fingerprint != made.Sum || !sameRejects(t.rejects(), c.Report.Rejects)) {
 		a.differs(r, t, c, made)
 		return
 	}
 	if other, worker, two := t.rival(id.Attempt); two {
 		r.stop(id.TaskID, other, worker)
-		r.Litter = r.Litter || s.Sink == plan.SinkFile
+		r.Litter = r.Litter || s.writes()
 	}
 	place, _ := t.runs(id.Attempt)
 	if place == t.Worker && t.Attempt == int32(id.Attempt) {
@@ -124,6 +127,9 @@ func (a *applier) commit(r *run, s *stage, t *task, c *Report) {
 	t.Commit = commit{Attempt: int32(id.Attempt), Worker: place, Rows: made.Rows, Bytes: made.Bytes, Fingerprint: made.Sum}
 	if c.Report.File != nil {
 		t.aside().File = c.Report.File
+	}
+	if c.Report.Rejects != nil {
+		t.aside().Rejects = c.Report.Rejects
 	}
 	if s.Sink == plan.SinkReport {
 		r.Lines = c.Report.Lines
@@ -137,6 +143,14 @@ func (a *applier) commit(r *run, s *stage, t *task, c *Report) {
 	if s.complete() {
 		a.completed(r, id.Stage)
 	}
+}
+
+// sameRejects reports that two executions have rejected the same rows for the same reasons.
+func sameRejects(a, b *api.Rejects) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.SHA256 == b.SHA256
 }
 
 // count takes in what a task made. It does so once: another execution makes the same rows.

@@ -52,7 +52,9 @@ type commit struct {
 type extra struct {
 	File  *api.FileInfo `json:"file,omitempty"`
 	Heavy []HeavyPart   `json:"heavy,omitempty"`
-	Floor int64         `json:"floor,omitempty"` // the task needs a worker with more bytes of memory than this
+	// Rejects is what the attempt has put aside.
+	Rejects *api.Rejects `json:"rejects,omitempty"`
+	Floor   int64        `json:"floor,omitempty"` // the task needs a worker with more bytes of memory than this
 }
 
 // HeavyPart is a partition in which a map task wrote many rows, and which keys have many of them.
@@ -79,6 +81,13 @@ func (t *task) file() *api.FileInfo {
 		return nil
 	}
 	return t.Extra.File
+}
+
+func (t *task) rejects() *api.Rejects {
+	if t.Extra == nil {
+		return nil
+	}
+	return t.Extra.Rejects
 }
 
 func (t *task) floor() int64 {

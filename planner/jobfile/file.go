@@ -82,6 +82,7 @@ type Function struct {
 	SHA256  Value // hex digest that the executable must have; no text when it is not pinned
 	Options *Tree // a mapping; nil for none
 	Files   []SideFile
+	plan.Treatment
 }
 
 // SideFile is a file that a function is given, by a name that the function knows.

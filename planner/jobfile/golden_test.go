@@ -8,6 +8,7 @@ import (
 
 	"github.com/quern-engine/quern/internal/source"
 	"github.com/quern-engine/quern/internal/testutil/golden"
+	"github.com/quern-engine/quern/plan"
 )
 
 // TestGolden reads testdata/*.txt: job files, each between a line "==== title" and a line "----", and what comes of
@@ -66,7 +67,11 @@ func describeFile(body string, given map[string]string) string {
 		b.WriteString("\n")
 	}
 	for _, fn := range f.Functions {
-		fmt.Fprintf(&b, "function %s = %q %s %s\n", fn.Name.Text, fn.Plugin.Text, fn.Export.Text, fn.SHA256.Text)
+		fmt.Fprintf(&b, "function %s = %q %s %s", fn.Name.Text, fn.Plugin.Text, fn.Export.Text, fn.SHA256.Text)
+		if t := fn.Treatment; t != (plan.Treatment{}) {
+			fmt.Fprintf(&b, " on_error=%q memory=%d timeout=%d network=%t", t.OnError, t.Memory, t.Timeout, t.Network)
+		}
+		b.WriteString("\n")
 	}
 	for _, s := range f.Steps {
 		if s.SQL == nil {

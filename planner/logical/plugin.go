@@ -32,7 +32,7 @@ func (a *analyser) udfCall(e *sql.Call, f plan.Function, ctx *exprContext) (*pla
 	if err != nil {
 		return nil, err
 	}
-	out := &plan.Expr{Op: plan.OpUDF, Name: f.Name, Type: f.Returns, Nullable: f.Nullable, Args: args}
+	out := &plan.Expr{Op: plan.OpUDF, Name: f.Name, Type: f.Returns, Nullable: f.Nullable || f.OnError == plan.NullOnError, Args: args}
 	for _, arg := range args {
 		out.Nullable = out.Nullable || arg.Nullable
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -22,6 +23,7 @@ import (
 type Functions struct {
 	host   *Host
 	byName map[string]plan.Function
+	deadly atomic.Int64 // rows that have each cost a process, as often as they were tried
 
 	mu     sync.Mutex // guards the following
 	leases map[kind]*lease
@@ -82,6 +84,10 @@ func (f *Functions) Close() error {
 // kind is what a function needs of its process.
 func (h *Host) kind(ctx context.Context, fn plan.Function) (kind, error) {
 	k := kind{sha256: fn.SHA256, limits: h.opts.Limits}
+	if fn.Memory > 0 {
+		k.limits.Memory = fn.Memory
+	}
+	k.limits.Network = k.limits.Network || fn.Network
 	files, err := h.sideFiles(ctx, fn)
 	for _, f := range files {
 		k.files += f.GetPath() + "\n"
@@ -90,19 +96,39 @@ func (h *Host) kind(ctx context.Context, fn plan.Function) (kind, error) {
 }
 
 // Call runs a function on a batch with one plain column an argument, and returns a column of the same length, which
-// the caller owns. An error that the function returned is a plan.FailureUser with the row; a process that crashed,
-// hung or answered nonsense is a plan.FailurePlugin.
-func (f *Functions) Call(ctx context.Context, function string, args arrow.Record) (arrow.Array, error) {
+// the caller owns. Rows that the function could not do are NULL in it, and told beside it if they are to be quarantined. If the
+// run is to fail of them: an error that the function returned is a plan.FailureUser with the row; a process that crashed,
+// hung or answered nonsense is a plan.FailurePlugin. A crash is tried again first, and its row found.
+func (f *Functions) Call(ctx context.Context, function string, args arrow.Record) (arrow.Array, []plan.Rejection, error) {
 	fn, ok := f.byName[function]
 	if !ok {
-		return nil, plan.Failf(plan.FailureInternal, "no plugin function %s in this job", function)
+		return nil, nil, plan.Failf(plan.FailureInternal, "no plugin function %s in this job", function)
 	}
 	if err := checkColumns(fn, args); err != nil {
-		return nil, plan.Failf(plan.FailureInternal, "%s: %w", label(fn), err)
+		return nil, nil, plan.Failf(plan.FailureInternal, "%s: %w", label(fn), err)
 	}
+	a, err := f.first(ctx, fn, args)
+	var bad *fault
+	if errors.As(err, &bad) && (bad.died || fn.OnError != plan.FailRun) {
+		f.host.opts.Log.Warn("a batch went wrong; trying its rows in fresh processes", "function", fn.Name, "rows", args.NumRows(), "reason", bad.reason)
+		a, err = f.retry(ctx, fn, args)
+	}
+	switch {
+	case errors.As(err, &bad):
+		return nil, nil, bad.failure
+	case err != nil:
+		return nil, nil, err
+	case fn.OnError == plan.NullOnError:
+		return a.column, nil, nil
+	}
+	return a.column, a.rejected, nil
+}
+
+// first is the try in the attempt's own process, which may be at other batches, too.
+func (f *Functions) first(ctx context.Context, fn plan.Function, args arrow.Record) (answer, error) {
 	c, err := f.begin(ctx, fn)
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	defer c.end()
 	return c.batch(ctx, args)
@@ -189,7 +215,7 @@ func (c *call) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", label(c.fn), err)
 	}
-	limited, cancel := context.WithTimeout(ctx, c.host.opts.CallTimeout)
+	limited, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
 	c.run.opened++ // a number whose call was given up may be in use over there
 	n := c.run.opened
@@ -208,6 +234,8 @@ func (c *call) open(ctx context.Context) error {
 	return nil
 }
 
+func (c *call) timeout() time.Duration { return c.fn.BatchTimeout(c.host.opts.CallTimeout) }
+
 func (c *call) checkSignature(d *udfpb.Function) error {
 	described, err := pinned(d, c.fn.SHA256)
 	if err != nil {
@@ -221,36 +249,44 @@ func (c *call) checkSignature(d *udfpb.Function) error {
 }
 
 // batch calls with a batch, in halves if it is too large for a message.
-func (c *call) batch(ctx context.Context, args arrow.Record) (arrow.Array, error) {
+func (c *call) batch(ctx context.Context, args arrow.Record) (answer, error) {
 	payload, err := udfpb.NewPayload(args)
 	if errors.Is(err, udfpb.ErrTooLarge) {
 		return c.halves(ctx, args)
 	}
 	if err != nil {
-		return nil, plan.Failf(plan.FailureInternal, "%s: %w", label(c.fn), err)
+		return answer{}, plan.Failf(plan.FailureInternal, "%s: %w", label(c.fn), err)
 	}
-	limited, cancel := context.WithTimeout(ctx, c.host.opts.CallTimeout)
+	limited, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
-	reply, err := c.run.rpc.Call(limited, &udfpb.CallRequest{Instance: c.instance, Args: payload})
+	every := c.fn.OnError != plan.FailRun
+	reply, err := c.run.rpc.Call(limited, &udfpb.CallRequest{Instance: c.instance, Args: payload, EveryRow: every})
 	if err != nil {
-		return nil, c.rpcFailure(ctx, limited, err)
+		return answer{}, c.rpcFailure(ctx, limited, err)
 	}
-	if failed := reply.GetFailures(); len(failed) > 0 {
-		return nil, c.functionFailure(failed[0], args)
+	if failed := reply.GetFailures(); len(failed) > 0 && (!every || reply.GetColumn() == nil || failed[len(failed)-1].GetRow() < 0) {
+		return answer{}, c.functionFailure(failed[len(failed)-1], args)
 	}
-	col, err := c.column(reply.GetColumn(), args)
+	a, err := c.answer(reply, args)
 	if err != nil {
 		c.run.unfit.Store(true)
-		return nil, plan.Failf(plan.FailurePlugin, "%s: result refused: %w", label(c.fn), err)
+		return answer{}, c.fault(fmt.Errorf("result refused: %w", err), "")
 	}
-	return col, nil
+	return a, nil
 }
 
-func (c *call) halves(ctx context.Context, args arrow.Record) (arrow.Array, error) {
+// fault is a fault that no row is known to be the cause of.
+func (c *call) fault(err error, words string) *fault {
+	return &fault{failure: plan.Failf(plan.FailurePlugin, "%s: %w%s", label(c.fn), err, words), reason: clip(err.Error()), row: -1}
+}
+
+func (c *call) halves(ctx context.Context, args arrow.Record) (answer, error) {
 	rows := args.NumRows()
 	if rows < 2 {
-		return nil, plan.Failf(plan.FailureUser, "%s: a row's arguments are larger than %d MiB", label(c.fn), udfpb.MaxPayload>>20)
+		err := plan.Failf(plan.FailureUser, "%s: a row's arguments are larger than %d MiB", label(c.fn), udfpb.MaxPayload>>20)
+		return answer{}, &fault{failure: err, reason: fmt.Sprintf("its arguments are larger than %d MiB", udfpb.MaxPayload>>20)}
 	}
+	var out answer
 	var cols []arrow.Array
 	defer func() {
 		for _, col := range cols {
@@ -259,14 +295,21 @@ func (c *call) halves(ctx context.Context, args arrow.Record) (arrow.Array, erro
 	}()
 	for _, half := range [][2]int64{{0, rows / 2}, {rows / 2, rows}} {
 		part := args.NewSlice(half[0], half[1])
-		col, err := c.batch(ctx, part)
+		a, err := c.batch(ctx, part)
 		part.Release()
-		if err != nil {
-			return nil, err
+		var bad *fault
+		if errors.As(err, &bad) && bad.row >= 0 {
+			bad.row += int(half[0])
 		}
-		cols = append(cols, col)
+		if err != nil {
+			return answer{}, err
+		}
+		cols = append(cols, a.column)
+		out.rejected = appendRejections(out.rejected, a.rejected, int(half[0]))
 	}
-	return array.Concatenate(cols, c.host.opts.Mem)
+	var err error
+	out.column, err = array.Concatenate(cols, c.host.opts.Mem)
+	return out, err
 }
 
 // rpcFailure is for a call without an answer.
@@ -280,38 +323,62 @@ func (c *call) rpcFailure(ctx, limited context.Context, err error) error {
 		case <-timer.C:
 		}
 	}
-	if ctx.Err() != nil {
-		c.run.unfit.Store(true) // it may be at it still, but nobody waits
+	c.run.unfit.Store(true)
+	if ctx.Err() != nil { // it may be at it still, but nobody waits
 		return fmt.Errorf("%s: %w", label(c.fn), context.Cause(ctx))
 	}
-	c.run.unfit.Store(true)
 	if limited.Err() != nil {
 		c.run.stop()
-		return plan.Failf(plan.FailurePlugin, "%s did not answer within %s and was killed%s",
-			label(c.fn), c.host.opts.CallTimeout, c.run.lastWords())
+		return c.fault(fmt.Errorf("did not answer within %s and was killed", c.timeout()), c.run.lastWords())
 	}
 	// The connection goes down a moment before the process is seen to have ended.
 	if code := status.Code(err); code == codes.Unavailable || code == codes.Canceled {
 		if end, ok := c.run.ended(time.Second); ok {
 			c.run.stop() // waits until all its output is here
-			return plan.Failf(plan.FailurePlugin, "%s: the plugin process died: %s%s", label(c.fn), end, c.run.lastWords())
+			words := c.run.lastWords()
+			bad := c.fault(fmt.Errorf("the plugin process died: %s", end), words)
+			bad.reason += lastCause(words)
+			bad.died = true
+			return bad
 		}
 	}
 	c.run.stop()
-	return plan.Failf(plan.FailurePlugin, "%s: %w%s", label(c.fn), err, c.run.lastWords())
+	return c.fault(err, c.run.lastWords())
+}
+
+// lastCause is the line in which Go says why a process ends, if it does.
+func lastCause(words string) string {
+	for line := range strings.Lines(words) {
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			return ", " + clip(strings.TrimSpace(line))
+		}
+	}
+	return ""
 }
 
 // functionFailure is for what the author's code said, or how it went down.
 func (c *call) functionFailure(failed *udfpb.Failure, args arrow.Record) error {
+	bad := &fault{row: -1}
 	at := ""
 	if failed.GetRow() >= 0 && failed.GetRow() < args.NumRows() {
-		at = fmt.Sprintf(" for (%s)", rowText(args, int(failed.GetRow())))
+		bad.row = int(failed.GetRow())
+		at = fmt.Sprintf(" for (%s)", rowText(args, bad.row))
 	}
 	message := clip(failed.GetMessage())
-	if failed.GetPanicked() {
-		return plan.Failf(plan.FailurePlugin, "%s panicked%s: %s\n%s", label(c.fn), at, message, clip(failed.GetStack()))
+	if bad.reason = reason(failed); failed.GetPanicked() {
+		bad.failure = plan.Failf(plan.FailurePlugin, "%s panicked%s: %s\n%s", label(c.fn), at, message, clip(failed.GetStack()))
+	} else {
+		bad.failure = plan.Failf(plan.FailureUser, "%s failed%s: %s", label(c.fn), at, message)
 	}
-	return plan.Failf(plan.FailureUser, "%s failed%s: %s", label(c.fn), at, message)
+	return bad
+}
+
+// reason is what the rejects say of a failure. A stack has addresses in it, which are not the same the next time.
+func reason(failed *udfpb.Failure) string {
+	if failed.GetPanicked() {
+		return "panicked: " + clip(failed.GetMessage())
+	}
+	return clip(failed.GetMessage())
 }
 
 // rowText shows a row's arguments as they are in SQL, shortened.
@@ -342,38 +409,52 @@ func clip(text string) string {
 	return text
 }
 
-// column checks an answer: the right type and length, and NULL only where the signature allows it.
-func (c *call) column(payload *udfpb.Payload, args arrow.Record) (arrow.Array, error) {
-	rec, err := payload.Record(c.host.opts.Mem)
+// answer checks a reply: the right type and length, and NULL only where the signature allows it or a failure explains it.
+func (c *call) answer(reply *udfpb.CallReply, args arrow.Record) (answer, error) {
+	rec, err := reply.GetColumn().Record(c.host.opts.Mem)
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	defer rec.Release()
 	if rec.NumCols() != 1 || rec.NumRows() != args.NumRows() {
-		return nil, fmt.Errorf("%d columns of %d rows, not 1 of %d", rec.NumCols(), rec.NumRows(), args.NumRows())
+		return answer{}, fmt.Errorf("%d columns of %d rows, not 1 of %d", rec.NumCols(), rec.NumRows(), args.NumRows())
 	}
-	col := rec.Column(0)
-	if !arrow.TypeEqual(col.DataType(), c.fn.Returns.Arrow()) {
-		return nil, fmt.Errorf("a column of %s, not %s", col.DataType(), c.fn.Returns)
+	out := answer{column: rec.Column(0)}
+	if !arrow.TypeEqual(out.column.DataType(), c.fn.Returns.Arrow()) {
+		return answer{}, fmt.Errorf("a column of %s, not %s", out.column.DataType(), c.fn.Returns)
 	}
-	if !c.fn.Nullable && col.NullN() > 0 {
-		if row := unexplainedNull(col, args); row >= 0 {
-			return nil, fmt.Errorf("NULL for (%s), from a function that never gives NULL", rowText(args, row))
+	last := -1
+	for _, failed := range reply.GetFailures() {
+		row := failed.GetRow()
+		if row <= int64(last) || row >= args.NumRows() || out.column.IsValid(int(row)) {
+			return answer{}, fmt.Errorf("a failure of row %d, which is no row, out of order, or has a value", row)
+		}
+		last = int(row)
+		out.rejected = append(out.rejected, plan.Rejection{Row: last, Reason: reason(failed)})
+	}
+	if !c.fn.Nullable && out.column.NullN() > len(out.rejected) {
+		if row := unexplainedNull(out, args); row >= 0 {
+			return answer{}, fmt.Errorf("NULL for (%s), from a function that never gives NULL", rowText(args, row))
 		}
 	}
-	col.Retain()
-	return col, nil
+	out.column.Retain()
+	return out, nil
 }
 
-// unexplainedNull is a row with a NULL result but no NULL argument, or -1.
-func unexplainedNull(col arrow.Array, args arrow.Record) int {
-	for row := range col.Len() {
-		if col.IsValid(row) {
+// unexplainedNull is a row with a NULL result that did not fail and has no NULL argument, or -1.
+func unexplainedNull(a answer, args arrow.Record) int {
+	rejected := a.rejected
+	for row := range a.column.Len() {
+		if len(rejected) > 0 && rejected[0].Row == row {
+			rejected = rejected[1:]
+			continue
+		}
+		if a.column.IsValid(row) {
 			continue
 		}
 		explained := false
-		for _, a := range args.Columns() {
-			explained = explained || a.IsNull(row)
+		for _, arg := range args.Columns() {
+			explained = explained || arg.IsNull(row)
 		}
 		if !explained {
 			return row

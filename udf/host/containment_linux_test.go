@@ -219,10 +219,10 @@ func TestLimits(t *testing.T) {
 		if got := ask(t, f, "leaks", ints(t, 50)); got != "50" {
 			t.Errorf("50 MiB of 256: %s", got)
 		}
-		_, err := f.Call(t.Context(), "leaks", ints(t, 1000))
+		_, _, err := f.Call(t.Context(), "leaks", ints(t, 1000))
 		failure(t, err, plan.FailurePlugin, "leaks", "died", "out of memory")
 		f = limit(level, func(l *contain.Limits) { l.CPU = time.Second })
-		_, err = f.Call(t.Context(), "burns", ints(t, 20))
+		_, _, err = f.Call(t.Context(), "burns", ints(t, 20))
 		failure(t, err, plan.FailurePlugin, "burns", "died")
 		f = limit(level, func(l *contain.Limits) { l.OpenFiles = 50 })
 		if n, _ := strconv.Atoi(ask(t, f, "opens", ints(t, 1000))); n < 20 || n > 50 {
@@ -320,7 +320,7 @@ func beVictim(level contain.Level) {
 	b.Append(5)
 	col := b.NewArray()
 	rec := array.NewRecord(arrow.NewSchema([]arrow.Field{{Name: "a", Type: col.DataType()}}, nil), []arrow.Array{col}, 1)
-	if _, err := f.Call(ctx, "forks", rec); err != nil {
+	if _, _, err := f.Call(ctx, "forks", rec); err != nil {
 		panic(err)
 	}
 	fmt.Println("ready")

@@ -123,7 +123,24 @@ func (h *Host) acquire(ctx context.Context, k kind) (*running, error) {
 		}
 		h.discard(run)
 	}
-	defer h.starting.Done() // begun by waiting
+	return h.begun(ctx, k)
+}
+
+// fresh is a process that has done nothing yet. Release it.
+func (h *Host) fresh(ctx context.Context, k kind) (*running, error) {
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return nil, errClosed
+	}
+	h.starting.Add(1)
+	h.mu.Unlock()
+	return h.begun(ctx, k)
+}
+
+// begun goes on with a start that Close waits for.
+func (h *Host) begun(ctx context.Context, k kind) (*running, error) {
+	defer h.starting.Done()
 	run, err := h.start(ctx, k)
 	if err != nil && h.ctx.Err() != nil {
 		return nil, errClosed

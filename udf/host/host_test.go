@@ -131,7 +131,7 @@ func strs(t *testing.T, values ...string) arrow.Record {
 // ask calls a function of text with one row and gives its answer.
 func ask(t *testing.T, f *Functions, function string, args arrow.Record) string {
 	t.Helper()
-	col, err := f.Call(t.Context(), function, args)
+	col, _, err := f.Call(t.Context(), function, args)
 	if err != nil {
 		t.Fatalf("%s: %v", function, err)
 	}
@@ -191,7 +191,7 @@ func TestDescribeAndCall(t *testing.T) {
 		t.Fatalf("described %+v", fns)
 	}
 	for range 3 {
-		col, err := f.Call(t.Context(), "distance_bucket", ints(t, 0, 499, 500, nil, 1499, 1500))
+		col, _, err := f.Call(t.Context(), "distance_bucket", ints(t, 0, 499, 500, nil, 1499, 1500))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -208,7 +208,7 @@ func TestDescribeAndCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone(t, -one[0])
-	_, err := f.Call(t.Context(), "distance_bucket", ints(t, 1))
+	_, _, err := f.Call(t.Context(), "distance_bucket", ints(t, 1))
 	failure(t, err, plan.FailurePlugin, "closed")
 }
 
@@ -229,13 +229,13 @@ func TestCancelledDescribeIsNotAMistake(t *testing.T) {
 
 func TestUserErrorNamesTheRow(t *testing.T) {
 	_, f, _ := open(t, built.distance, nil)
-	_, err := f.Call(t.Context(), "distance_bucket", ints(t, 1, nil, -7))
+	_, _, err := f.Call(t.Context(), "distance_bucket", ints(t, 1, nil, -7))
 	failure(t, err, plan.FailureUser, "distance_bucket", "(-7)", "a distance of -7 miles")
 }
 
 func TestEmptyBatch(t *testing.T) {
 	_, f, _ := open(t, built.distance, nil)
-	col, err := f.Call(t.Context(), "distance_bucket", ints(t))
+	col, _, err := f.Call(t.Context(), "distance_bucket", ints(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,10 +247,10 @@ func TestEmptyBatch(t *testing.T) {
 
 func TestPanicLeavesTheProcessAlive(t *testing.T) {
 	h, f, _ := open(t, built.panicky, nil)
-	_, err := f.Call(t.Context(), "panics_on_13", ints(t, 12, 13))
+	_, _, err := f.Call(t.Context(), "panics_on_13", ints(t, 12, 13))
 	failure(t, err, plan.FailurePlugin, "panics_on_13", "panicked for (13): thirteen", "main.panicsOn13")
 	before := pids(h)
-	col, err := f.Call(t.Context(), "panics_on_13", ints(t, 12))
+	col, _, err := f.Call(t.Context(), "panics_on_13", ints(t, 12))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,9 +262,9 @@ func TestPanicLeavesTheProcessAlive(t *testing.T) {
 
 func TestExitIsReportedAndRestarted(t *testing.T) {
 	h, f, _ := open(t, built.panicky, nil)
-	_, err := f.Call(t.Context(), "exits_on_13", ints(t, 13))
+	_, _, err := f.Call(t.Context(), "exits_on_13", ints(t, 13))
 	failure(t, err, plan.FailurePlugin, "exits_on_13", "exit status 3", "thirteen is too much for me")
-	col, err := f.Call(t.Context(), "exits_on_13", ints(t, 1))
+	col, _, err := f.Call(t.Context(), "exits_on_13", ints(t, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,14 +276,14 @@ func TestExitIsReportedAndRestarted(t *testing.T) {
 
 func TestKilledProcessIsReported(t *testing.T) {
 	h, f, _ := open(t, built.panicky, nil)
-	col, err := f.Call(t.Context(), "hangs_on_13", ints(t, 1))
+	col, _, err := f.Call(t.Context(), "hangs_on_13", ints(t, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	col.Release()
 	calling := make(chan error, 1)
 	go func() {
-		_, err := f.Call(t.Context(), "hangs_on_13", ints(t, 13))
+		_, _, err := f.Call(t.Context(), "hangs_on_13", ints(t, 13))
 		calling <- err
 	}()
 	if err := syscall.Kill(pids(h)[0], syscall.SIGKILL); err != nil {
@@ -301,7 +301,7 @@ func TestKilledProcessIsReported(t *testing.T) {
 
 func TestHungCallIsKilled(t *testing.T) {
 	h, f, _ := open(t, built.panicky, func(o *Options) { o.CallTimeout = 300 * time.Millisecond })
-	_, err := f.Call(t.Context(), "hangs_on_13", ints(t, 13))
+	_, _, err := f.Call(t.Context(), "hangs_on_13", ints(t, 13))
 	failure(t, err, plan.FailurePlugin, "did not answer within 300ms")
 	if n := len(pids(h)); n != 0 {
 		t.Errorf("%d processes left", n)
@@ -312,7 +312,7 @@ func TestCancelledCallKillsWhatNobodyWaitsFor(t *testing.T) {
 	h, f, _ := open(t, built.panicky, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	_, err := f.Call(ctx, "hangs_on_13", ints(t, 13))
+	_, _, err := f.Call(ctx, "hangs_on_13", ints(t, 13))
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("got %v", err)
 	}
@@ -326,7 +326,7 @@ func TestHostEnvironmentIsHidden(t *testing.T) {
 	_, f, _ := open(t, built.panicky, nil)
 	b := array.NewStringBuilder(memory.DefaultAllocator)
 	b.AppendValues([]string{"QUERN_TEST_SECRET", "QUERN_PLUGIN"}, nil)
-	col, err := f.Call(t.Context(), "environment", column(t, b.NewArray()))
+	col, _, err := f.Call(t.Context(), "environment", column(t, b.NewArray()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -343,7 +343,7 @@ func TestNonsenseIsRefused(t *testing.T) {
 		"wrong_type":      "a column of int64, not string",
 		"unexpected_null": "NULL for (1), from a function that never gives NULL",
 	} {
-		_, err := f.Call(t.Context(), name, ints(t, 1, 2))
+		_, _, err := f.Call(t.Context(), name, ints(t, 1, 2))
 		failure(t, err, plan.FailurePlugin, name, says)
 	}
 }
@@ -361,7 +361,7 @@ func TestLies(t *testing.T) {
 		"strange_row": "a row that is not there",
 		"long_reason": "panicked for (1)",
 	} {
-		_, err := f.Call(t.Context(), name, ints(t, 1, 2))
+		_, _, err := f.Call(t.Context(), name, ints(t, 1, 2))
 		var failed *plan.Failure
 		if !errors.As(err, &failed) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", name, err)
@@ -374,9 +374,9 @@ func TestLies(t *testing.T) {
 		t.Errorf("after all this, echo answers %s", got)
 	}
 	_, f, _ = open(t, built.hostile, nil)
-	_, err := f.Call(t.Context(), "crooked", ints(t, 1, 2, 3))
+	_, _, err := f.Call(t.Context(), "crooked", ints(t, 1, 2, 3))
 	failure(t, err, plan.FailurePlugin, "crooked", "offsets out of order")
-	_, err = f.Call(t.Context(), "huge", ints(t, 70))
+	_, _, err = f.Call(t.Context(), "huge", ints(t, 70))
 	failure(t, err, plan.FailurePlugin, "huge", "larger than a plugin message can be")
 	if got := ask(t, f, "floods", ints(t, 20)); got != "20" {
 		t.Errorf("after a flood: %s", got)
@@ -390,7 +390,7 @@ func TestSignatureIsPinned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = f.Call(t.Context(), "distance_bucket", ints(t, 1))
+	_, _, err = f.Call(t.Context(), "distance_bucket", ints(t, 1))
 	failure(t, err, plan.FailurePlugin, "the plugin describes it as (bigint) → string", "planned with (bigint) → bigint")
 }
 
@@ -398,7 +398,7 @@ func TestOtherExecutableIsRefused(t *testing.T) {
 	_, f, fns := open(t, built.distance, func(o *Options) {
 		o.Fetch = fetchFile(built.panicky)
 	})
-	_, err := f.Call(t.Context(), fns[0].Name, ints(t, 1))
+	_, _, err := f.Call(t.Context(), fns[0].Name, ints(t, 1))
 	failure(t, err, plan.FailurePlugin, "its SHA-256 is", "refused")
 }
 
@@ -411,7 +411,7 @@ func TestSwappedCopyIsReplaced(t *testing.T) {
 	if err := os.WriteFile(path, []byte("#!/bin/sh\nexit 0\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	col, err := f.Call(t.Context(), fns[0].Name, ints(t, 1))
+	col, _, err := f.Call(t.Context(), fns[0].Name, ints(t, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -452,7 +452,7 @@ func TestNoPlugin(t *testing.T) {
 			}
 			none := array.NewRecord(arrow.NewSchema(nil, nil), nil, 1)
 			defer none.Release()
-			_, err = f.Call(t.Context(), "f", none)
+			_, _, err = f.Call(t.Context(), "f", none)
 			failure(t, err, plan.FailurePlugin, "function f", "start plugin")
 			if name == "exits" {
 				failure(t, err, plan.FailurePlugin, "oh no") // a script is run
@@ -480,7 +480,7 @@ func TestOneProcessAnAttempt(t *testing.T) {
 		for i := range 12 {
 			wg.Go(func() {
 				for range 10 {
-					col, err := attempts[i%len(attempts)].Call(t.Context(), "distance_bucket", ints(t, 1, 600, 9000))
+					col, _, err := attempts[i%len(attempts)].Call(t.Context(), "distance_bucket", ints(t, 1, 600, 9000))
 					if err != nil {
 						t.Error(err)
 						return

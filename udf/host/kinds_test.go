@@ -254,7 +254,7 @@ func TestSideFiles(t *testing.T) {
 		t.Errorf("pinned %+v", fn.Files)
 	}
 	for range 2 {
-		col, err := f.Call(t.Context(), "late_probability", batch(t, []any{2000, 2000}, []any{0, 18}))
+		col, _, err := f.Call(t.Context(), "late_probability", batch(t, []any{2000, 2000}, []any{0, 18}))
 		if err != nil {
 			t.Fatal(err)
 		}

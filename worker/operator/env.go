@@ -23,6 +23,7 @@ type Env struct {
 	Mem       memory.Allocator // memory.DefaultAllocator if nil
 	Memory    Memory           // no limit if nil
 	Caller    Caller           // needed by plans with a UDF node only
+	Rejects   Rejects          // needed where functions quarantine rows
 	BatchRows int              // DefaultBatchRows if zero
 	Session   plan.Session     // settings that expressions depend on
 	Scratch   Scratch          // nil: nothing spills, a refused reservation is an error

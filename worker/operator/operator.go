@@ -42,11 +42,11 @@ type Observer interface {
 	Wrap(n *plan.Node, op Operator) Operator
 }
 
-// Caller runs plugin functions.
+// Caller runs plugin functions. Safe for concurrent use.
 type Caller interface {
 	// Call runs the function on one batch of arguments (plain layout, one column per argument) and returns a column
-	// of the same length, owned by the caller.
-	Call(ctx context.Context, function string, args arrow.Record) (arrow.Array, error)
+	// of the same length, owned by the caller, and in order the rows that are not to go on, which are NULL in it.
+	Call(ctx context.Context, function string, args arrow.Record) (arrow.Array, []plan.Rejection, error)
 	// Fold runs an aggregate function, and returns a row for each group: the columns of the state, or the result. The caller
 	// owns it.
 	Fold(ctx context.Context, function string, fold Fold) (arrow.Record, error)
@@ -71,4 +71,10 @@ type Fold struct {
 	Groups int
 	Merge  bool
 	Finish bool // results are wanted instead of states
+}
+
+// Rejects takes the rows that are not to go on.
+type Rejects interface {
+	// Reject takes a row: how many the operator had read before it, what it read, and the arguments of the call.
+	Reject(ctx context.Context, function string, number int64, r plan.Rejection, input, args arrow.Record) error
 }

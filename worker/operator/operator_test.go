@@ -3,6 +3,8 @@ package operator_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -187,17 +189,21 @@ type doubler struct {
 
 var _ operator.Caller = doubler{}
 
-func (d doubler) Call(_ context.Context, function string, args arrow.Record) (arrow.Array, error) {
+func (d doubler) Call(_ context.Context, function string, args arrow.Record) (arrow.Array, []plan.Rejection, error) {
 	if d.fault == "crash" {
-		return nil, errors.New("the process is gone")
+		return nil, nil, errors.New("the process is gone")
 	}
 	if args.Column(0).DataType().ID() != arrow.STRING {
-		return nil, plan.Failf(plan.FailureInternal, "argument is %s", args.Column(0).DataType())
+		return nil, nil, plan.Failf(plan.FailureInternal, "argument is %s", args.Column(0).DataType())
 	}
 	b := array.NewInt64Builder(memory.DefaultAllocator)
+	var rejected []plan.Rejection
 	for i := range int(args.NumRows()) {
 		if n := vector.LiteralAt(args.Column(1), i); n.Null {
 			b.AppendNull()
+		} else if d.fault == "reject" && n.Int > 2 {
+			b.AppendNull()
+			rejected = append(rejected, plan.Rejection{Row: i, Reason: function + " of much"})
 		} else {
 			b.Append(2 * n.Int)
 		}
@@ -206,11 +212,23 @@ func (d doubler) Call(_ context.Context, function string, args arrow.Record) (ar
 	case "long":
 		b.Append(0)
 	case "type":
-		return array.NewNull(int(args.NumRows())), nil
+		return array.NewNull(int(args.NumRows())), nil, nil
 	case "nothing":
-		return nil, nil
+		return nil, nil, nil
 	}
-	return b.NewArray(), nil
+	return b.NewArray(), rejected, nil
+}
+
+// rejects are rejected rows by their numbers.
+type rejects map[int64]string
+
+func (r rejects) Reject(_ context.Context, function string, number int64, j plan.Rejection, input, args arrow.Record) error {
+	text := fmt.Sprint(function, ", ", j.Reason, ": ", vector.Format(input.Column(0), j.Row), " ", vector.Format(args.Column(1), j.Row))
+	if before, ok := r[number]; ok && before != text {
+		return fmt.Errorf("row %d is %s, and with other batches %s", number, before, text)
+	}
+	r[number] = text
+	return nil
 }
 
 func TestUDF(t *testing.T) {
@@ -230,6 +248,25 @@ func TestUDF(t *testing.T) {
 			})
 		})
 	}
+	t.Run("rejected rows", func(t *testing.T) {
+		two := *node
+		two.Schema = schema(t, fruit.Schema+", twice bigint not null, again bigint")
+		two.UDF = &plan.UDF{Calls: []plan.UDFCall{{Function: "double", Args: []int{0, 1}}, {Function: "again", Args: []int{0, 1}}}}
+		got := rejects{}
+		optest.Run(t, optest.Case{
+			Inputs: []optest.Table{fruit}, Build: build(&two), Caller: doubler{fault: "reject"}, Rejects: got, Ordered: true,
+			WantError: &plan.Failure{Kind: plan.FailurePlugin}, // of the NULL that was not rejected
+		})
+		two.Schema = schema(t, fruit.Schema+", twice bigint, again bigint")
+		optest.Run(t, optest.Case{
+			Inputs: []optest.Table{fruit}, Build: build(&two), Caller: doubler{fault: "reject"}, Rejects: got, Ordered: true,
+			Want: []string{"pear|NULL|NULL|NULL", "apple|1|2|2", "pear|2|4|4", "''|0|0|0"},
+		})
+		want := rejects{0: "double, double of much: apple 3", 2: "double, double of much: NULL 5", 4: "double, double of much: fig 7"}
+		if !maps.Equal(got, want) {
+			t.Errorf("rejected %v, want %v", got, want)
+		}
+	})
 	t.Run("NULL where none was declared", func(t *testing.T) {
 		strict := *node
 		strict.Schema = schema(t, fruit.Schema+", twice bigint not null")

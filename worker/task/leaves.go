@@ -30,6 +30,7 @@ type builder struct {
 	operators operator.Env
 	slicing   *slicing  // nil: the task does all of what it reads
 	functions Functions // nil: the stage calls none
+	rejects   rejects
 }
 
 // root builds the stage's operators, leaves included.
@@ -40,7 +41,7 @@ func (b *builder) root(ctx context.Context) (operator.Operator, error) {
 	}
 	b.profile = newProfile(b.stage.Root)
 	env := operator.Env{
-		Mem: b.env.Allocator, Memory: b.memory, Caller: caller, BatchRows: b.env.BatchRows,
+		Mem: b.env.Allocator, Memory: b.memory, Caller: caller, Rejects: &b.rejects, BatchRows: b.env.BatchRows,
 		Session: b.task.Job.Session, Filters: &b.filters, Observer: b.profile, Builds: b.env.Builds,
 		BuildKey: func(join *plan.Node) string { return operator.ShareKey(join, b.task.Run, b.shared) },
 	}

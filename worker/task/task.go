@@ -116,7 +116,7 @@ func runAttempt(ctx context.Context, env Env, t Task, report *api.Report) (err e
 	}
 	share := env.share(t)
 	defer share.Close()
-	build := &builder{env: env, task: t, stage: stage, memory: share, counts: &report.Counts}
+	build := &builder{env: env, task: t, stage: stage, memory: share, counts: &report.Counts, rejects: rejects{store: env.Store, task: t}}
 	if env.Scratch != "" {
 		build.scratch = newScratch(env.Allocator, env.Scratch, t.AttemptID)
 		defer func() { err = errors.Join(err, build.scratch.Close()) }()
@@ -128,6 +128,11 @@ func runAttempt(ctx context.Context, env Env, t Task, report *api.Report) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, guard(root.Close)) }()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, build.rejects.discard())
+		}
+	}()
 	sink, err := openSink(ctx, env, share, t, stage)
 	if err != nil {
 		return err
@@ -139,9 +144,16 @@ func runAttempt(ctx context.Context, env Env, t Task, report *api.Report) (err e
 	if err := root.Close(); err != nil { // before the commit: a committed attempt has nothing left to fail at
 		return err
 	}
+	rejected, err := build.rejects.commit(ctx)
+	if err != nil {
+		return err
+	}
 	written, err := sink.Commit(ctx)
 	if err != nil {
 		return err
+	}
+	if rejected != nil {
+		report.Rejects, report.Counts.RowsRejected = rejected, rejected.Rows
 	}
 	report.Partitions, report.File, report.Lines = written.Partitions, written.File, written.Lines
 	report.Counts.BytesOut, report.Counts.FilesOut = written.Bytes, written.Files

@@ -273,8 +273,9 @@ func (f callFunc) Table(context.Context, string, operator.PluginInput) (operator
 	return nil, errors.New("no table function")
 }
 
-func (f callFunc) Call(ctx context.Context, _ string, args arrow.Record) (arrow.Array, error) {
-	return f(ctx, args)
+func (f callFunc) Call(ctx context.Context, _ string, args arrow.Record) (arrow.Array, []plan.Rejection, error) {
+	col, err := f(ctx, args)
+	return col, nil, err
 }
 
 func TestRunWithoutFilterKeepsAllRowsRead(t *testing.T) {

@@ -39,6 +39,7 @@ type Case struct {
 	// kind that error should be.
 	WantError error
 	Caller    operator.Caller
+	Rejects   operator.Rejects
 	// Unspillable is for operators that may fail for want of memory in spite of a scratch disk.
 	Unspillable bool
 	// Spills says that without any memory something must go to the scratch disk.
@@ -123,7 +124,7 @@ func (w *world) open() operator.Operator {
 		w.sources = append(w.sources, s)
 		inputs[i] = s
 	}
-	env := operator.Env{Mem: w.mem, Memory: w.budget, Scratch: w.scratch, Caller: w.c.Caller, BatchRows: w.size}
+	env := operator.Env{Mem: w.mem, Memory: w.budget, Scratch: w.scratch, Caller: w.c.Caller, Rejects: w.c.Rejects, BatchRows: w.size}
 	if w.diskless {
 		env.Scratch = nil
 	}

@@ -21,6 +21,7 @@ func main() {
 		udf.ScalarE("fails_on_13", failsOn13),
 		udf.ScalarE("exits_on_13", exitsOn13),
 		udf.ScalarE("hangs_on_13", hangsOn13),
+		udf.Scalar("dies_on_13", diesOn13),
 		udf.ScalarE("spawns", spawns),
 		udf.Scalar("environment", os.Getenv),
 		udf.Vector("short_result", []udf.Type{udf.BigInt}, udf.BigInt, shortResult),
@@ -49,6 +50,15 @@ func exitsOn13(v int64) (int64, error) {
 		os.Exit(3)
 	}
 	return v, nil
+}
+
+// diesOn13 panics where nothing can catch it.
+func diesOn13(v int64) int64 {
+	if v == 13 {
+		go panic("thirteen, out of reach")
+		select {}
+	}
+	return v
 }
 
 func hangsOn13(v int64) (int64, error) {

@@ -17,8 +17,11 @@ import (
 const (
 	alignment = 64 // as Arrow wants buffers
 	// Smaller buffers are not worth the bookkeeping; larger ones are rare.
-	minClass = 10 // 1 KiB
-	maxClass = 24 // 16 MiB
+	smallest = 1 << 10
+	// steps is how many sizes there are from one power of two to the next: few, so that buffers fit again, and enough that
+	// no more than a fifth of one is unused.
+	steps   = 4
+	classes = 14*steps + 1 // up to smallest<<14, 16 MiB
 )
 
 // Allocator keeps freed buffers by size, up to a number of bytes, and is safe for concurrent use.
@@ -27,8 +30,8 @@ type Allocator struct {
 	poison bool
 
 	mu   sync.Mutex
-	free [maxClass + 1][][]byte // by class: each of 1<<class bytes; guarded by mu
-	held int64                  // bytes in free; guarded by mu
+	free [classes][][]byte // by class: each of its size; guarded by mu
+	held int64             // bytes in free; guarded by mu
 }
 
 var _ memory.Allocator = (*Allocator)(nil)
@@ -39,22 +42,28 @@ func New(limit int64) *Allocator { return &Allocator{limit: limit} }
 // Poison makes an allocator for tests, which overwrites every buffer when it is freed and when it is handed out.
 func Poison() *Allocator { return &Allocator{limit: 1 << 30, poison: true} }
 
-// class is the exponent of the power of two that holds size bytes; ok says whether such buffers are kept.
-func class(size int) (c int, ok bool) {
-	c = max(bits.Len(uint(max(size, 1)-1)), minClass)
-	return c, c <= maxClass && size > 1<<(minClass-1)
+// class finds the class of buffers that have room for size bytes, and their size; ok says whether such buffers are kept.
+func class(size int) (c, room int, ok bool) {
+	if size <= smallest {
+		return 0, smallest, size > smallest/2
+	}
+	doubling := bits.Len(uint(size-1)) - 1 // size is more than 1<<doubling, and at most twice that
+	step := 1 << doubling / steps
+	n := (size - 1<<doubling + step - 1) / step // from 1 to steps
+	c = (doubling-bits.Len(smallest-1))*steps + n
+	return c, 1<<doubling + n*step, c < classes
 }
 
 // Allocate returns size bytes of undefined content.
 func (a *Allocator) Allocate(size int) []byte {
-	c, kept := class(size)
+	c, room, kept := class(size)
 	if !kept {
 		return a.stain(fresh(size))
 	}
 	if b := a.take(c); b != nil {
 		return a.stain(b[:size])
 	}
-	return a.stain(fresh(1 << c)[:size])
+	return a.stain(fresh(room)[:size])
 }
 
 func (a *Allocator) take(c int) []byte {
@@ -74,8 +83,8 @@ func (a *Allocator) take(c int) []byte {
 func (a *Allocator) Free(b []byte) {
 	size := cap(b)
 	a.stain(b[:size])
-	c, kept := class(size)
-	if !kept || size != 1<<c {
+	c, room, kept := class(size)
+	if !kept || size != room {
 		return // not one of ours to keep: the garbage collector's
 	}
 	a.mu.Lock()

@@ -19,10 +19,33 @@ func TestBuffersComeBack(t *testing.T) {
 		}
 		a.Free(b)
 		again := a.Allocate(size)
-		if _, kept := class(size); kept && unsafe.SliceData(again) != unsafe.SliceData(b) {
+		if _, _, kept := class(size); kept && unsafe.SliceData(again) != unsafe.SliceData(b) {
 			t.Errorf("%d bytes were not used again", size)
 		}
 		a.Free(again)
+	}
+}
+
+func TestClasses(t *testing.T) {
+	last := -1
+	for size := 513; size <= 16<<20; size += 1 + size/100 {
+		c, room, kept := class(size)
+		if !kept || room < size || size > smallest && room > size+size/steps+1 {
+			t.Fatalf("%d bytes: kept %v, with room for %d", size, kept, room)
+		}
+		if again, same, _ := class(room); again != c || same != room {
+			t.Fatalf("%d bytes are of class %d with room for %d, as many of class %d with room for %d", size, c, room, again, same)
+		}
+		if c < last || c > last+1 {
+			t.Fatalf("%d bytes: class %d after %d", size, c, last)
+		}
+		last = c
+	}
+	if last != classes-1 {
+		t.Errorf("the last class is %d of %d", last, classes)
+	}
+	if _, _, kept := class(16<<20 + 1); kept {
+		t.Error("more than the largest size is kept")
 	}
 }
 

@@ -147,6 +147,10 @@ func (n *Node) Functions() []string {
 		for _, c := range n.UDF.Calls {
 			names = append(names, c.Function)
 		}
+	case n.Scan != nil && n.Scan.Function != "":
+		names = append(names, n.Scan.Function)
+	case n.PluginTable != nil:
+		names = append(names, n.PluginTable.Function)
 	case n.Aggregate != nil:
 		for _, a := range n.Aggregate.Aggs {
 			if a.Plugin() {

@@ -18,6 +18,7 @@ const (
 	NodeUnion       NodeOp = "union"    // any number of inputs, one after the other; only columns by position
 	NodeExpand      NodeOp = "expand"   // several rows for each, for grouping sets
 	NodeGenerate    NodeOp = "generate" // a row for each element of a collection
+	NodePluginTable NodeOp = "plugin_table"
 	NodeWindow      NodeOp = "window"
 	NodeAsofJoin    NodeOp = "asof_join" // Inputs: left, right, both sorted
 	// NodeEventWindows has the inputs: rows, events, both sorted.
@@ -43,6 +44,7 @@ type Node struct {
 	Limit       *Limit       `json:"limit,omitempty"`
 	Expand      *Expand      `json:"expand,omitempty"`
 	Generate    *Generate    `json:"generate,omitempty"`
+	PluginTable *PluginTable `json:"plugin_table,omitempty"`
 	Window      *Window      `json:"window,omitempty"`
 	AsofJoin    *AsofJoin    `json:"asof_join,omitempty"`
 
@@ -57,9 +59,11 @@ type Dropped struct {
 
 // Scan reads files. Columns go with Schema, index by index.
 type Scan struct {
-	Source  string       `json:"source"` // name for people
-	Format  string       `json:"format"` // "parquet", "csv", "json", "arrow"
-	Columns []ScanColumn `json:"columns"`
+	Source string `json:"source"` // name for people
+	Format string `json:"format"` // "parquet", "csv", "json", "arrow"; FormatFunction
+	// Function is the source function of a plugin that makes the rows: a split's row groups are its tasks.
+	Function string       `json:"function,omitempty"`
+	Columns  []ScanColumn `json:"columns"`
 	// Fields are all columns of the files, in order, where files do not say: those of text.
 	Fields []Field `json:"fields,omitempty"`
 	// Options of the format, such as "header" and "sep" of CSV, by Spark's names in lower case.
@@ -72,6 +76,9 @@ type Scan struct {
 	// apply them: a NodeFilter above always does.
 	Prune []*Expr `json:"prune,omitempty"`
 }
+
+// FormatFunction is the format of what no file has: a plugin's source function makes it.
+const FormatFunction = "function"
 
 // ScanColumn says where a column's values come from.
 type ScanColumn struct {
@@ -242,6 +249,15 @@ type Expand struct {
 type Generate struct {
 	Call  *Expr `json:"call"`
 	Outer bool  `json:"outer,omitempty"` // a row for which the generator gives none appears once, with NULLs
+}
+
+// PluginTable calls a table function of a plugin with all rows of the task: the output is what it gives. Of functions per group,
+// rows of equal keys come side by side.
+type PluginTable struct {
+	Function string `json:"function"` // name in Job.Functions
+	Args     []int  `json:"args"`     // input ordinals of the function's columns
+	Per      Per    `json:"per"`
+	Keys     []int  `json:"keys,omitempty"` // of functions per group: input ordinals
 }
 
 // Window computes window functions over input that comes sorted by PartitionBy, then OrderBy. Output: the input's

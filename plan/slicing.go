@@ -75,6 +75,8 @@ func (n *Node) Streams() bool {
 	switch n.Op {
 	case NodeFilter, NodeProject, NodeUDF, NodeExpand, NodeGenerate, NodeEventWindows:
 		return true
+	case NodePluginTable:
+		return n.PluginTable.Per == PerBatch
 	case NodeAggregate:
 		return n.Aggregate.Mode == AggregatePartial
 	case NodeJoin:

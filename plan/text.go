@@ -96,6 +96,8 @@ func (n *Node) describe() string {
 		return "expand " + n.expandText()
 	case NodeGenerate:
 		return "generate " + outerText(n.Generate.Outer) + n.Generate.Call.String()
+	case NodePluginTable:
+		return "plugin table " + n.pluginTableText()
 	case NodeWindow:
 		return "window " + n.windowText()
 	case NodeAsofJoin:
@@ -104,6 +106,15 @@ func (n *Node) describe() string {
 		return "event windows " + n.eventWindowsText()
 	}
 	return string(n.Op)
+}
+
+func (n *Node) pluginTableText() string {
+	in, t := n.Inputs[0].Schema, n.PluginTable
+	text := t.Function + "(" + columnNames(in, t.Args) + ") per " + string(t.Per)
+	if len(t.Keys) > 0 {
+		text += " [" + columnNames(in, t.Keys) + "]"
+	}
+	return text
 }
 
 func (n *Node) runtimeText() string {

@@ -84,7 +84,7 @@ func (j *Job) validateStage(s *Stage) error {
 // inputCounts says how many inputs each operator takes.
 var inputCounts = map[NodeOp]int{
 	NodeScan: 0, NodeValues: 0, NodeShuffleRead: 0, NodeFilter: 1, NodeProject: 1, NodeUDF: 1, NodeAggregate: 1,
-	NodeJoin: 2, NodeSort: 1, NodeLimit: 1, NodeExpand: 1, NodeGenerate: 1, NodeWindow: 1, NodeAsofJoin: 2,
+	NodeJoin: 2, NodeSort: 1, NodeLimit: 1, NodeExpand: 1, NodeGenerate: 1, NodePluginTable: 1, NodeWindow: 1, NodeAsofJoin: 2,
 	NodeEventWindows: 2,
 }
 
@@ -119,6 +119,13 @@ func (n *Node) validate() error {
 	switch {
 	case n.Op == NodeAggregate:
 		return checkOrdinals("group key", n.Aggregate.Keys, width)
+	case n.Op == NodePluginTable && n.PluginTable == nil:
+		return fmt.Errorf("%s without its payload", n.Op)
+	case n.Op == NodePluginTable:
+		if err := checkOrdinals("argument", n.PluginTable.Args, width); err != nil {
+			return err
+		}
+		return checkOrdinals("key", n.PluginTable.Keys, width)
 	case n.Op == NodeEventWindows && n.EventWindows == nil:
 		return fmt.Errorf("%s without its payload", n.Op)
 	case n.Op == NodeEventWindows:

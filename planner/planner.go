@@ -214,6 +214,9 @@ func (p *planning) inputs() []plan.Input {
 	for _, t := range p.targets {
 		for _, s := range scansOf(t.optimised) {
 			for _, f := range s.Files {
+				if s.Table.Source.Format == plan.FormatFunction {
+					continue
+				}
 				out = append(out, plan.Input{Source: s.Source, URL: f.File.URL, Size: f.File.Size, ETag: f.File.ETag})
 			}
 		}

@@ -74,8 +74,30 @@ func testFunctions() []plan.Function {
 	return []plan.Function{
 		{Name: "bucket", Export: "Bucket", Args: []plan.Type{plan.Int64}, Returns: plan.String, SHA256: "aa"},
 		{Name: "unused", Export: "Unused", Args: []plan.Type{plan.Int64}, Returns: plan.String, SHA256: "bb"},
+		{
+			Name: "sketch", Export: "Sketch", Kind: plan.FunctionAggregate, Args: []plan.Type{plan.Int64}, Returns: plan.Float64, Nullable: true,
+			State: []plan.Field{field("state", plan.Binary)}, SHA256: "bb",
+		},
+		{
+			Name: "sessions", Export: "Sessions", Kind: plan.FunctionTable, Per: plan.PerGroup, Input: []plan.Field{field("a", plan.Int64), field("ts", plan.Timestamp)},
+			Output: []plan.Field{field("session", plan.Int64), field("since", plan.Timestamp)}, SHA256: "bb",
+		},
+		{
+			Name: "scored", Export: "Scored", Kind: plan.FunctionTable, Per: plan.PerPartition, Input: []plan.Field{field("d", plan.Float64)},
+			Output: []plan.Field{field("score", plan.Float64)}, SHA256: "bb",
+		},
+		{
+			Name: "words", Export: "Words", Kind: plan.FunctionTable, Per: plan.PerBatch, Input: []plan.Field{field("c", plan.String)},
+			Output: []plan.Field{field("word", plan.String)}, SHA256: "bb",
+		},
+		{
+			Name: "calendar", Export: "Calendar", Kind: plan.FunctionSource, Output: []plan.Field{field("day", plan.Date), field("weekend", plan.Boolean)},
+			Tasks: []plan.FunctionTask{{Payload: []byte("1"), Rows: 31}, {Payload: []byte("2")}}, SHA256: "bb",
+		},
 	}
 }
+
+func field(name string, t plan.Type) plan.Field { return plan.Field{Name: name, Type: t} }
 
 func queryRequest(cat *textCatalog, sql string, skip ...string) Request {
 	return Request{

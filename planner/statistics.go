@@ -65,7 +65,10 @@ func withStatistics(n logical.Node, known map[string]map[string]plan.File) logic
 		out := *s
 		out.Files = make([]logical.FileScan, len(s.Files))
 		for i, f := range s.Files {
-			file := known[s.Source][f.File.URL]
+			file := f.File
+			if s.Table.Source.Format != plan.FormatFunction { // which says all that it knows at once
+				file = known[s.Source][f.File.URL]
+			}
 			groups := make([]int, len(file.RowGroups))
 			for g := range groups {
 				groups[g] = g

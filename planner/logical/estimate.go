@@ -115,6 +115,8 @@ func (e *Estimator) profileRows(n Node) Profile {
 	case *Generate:
 		in := e.Profile(n.Input)
 		return Profile{Rows: in.Rows * generatedRows, Columns: in.copied()}
+	case *PluginTable:
+		return Profile{Rows: e.Profile(n.Input).Rows} // nobody knows
 	case *Window:
 		in := e.Profile(n.Input)
 		return Profile{Rows: in.Rows, Source: in.Source, Columns: in.copied()}

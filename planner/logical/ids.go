@@ -83,6 +83,10 @@ func (r *refresher) more(n Node) Node {
 		c := *n
 		c.Cols = r.columns(n.Cols)
 		return &c
+	case *PluginTable:
+		c := *n
+		c.Cols = r.columns(n.Cols)
+		return &c
 	case *Window:
 		c := *n
 		c.Calls = make([]WindowCall, len(n.Calls))

@@ -160,6 +160,19 @@ type Generate struct {
 	Outer bool
 }
 
+// PluginTable calls a table function of a plugin, and puts out what it gives. Per says with which rows it is called together:
+// with those of equal PartitionBy, in the order of OrderBy, or with those of a task; Single has all in one task.
+type PluginTable struct {
+	Input       Node
+	Function    string
+	Per         plan.Per
+	Args        []*plan.Expr // the function's columns
+	PartitionBy []*plan.Expr
+	OrderBy     []OrderKey
+	Single      bool
+	Cols        []Column
+}
+
 // Window adds a column for each call, computed over partitions of the input. All calls share partition and order.
 type Window struct {
 	Input       Node
@@ -205,6 +218,7 @@ var (
 	_ Node = (*Union)(nil)
 	_ Node = (*Expand)(nil)
 	_ Node = (*Generate)(nil)
+	_ Node = (*PluginTable)(nil)
 	_ Node = (*Window)(nil)
 	_ Node = (*AsofJoin)(nil)
 )
@@ -267,6 +281,9 @@ func (n *Expand) Columns() []Column { return n.Cols }
 func (n *Generate) Columns() []Column { return slices.Concat(n.Input.Columns(), n.Cols) }
 
 // Columns implements Node.
+func (n *PluginTable) Columns() []Column { return n.Cols }
+
+// Columns implements Node.
 func (n *Window) Columns() []Column {
 	cols := slices.Clone(n.Input.Columns())
 	for _, c := range n.Calls {
@@ -325,6 +342,9 @@ func (n *Expand) Inputs() []Node { return []Node{n.Input} }
 
 // Inputs implements Node.
 func (n *Generate) Inputs() []Node { return []Node{n.Input} }
+
+// Inputs implements Node.
+func (n *PluginTable) Inputs() []Node { return []Node{n.Input} }
 
 // Inputs implements Node.
 func (n *Window) Inputs() []Node { return []Node{n.Input} }

@@ -111,6 +111,12 @@ func (n *Generate) withInputs(in []Node) Node {
 	return &c
 }
 
+func (n *PluginTable) withInputs(in []Node) Node {
+	c := *n
+	c.Input = in[0]
+	return &c
+}
+
 func (n *Window) withInputs(in []Node) Node {
 	c := *n
 	c.Input = in[0]
@@ -197,6 +203,12 @@ func (n *Expand) mapExprs(f func(*plan.Expr) *plan.Expr) Node {
 func (n *Generate) mapExprs(f func(*plan.Expr) *plan.Expr) Node {
 	c := *n
 	c.Call = f(n.Call)
+	return &c
+}
+
+func (n *PluginTable) mapExprs(f func(*plan.Expr) *plan.Expr) Node {
+	c := *n
+	c.Args, c.PartitionBy, c.OrderBy = mapAll(n.Args, f), mapAll(n.PartitionBy, f), mapOrder(n.OrderBy, f)
 	return &c
 }
 

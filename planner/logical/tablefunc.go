@@ -12,7 +12,11 @@ func (a *analyser) tableFunction(ref *sql.TableFunction, with *named) (relation,
 	name := lower(ref.Call.Name.Name)
 	var node Node
 	var err error
-	if r, ok := a.env.routine(name); ok {
+	if f, ok := a.env.function(name); ok {
+		node, err = a.pluginTable(ref, f, with)
+	} else if ref.Table != nil {
+		err = a.errorf(ref.Table.Span, "UNRESOLVABLE_TABLE_VALUED_FUNCTION", "no plugin function %q that takes a table", ref.Call.Name.Name)
+	} else if r, ok := a.env.routine(name); ok {
 		node, err = a.routineRows(ref.Call, r, with)
 	} else if name == "range" {
 		node, err = a.rangeRows(ref.Call)

@@ -52,6 +52,8 @@ func Describe(n Node) string {
 		return "Expand [" + columnList(n.Cols) + "] " + strings.Join(rows, " ")
 	case *Generate:
 		return fmt.Sprintf("Generate%s %s as [%s]", map[bool]string{true: " outer"}[n.Outer], n.Call, columnList(n.Cols))
+	case *PluginTable:
+		return describePluginTable(n)
 	case *Window:
 		return describeWindow(n)
 	case *AsofJoin:
@@ -217,4 +219,18 @@ func AggText(name string, args []*plan.Expr, distinct bool) string {
 		return name + "(distinct " + strings.Join(texts, ", ") + ")"
 	}
 	return name + "(" + strings.Join(texts, ", ") + ")"
+}
+
+func describePluginTable(n *PluginTable) string {
+	text := fmt.Sprintf("PluginTable %s(%s) per %s", n.Function, exprTexts(n.Args), n.Per)
+	if len(n.PartitionBy) > 0 {
+		text += " partition=[" + exprTexts(n.PartitionBy) + "]"
+	}
+	if len(n.OrderBy) > 0 {
+		text += " order=[" + orderText(n.OrderBy) + "]"
+	}
+	if n.Single {
+		text += " single"
+	}
+	return text + " as [" + columnList(n.Cols) + "]"
 }

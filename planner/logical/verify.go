@@ -239,7 +239,7 @@ func verifyDefined(n Node, defined map[int]bool) error {
 // ownColumns lists the columns that a node defines rather than passes on.
 func ownColumns(n Node) []Column {
 	switch n := n.(type) {
-	case *Scan, *Values, *Aggregate, *Union, *Expand:
+	case *Scan, *Values, *Aggregate, *Union, *Expand, *PluginTable:
 		return n.Columns()
 	case *Project:
 		var own []Column

@@ -14,7 +14,7 @@ func pruneRows(n logical.Node, need columnSet) (out logical.Node, ok bool) {
 		return pruneUnion(n, need), true
 	case *logical.Expand:
 		return pruneExpand(n, need), true
-	case *logical.Generate, *logical.AsofJoin:
+	case *logical.Generate, *logical.AsofJoin, *logical.PluginTable:
 		return pruneInputs(n, need), true
 	case *logical.Window:
 		return pruneWindow(n, need), true

@@ -173,9 +173,19 @@ type Join struct {
 type TableFunction struct {
 	Lateral bool
 	Call    *Call
+	Table   *TableArgument // nil for none
 	Alias   *Ident
 	Columns []Ident
 	Span    source.Span
+}
+
+// TableArgument is TABLE(…) PARTITION BY … ORDER BY …, the table that a function is given.
+type TableArgument struct {
+	Ref         TableRef
+	PartitionBy []Expr
+	Single      bool // WITH SINGLE PARTITION
+	OrderBy     []OrderItem
+	Span        source.Span
 }
 
 // Aliased is a parenthesised join or other reference with a name.

@@ -23,7 +23,11 @@ func (f *printer) sampled(ref TableRef, s *Sample) {
 		return
 	case *TableFunction:
 		f.lateral(ref.Lateral)
-		f.call(ref.Call)
+		if ref.Table == nil {
+			f.call(ref.Call)
+		} else {
+			f.tableArgument(ref.Call, ref.Table)
+		}
 		f.sample(s)
 		f.tableAlias(ref.Alias, ref.Columns)
 		return
@@ -181,4 +185,24 @@ func (f *printer) tableAlias(alias *Ident, columns []Ident) {
 	if alias != nil {
 		f.columns(columns)
 	}
+}
+
+// tableArgument writes f(TABLE(…) PARTITION BY … ORDER BY …).
+func (f *printer) tableArgument(c *Call, t *TableArgument) {
+	f.words(formatIdent(c.Name), "(TABLE")
+	if q, ok := t.Ref.(*Subquery); ok && q.Alias == nil {
+		f.subquery("(", q.Query)
+	} else {
+		f.words("(")
+		f.tableRef(t.Ref)
+		f.words(")")
+	}
+	if len(t.PartitionBy) > 0 {
+		f.list(" PARTITION BY ", t.PartitionBy)
+	}
+	if t.Single {
+		f.words(" WITH SINGLE PARTITION")
+	}
+	f.orderBy(" ORDER BY ", t.OrderBy)
+	f.words(")")
 }

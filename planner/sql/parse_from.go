@@ -138,16 +138,58 @@ func (p *parser) refuseTableClauses() {
 // tableFunction reads range(…) and its like.
 func (p *parser) tableFunction(lateral bool) TableRef {
 	start := p.peek()
-	for n := 2; !p.peekAt(n).isOp(")") && p.peekAt(n).kind != tokenEnd; n++ {
+	for n := 3; !p.peekAt(n).isOp(")") && p.peekAt(n).kind != tokenEnd; n++ {
 		if t := p.peekAt(n); t.is("TABLE") && (p.peekAt(n-1).isOp("(") || p.peekAt(n-1).isOp(",") || p.peekAt(n-1).isOp("=>")) && p.startsQuery(n, false) {
-			p.unsupported(t.span, "tables as arguments of functions are not supported")
+			p.unsupported(t.span, "a function takes one table, as its only argument: f(TABLE(t))")
 		}
 	}
-	f := &TableFunction{Lateral: lateral, Call: p.lateralCall()}
+	f := &TableFunction{Lateral: lateral}
+	if p.peekAt(2).is("TABLE") && (p.peekAt(3).isOp("(") || p.startsQuery(2, false)) {
+		f.Call, f.Table = p.tableCall()
+	} else {
+		f.Call = p.lateralCall()
+	}
 	sample := p.sample(start.span)
 	f.Alias, f.Columns = p.tableAlias()
 	f.Span = p.spanFrom(start.span)
 	return withSample(sample, f, f.Span)
+}
+
+// tableCall reads f(TABLE(…) PARTITION BY … ORDER BY …).
+func (p *parser) tableCall() (*Call, *TableArgument) {
+	start := p.peek().span
+	c := &Call{Name: p.functionName()}
+	p.expectOp("(", "")
+	t := &TableArgument{}
+	begin := p.advance().span // TABLE
+	if p.peek().isOp("(") {
+		q, ref := p.parenRelation()
+		if t.Ref = ref; q != nil {
+			t.Ref = &Subquery{Query: q, Span: p.spanFrom(begin)}
+		}
+	} else {
+		name := &TableName{Parts: p.tableParts()}
+		p.tables = append(p.tables, name)
+		name.Span = p.spanFrom(begin)
+		t.Ref = name
+	}
+	switch {
+	case p.accept("PARTITION"):
+		p.expect("BY", " after PARTITION")
+		t.PartitionBy = p.exprList(p.expr())
+	case p.accept("WITH"):
+		p.expect("SINGLE", " after WITH")
+		p.expect("PARTITION", " after WITH SINGLE")
+		t.Single = true
+	}
+	if p.accept("ORDER") {
+		p.expect("BY", " after ORDER")
+		t.OrderBy = p.orderItems()
+	}
+	t.Span = p.spanFrom(begin)
+	p.expectOp(")", ", PARTITION BY, WITH SINGLE PARTITION or ORDER BY")
+	c.Span = p.spanFrom(start)
+	return c, t
 }
 
 // parenRelation reads ( … ) in FROM: a query or a relation, which only its innermost beginning tells apart.

@@ -260,6 +260,8 @@ func (c *cutter) build(n logical.Node) (fragment, error) {
 		return c.expand(n)
 	case *logical.Generate:
 		return c.generate(n)
+	case *logical.PluginTable:
+		return c.pluginTable(n)
 	case *logical.Window:
 		return c.window(n)
 	case *logical.AsofJoin:

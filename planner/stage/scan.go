@@ -14,7 +14,9 @@ func (c *cutter) scan(n *logical.Scan) (fragment, error) {
 	if s.Format == "" {
 		s.Format = "parquet"
 	}
-	if s.Format != "parquet" {
+	if s.Format == plan.FormatFunction {
+		s.Function = n.Table.Source.Name
+	} else if s.Format != "parquet" {
 		if s.Fields = n.Table.InFiles; s.Fields == nil {
 			s.Fields = n.Table.Schema.Fields[:first]
 		}
@@ -26,6 +28,9 @@ func (c *cutter) scan(n *logical.Scan) (fragment, error) {
 		s.Columns = append(s.Columns, scanColumn(n.Table.Schema, o, first))
 	}
 	lists, err := splits(n, c.opts)
+	if s.Function != "" {
+		lists = taskSplits(n)
+	}
 	root := &plan.Node{Op: plan.NodeScan, Schema: schemaOf(n.Cols), Scan: s}
 	return fragment{parts: []part{{root: root, tasks: len(lists), splits: lists}}, ids: idsOf(n.Cols)}, err
 }
@@ -70,6 +75,20 @@ func splits(n *logical.Scan, opts Options) ([][]plan.Split, error) {
 		}
 	}
 	return p.lists, nil
+}
+
+// taskSplits gives each task of a source function to one of the plan.
+func taskSplits(n *logical.Scan) [][]plan.Split {
+	var lists [][]plan.Split
+	for _, f := range n.Files {
+		for _, g := range f.Groups {
+			lists = append(lists, []plan.Split{{URL: f.File.URL, RowGroupStart: g, RowGroupEnd: g + 1, Rows: f.File.RowGroups[g].Rows}})
+		}
+	}
+	if lists == nil {
+		lists = [][]plan.Split{{}}
+	}
+	return lists
 }
 
 // groupBytes is what reading a row group costs: its columns that are read, as stored.

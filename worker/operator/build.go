@@ -96,6 +96,8 @@ func lower(n *plan.Node, in []Operator, env Env) (Operator, error) {
 		return orError(NewExpand(env, in[0], n.Expand, n.Schema))
 	case n.Op == plan.NodeGenerate && n.Generate != nil:
 		return orError(NewGenerate(env, in[0], n.Generate, n.Schema))
+	case n.Op == plan.NodePluginTable && n.PluginTable != nil:
+		return orError(NewPluginTable(env, in[0], n.PluginTable, n.Schema))
 	case n.Op == plan.NodeWindow && n.Window != nil:
 		return orError(NewWindow(env, in[0], n.Window, n.Schema))
 	case n.Op == plan.NodeLimit && n.Limit != nil:

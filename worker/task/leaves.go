@@ -3,6 +3,8 @@ package task
 import (
 	"context"
 	"fmt"
+	"io"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -98,6 +100,9 @@ func (b *builder) closeFunctions() error {
 func (b *builder) leaf(ctx context.Context, n *plan.Node) (operator.Operator, error) {
 	switch n.Op {
 	case plan.NodeScan:
+		if n.Scan.Function != "" {
+			return b.openFunction(n)
+		}
 		return b.openScan(ctx, n)
 	case plan.NodeShuffleRead:
 		return b.openShuffle(ctx, n)
@@ -133,6 +138,73 @@ func (b *builder) openScan(ctx context.Context, n *plan.Node) (operator.Operator
 		return nil, err
 	}
 	return b.scanLeaf(n, source), nil
+}
+
+// openFunction reads what a source function makes in its tasks.
+func (b *builder) openFunction(n *plan.Node) (operator.Operator, error) {
+	if b.task.Task >= len(b.stage.Splits) || b.functions == nil {
+		return nil, fmt.Errorf("assignment %s: the source function %s has no task for it", b.task.AttemptID, n.Scan.Function)
+	}
+	fn, ok := b.task.Job.Function(n.Scan.Function)
+	if !ok {
+		return nil, fmt.Errorf("stage %d reads function %q, which the plan does not have", b.stage.ID, n.Scan.Function)
+	}
+	r := &functionSource{functions: b.functions, function: fn.Name}
+	for _, c := range n.Scan.Columns {
+		i := slices.IndexFunc(fn.Output, func(f plan.Field) bool { return f.Name == c.Name })
+		if i < 0 || c.Virtual != "" {
+			return nil, plan.Failf(plan.FailureUser, "source function %s has no column %s", fn.Name, c.Name)
+		}
+		r.columns = append(r.columns, i)
+	}
+	for _, s := range b.stage.Splits[b.task.Task] {
+		for t := s.RowGroupStart; t < s.RowGroupEnd; t++ {
+			r.tasks = append(r.tasks, t)
+		}
+	}
+	return &leafOperator{schema: n.Schema, source: r}, nil
+}
+
+// functionSource reads the tasks of a source function one after the other.
+type functionSource struct {
+	functions Functions
+	function  string
+	columns   []int
+	tasks     []int
+	now       operator.PluginRows // nil between tasks
+}
+
+// Next returns the next batch.
+func (r *functionSource) Next(ctx context.Context) (arrow.Record, error) {
+	for {
+		if r.now == nil {
+			if len(r.tasks) == 0 {
+				return nil, io.EOF
+			}
+			rows, err := r.functions.Read(ctx, r.function, r.tasks[0], r.columns)
+			if err != nil {
+				return nil, err
+			}
+			r.now, r.tasks = rows, r.tasks[1:]
+		}
+		rec, err := r.now.Next(ctx)
+		if err != io.EOF {
+			return rec, err
+		}
+		if err := r.Close(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// Close ends the task at hand.
+func (r *functionSource) Close() error {
+	if r.now == nil {
+		return nil
+	}
+	err := r.now.Close()
+	r.now = nil
+	return err
 }
 
 func (b *builder) scanLeaf(n *plan.Node, source batchSource) *leafOperator {

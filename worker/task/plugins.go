@@ -54,5 +54,14 @@ func (h hosted) Table(ctx context.Context, function string, input operator.Plugi
 	return rows, nil
 }
 
+// Read makes the rows of a task of a source function.
+func (h hosted) Read(ctx context.Context, function string, task int, columns []int) (operator.PluginRows, error) {
+	rows, err := h.Functions.Read(ctx, function, task, columns)
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
+}
+
 // Close ends all plugin processes.
 func (p *PluginHost) Close() error { return p.host.Close() }

@@ -55,6 +55,8 @@ type Plugins interface {
 // Functions are an attempt's plugin functions. Closing them gives its processes back.
 type Functions interface {
 	operator.Caller
+	// Read makes the rows of a task of a source function, of some columns of its output. Close the result.
+	Read(ctx context.Context, function string, task int, columns []int) (operator.PluginRows, error)
 	io.Closer
 }
 

@@ -269,6 +269,10 @@ func (f callFunc) Fold(context.Context, string, operator.Fold) (arrow.Record, er
 	return nil, errors.New("no aggregate function")
 }
 
+func (f callFunc) Read(context.Context, string, int, []int) (operator.PluginRows, error) {
+	return nil, errors.New("no source function")
+}
+
 func (f callFunc) Table(context.Context, string, operator.PluginInput) (operator.PluginRows, error) {
 	return nil, errors.New("no table function")
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -27,6 +26,7 @@ type server struct {
 	functions map[string]Function
 	describe  *udfpb.DescribeReply
 	stderr    *os.File // of the process as it was started; nil in tests
+	shared    *sharedMemory
 	direct    sync.Once
 
 	mu        sync.Mutex           // guards the following
@@ -184,12 +184,13 @@ func (s *server) Call(ctx context.Context, req *udfpb.CallRequest) (*udfpb.CallR
 	if in.scalar == nil {
 		return nil, wrongKind(in, "scalar")
 	}
-	args, err := req.GetArgs().Record(memory.DefaultAllocator)
+	types := s.functions[in.ctx.function].describe.Args
+	args, err := s.shared.arguments(req, types)
 	if err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "arguments: %v", err)
 	}
 	defer args.Release()
-	if err := checkColumns(args, s.functions[in.ctx.function].describe.Args); err != nil {
+	if err := checkColumns(args, types); err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "function %s: %v", in.ctx.function, err)
 	}
 	call := &batchCall{ctx: ctx, args: args, every: req.GetEveryRow()}
@@ -202,7 +203,7 @@ func (s *server) Call(ctx context.Context, req *udfpb.CallRequest) (*udfpb.CallR
 		return reply, nil
 	}
 	defer col.Release()
-	if reply.Column, err = encode(col); err != nil {
+	if err := s.shared.answer(reply, req.GetRoom(), col); err != nil {
 		return nil, status.Errorf(codes.Internal, "result: %v", err)
 	}
 	return reply, nil

@@ -47,6 +47,9 @@ func Serve(functions ...Function) {
 		os.Exit(2)
 	}
 	s.stderr = os.Stderr
+	if s.shared = openShared(); s.shared != nil {
+		s.describe.SharedMemory = true
+	}
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: plugin.HandshakeConfig{
 			ProtocolVersion:  udfpb.ProtocolVersion,

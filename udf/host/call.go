@@ -250,7 +250,8 @@ func (c *call) checkSignature(d *udfpb.Function) error {
 
 // batch calls with a batch, in halves if it is too large for a message.
 func (c *call) batch(ctx context.Context, args arrow.Record) (answer, error) {
-	payload, err := udfpb.NewPayload(args)
+	req := &udfpb.CallRequest{Instance: c.instance, EveryRow: c.fn.OnError != plan.FailRun}
+	give, err := c.pack(req, args)
 	if errors.Is(err, udfpb.ErrTooLarge) {
 		return c.halves(ctx, args)
 	}
@@ -259,20 +260,53 @@ func (c *call) batch(ctx context.Context, args arrow.Record) (answer, error) {
 	}
 	limited, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
-	every := c.fn.OnError != plan.FailRun
-	reply, err := c.run.rpc.Call(limited, &udfpb.CallRequest{Instance: c.instance, Args: payload, EveryRow: every})
+	reply, err := c.run.rpc.Call(limited, req)
 	if err != nil {
+		give()
 		return answer{}, c.rpcFailure(ctx, limited, err)
 	}
-	if failed := reply.GetFailures(); len(failed) > 0 && (!every || reply.GetColumn() == nil || failed[len(failed)-1].GetRow() < 0) {
+	defer give()
+	answered := reply.GetColumn() != nil || reply.GetSharedColumn() != nil
+	if failed := reply.GetFailures(); len(failed) > 0 && (!req.GetEveryRow() || !answered || failed[len(failed)-1].GetRow() < 0) {
 		return answer{}, c.functionFailure(failed[len(failed)-1], args)
 	}
-	a, err := c.answer(reply, args)
+	a, err := c.answer(req, reply, args)
 	if err != nil {
 		c.run.unfit.Store(true)
 		return answer{}, c.fault(fmt.Errorf("result refused: %w", err), "")
 	}
 	return a, nil
+}
+
+// pack puts a batch into a request: into shared memory if the process has some and a slot is free. Give that back when the
+// reply has been read.
+func (c *call) pack(req *udfpb.CallRequest, args arrow.Record) (give func(), err error) {
+	size, shareable := udfpb.SharedSize(args)
+	if c.run.shares && shareable {
+		if size > slotSize && args.NumRows() > 1 {
+			return nil, udfpb.ErrTooLarge // two messages are dearer than two halves
+		}
+		if offset, ok := c.run.shared.take(); ok && size <= slotSize {
+			req.SharedArgs, req.Room = udfpb.Share(c.run.shared.args, offset, args), room(offset)
+			return func() { c.run.shared.give(offset) }, nil
+		} else if ok {
+			c.run.shared.give(offset)
+		}
+	}
+	req.Args, err = udfpb.NewPayload(args)
+	return func() {}, err
+}
+
+// result is what a reply has, wherever it is. Only while the call has a slot is the memory certain to be there.
+func (c *call) result(req *udfpb.CallRequest, reply *udfpb.CallReply) (arrow.Record, error) {
+	shared := reply.GetSharedColumn()
+	if shared == nil {
+		return reply.GetColumn().Record(c.host.opts.Mem)
+	}
+	if req.GetRoom() == nil {
+		return nil, errors.New("a column in shared memory where it was given no room")
+	}
+	return shared.Copy(c.run.shared.results, []arrow.DataType{c.fn.Returns.Arrow()})
 }
 
 // fault is a fault that no row is known to be the cause of.
@@ -410,8 +444,8 @@ func clip(text string) string {
 }
 
 // answer checks a reply: the right type and length, and NULL only where the signature allows it or a failure explains it.
-func (c *call) answer(reply *udfpb.CallReply, args arrow.Record) (answer, error) {
-	rec, err := reply.GetColumn().Record(c.host.opts.Mem)
+func (c *call) answer(req *udfpb.CallRequest, reply *udfpb.CallReply, args arrow.Record) (answer, error) {
+	rec, err := c.result(req, reply)
 	if err != nil {
 		return answer{}, err
 	}

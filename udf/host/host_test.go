@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -70,7 +71,7 @@ func mustBuild(cache, name string) string {
 }
 
 // open makes a host and binds all functions of a plugin.
-func open(t *testing.T, exe string, change func(*Options)) (*Host, *Functions, []plan.Function) {
+func open(t testing.TB, exe string, change func(*Options)) (*Host, *Functions, []plan.Function) {
 	t.Helper()
 	if exe == "" {
 		t.Skip("no go command to build the test plugins with")
@@ -154,6 +155,16 @@ func failure(t *testing.T, err error, kind plan.FailureKind, parts ...string) {
 			t.Errorf("%q does not say %q", err, p)
 		}
 	}
+}
+
+// leased is a process of an attempt that has one.
+func (f *Functions) leased() *running {
+	for _, l := range f.leases {
+		if l.run != nil {
+			return l.run
+		}
+	}
+	return nil
 }
 
 // pids are the processes that a host has.
@@ -358,6 +369,7 @@ func TestLies(t *testing.T) {
 		"checksum":    "checksum of the payload is wrong",
 		"claims":      "result refused: decode Arrow batch",
 		"oversize":    "larger than max",
+		"elsewhere":   "a column in shared memory where it was given no room",
 		"strange_row": "a row that is not there",
 		"long_reason": "panicked for (1)",
 	} {
@@ -378,6 +390,15 @@ func TestLies(t *testing.T) {
 	failure(t, err, plan.FailurePlugin, "crooked", "offsets out of order")
 	_, _, err = f.Call(t.Context(), "huge", ints(t, 70))
 	failure(t, err, plan.FailurePlugin, "huge", "larger than a plugin message can be")
+	// U7: arguments are in memory that a plugin cannot write to.
+	given := ints(t, 1, 2, 3)
+	if runtime.GOOS == "linux" {
+		_, _, err = f.Call(t.Context(), "scribbles", given)
+		failure(t, err, plan.FailurePlugin, "scribbles", "fatal error: fault")
+	}
+	if got := given.Column(0).String(); got != "[1 2 3]" {
+		t.Errorf("the arguments have become %s", got)
+	}
 	if got := ask(t, f, "floods", ints(t, 20)); got != "20" {
 		t.Errorf("after a flood: %s", got)
 	}

@@ -29,6 +29,8 @@ type running struct {
 	ordered   []*udfpb.Function
 	functions map[string]*udfpb.Function
 	kind      kind
+	shared    *shared           // nil: there is none
+	shares    bool              // the process says that it has it
 	unfit     atomic.Bool       // not to be called again
 	since     time.Time         // of being idle; guarded by the host's mutex
 	opening   chan struct{}     // capacity 1; held by whoever uses the following
@@ -74,6 +76,10 @@ func (h *Host) start(ctx context.Context, k kind) (*running, error) {
 		return nil, err
 	}
 	run.client = goplugin.NewClient(config)
+	if run.shared = newShared(); run.shared != nil {
+		run.proc.spec.Files = run.shared.files
+		run.proc.spec.Env = append(run.proc.spec.Env, udfpb.SharedVariable+"=3,4") // behind the standard three
+	}
 	// go-plugin's start knows no context: killing the process ends it.
 	stop := context.AfterFunc(ctx, run.proc.kill)
 	defer stop()
@@ -87,6 +93,7 @@ func (h *Host) start(ctx context.Context, k kind) (*running, error) {
 		}
 		return nil, fmt.Errorf("start plugin: %s%s", clip(err.Error()), run.lastWords())
 	}
+	run.shared.closeFiles()
 	if spec.Level == contain.Namespaces {
 		// Connected, it needs its socket no more; what is not there cannot be left behind.
 		if err := os.RemoveAll(run.proc.spec.Shared); err != nil {
@@ -172,6 +179,7 @@ func (r *running) connect(ctx context.Context, timeout time.Duration) error {
 		return fmt.Errorf("describe: %w", err)
 	}
 	r.library = clip(strings.TrimSpace(reply.GetLibrary() + " " + reply.GetLibraryVersion()))
+	r.shares = r.shared != nil && reply.GetSharedMemory()
 	r.ordered, r.functions = reply.GetFunctions(), make(map[string]*udfpb.Function, len(reply.GetFunctions()))
 	for _, f := range r.ordered {
 		r.functions[f.GetName()] = f
@@ -215,6 +223,7 @@ func (r *running) lastWords() string {
 func (r *running) stop() {
 	r.proc.kill()
 	r.client.Kill()
+	r.shared.close()
 }
 
 // worn reports whether a process has used up enough of its processor time to be replaced now rather than killed in a call.

@@ -233,8 +233,10 @@ type DescribeReply struct {
 	// What the plugin is made with, for people: "quern udf for Go", "1.2".
 	Library        string `protobuf:"bytes,2,opt,name=library,proto3" json:"library,omitempty"`
 	LibraryVersion string `protobuf:"bytes,3,opt,name=library_version,json=libraryVersion,proto3" json:"library_version,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The plugin has the memory that the host shares, and takes batches there. See docs/plugin-protocol.md.
+	SharedMemory  bool `protobuf:"varint,4,opt,name=shared_memory,json=sharedMemory,proto3" json:"shared_memory,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DescribeReply) Reset() {
@@ -286,6 +288,13 @@ func (x *DescribeReply) GetLibraryVersion() string {
 		return x.LibraryVersion
 	}
 	return ""
+}
+
+func (x *DescribeReply) GetSharedMemory() bool {
+	if x != nil {
+		return x.SharedMemory
+	}
+	return false
 }
 
 type Function struct {
@@ -1087,7 +1096,11 @@ type CallRequest struct {
 	// One column an argument, not dictionary-encoded.
 	Args *Payload `protobuf:"bytes,2,opt,name=args,proto3" json:"args,omitempty"`
 	// Go on with the next row when one fails, and tell of all that did. Otherwise the first failure ends the call.
-	EveryRow      bool `protobuf:"varint,3,opt,name=every_row,json=everyRow,proto3" json:"every_row,omitempty"`
+	EveryRow bool `protobuf:"varint,3,opt,name=every_row,json=everyRow,proto3" json:"every_row,omitempty"`
+	// Instead of args: where they are in the memory that the host writes.
+	SharedArgs *SharedBatch `protobuf:"bytes,4,opt,name=shared_args,json=sharedArgs,proto3" json:"shared_args,omitempty"`
+	// Room for the column, in the memory that the plugin writes.
+	Room          *Extent `protobuf:"bytes,5,opt,name=room,proto3" json:"room,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1143,13 +1156,29 @@ func (x *CallRequest) GetEveryRow() bool {
 	return false
 }
 
+func (x *CallRequest) GetSharedArgs() *SharedBatch {
+	if x != nil {
+		return x.SharedArgs
+	}
+	return nil
+}
+
+func (x *CallRequest) GetRoom() *Extent {
+	if x != nil {
+		return x.Room
+	}
+	return nil
+}
+
 type CallReply struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One column, one row for each row of the arguments, NULL for rows that failed. Absent if the call failed.
 	Column *Payload `protobuf:"bytes,1,opt,name=column,proto3" json:"column,omitempty"`
 	// What failed, in order of rows.
-	Failures      []*Failure `protobuf:"bytes,2,rep,name=failures,proto3" json:"failures,omitempty"`
-	Report        *Report    `protobuf:"bytes,3,opt,name=report,proto3" json:"report,omitempty"`
+	Failures []*Failure `protobuf:"bytes,2,rep,name=failures,proto3" json:"failures,omitempty"`
+	Report   *Report    `protobuf:"bytes,3,opt,name=report,proto3" json:"report,omitempty"`
+	// Instead of column: where it is in the memory that the plugin writes, inside the room that the request gave.
+	SharedColumn  *SharedBatch `protobuf:"bytes,4,opt,name=shared_column,json=sharedColumn,proto3" json:"shared_column,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1205,6 +1234,173 @@ func (x *CallReply) GetReport() *Report {
 	return nil
 }
 
+func (x *CallReply) GetSharedColumn() *SharedBatch {
+	if x != nil {
+		return x.SharedColumn
+	}
+	return nil
+}
+
+// SharedBatch is a batch in shared memory, as Arrow's columnar format has it, without a schema: both sides know it.
+type SharedBatch struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Rows          uint64                 `protobuf:"varint,1,opt,name=rows,proto3" json:"rows,omitempty"`
+	Columns       []*SharedColumn        `protobuf:"bytes,2,rep,name=columns,proto3" json:"columns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SharedBatch) Reset() {
+	*x = SharedBatch{}
+	mi := &file_plugin_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SharedBatch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SharedBatch) ProtoMessage() {}
+
+func (x *SharedBatch) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SharedBatch.ProtoReflect.Descriptor instead.
+func (*SharedBatch) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *SharedBatch) GetRows() uint64 {
+	if x != nil {
+		return x.Rows
+	}
+	return 0
+}
+
+func (x *SharedBatch) GetColumns() []*SharedColumn {
+	if x != nil {
+		return x.Columns
+	}
+	return nil
+}
+
+// SharedColumn is a column of a type without children: validity (of no length if nothing is NULL), then values; of string and
+// binary offsets before these, of 32 bits, the first of them 0.
+type SharedColumn struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Nulls         uint64                 `protobuf:"varint,1,opt,name=nulls,proto3" json:"nulls,omitempty"`
+	Buffers       []*Extent              `protobuf:"bytes,2,rep,name=buffers,proto3" json:"buffers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SharedColumn) Reset() {
+	*x = SharedColumn{}
+	mi := &file_plugin_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SharedColumn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SharedColumn) ProtoMessage() {}
+
+func (x *SharedColumn) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SharedColumn.ProtoReflect.Descriptor instead.
+func (*SharedColumn) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *SharedColumn) GetNulls() uint64 {
+	if x != nil {
+		return x.Nulls
+	}
+	return 0
+}
+
+func (x *SharedColumn) GetBuffers() []*Extent {
+	if x != nil {
+		return x.Buffers
+	}
+	return nil
+}
+
+// Extent is a range of shared memory, in bytes. Offsets of buffers are multiples of 64.
+type Extent struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Offset        uint64                 `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"`
+	Length        uint64                 `protobuf:"varint,2,opt,name=length,proto3" json:"length,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Extent) Reset() {
+	*x = Extent{}
+	mi := &file_plugin_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Extent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Extent) ProtoMessage() {}
+
+func (x *Extent) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Extent.ProtoReflect.Descriptor instead.
+func (*Extent) Descriptor() ([]byte, []int) {
+	return file_plugin_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Extent) GetOffset() uint64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *Extent) GetLength() uint64 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
 // Failure is what the function said of a row, or how it went down: the data's or the function's mistake.
 type Failure struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -1223,7 +1419,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_plugin_proto_msgTypes[16]
+	mi := &file_plugin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1235,7 +1431,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[16]
+	mi := &file_plugin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1248,7 +1444,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{16}
+	return file_plugin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Failure) GetMessage() string {
@@ -1302,7 +1498,7 @@ type FoldRequest struct {
 
 func (x *FoldRequest) Reset() {
 	*x = FoldRequest{}
-	mi := &file_plugin_proto_msgTypes[17]
+	mi := &file_plugin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1314,7 +1510,7 @@ func (x *FoldRequest) String() string {
 func (*FoldRequest) ProtoMessage() {}
 
 func (x *FoldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[17]
+	mi := &file_plugin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1327,7 +1523,7 @@ func (x *FoldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FoldRequest.ProtoReflect.Descriptor instead.
 func (*FoldRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{17}
+	return file_plugin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *FoldRequest) GetInstance() uint64 {
@@ -1378,7 +1574,7 @@ type FoldReply struct {
 
 func (x *FoldReply) Reset() {
 	*x = FoldReply{}
-	mi := &file_plugin_proto_msgTypes[18]
+	mi := &file_plugin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1390,7 +1586,7 @@ func (x *FoldReply) String() string {
 func (*FoldReply) ProtoMessage() {}
 
 func (x *FoldReply) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[18]
+	mi := &file_plugin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1403,7 +1599,7 @@ func (x *FoldReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FoldReply.ProtoReflect.Descriptor instead.
 func (*FoldReply) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{18}
+	return file_plugin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *FoldReply) GetGroups() *Payload {
@@ -1443,7 +1639,7 @@ type TableRequest struct {
 
 func (x *TableRequest) Reset() {
 	*x = TableRequest{}
-	mi := &file_plugin_proto_msgTypes[19]
+	mi := &file_plugin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1455,7 +1651,7 @@ func (x *TableRequest) String() string {
 func (*TableRequest) ProtoMessage() {}
 
 func (x *TableRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[19]
+	mi := &file_plugin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1468,7 +1664,7 @@ func (x *TableRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TableRequest.ProtoReflect.Descriptor instead.
 func (*TableRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{19}
+	return file_plugin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *TableRequest) GetInstance() uint64 {
@@ -1508,7 +1704,7 @@ type TableReply struct {
 
 func (x *TableReply) Reset() {
 	*x = TableReply{}
-	mi := &file_plugin_proto_msgTypes[20]
+	mi := &file_plugin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1520,7 +1716,7 @@ func (x *TableReply) String() string {
 func (*TableReply) ProtoMessage() {}
 
 func (x *TableReply) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[20]
+	mi := &file_plugin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1533,7 +1729,7 @@ func (x *TableReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TableReply.ProtoReflect.Descriptor instead.
 func (*TableReply) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{20}
+	return file_plugin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TableReply) GetRows() *Payload {
@@ -1573,7 +1769,7 @@ type SplitRequest struct {
 
 func (x *SplitRequest) Reset() {
 	*x = SplitRequest{}
-	mi := &file_plugin_proto_msgTypes[21]
+	mi := &file_plugin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1585,7 +1781,7 @@ func (x *SplitRequest) String() string {
 func (*SplitRequest) ProtoMessage() {}
 
 func (x *SplitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[21]
+	mi := &file_plugin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1598,7 +1794,7 @@ func (x *SplitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitRequest.ProtoReflect.Descriptor instead.
 func (*SplitRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{21}
+	return file_plugin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SplitRequest) GetInstance() uint64 {
@@ -1619,7 +1815,7 @@ type SplitReply struct {
 
 func (x *SplitReply) Reset() {
 	*x = SplitReply{}
-	mi := &file_plugin_proto_msgTypes[22]
+	mi := &file_plugin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1631,7 +1827,7 @@ func (x *SplitReply) String() string {
 func (*SplitReply) ProtoMessage() {}
 
 func (x *SplitReply) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[22]
+	mi := &file_plugin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1644,7 +1840,7 @@ func (x *SplitReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitReply.ProtoReflect.Descriptor instead.
 func (*SplitReply) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{22}
+	return file_plugin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SplitReply) GetTasks() []*SourceTask {
@@ -1681,7 +1877,7 @@ type SourceTask struct {
 
 func (x *SourceTask) Reset() {
 	*x = SourceTask{}
-	mi := &file_plugin_proto_msgTypes[23]
+	mi := &file_plugin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1693,7 +1889,7 @@ func (x *SourceTask) String() string {
 func (*SourceTask) ProtoMessage() {}
 
 func (x *SourceTask) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[23]
+	mi := &file_plugin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1706,7 +1902,7 @@ func (x *SourceTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceTask.ProtoReflect.Descriptor instead.
 func (*SourceTask) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{23}
+	return file_plugin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SourceTask) GetPayload() []byte {
@@ -1742,7 +1938,7 @@ type ReadRequest struct {
 
 func (x *ReadRequest) Reset() {
 	*x = ReadRequest{}
-	mi := &file_plugin_proto_msgTypes[24]
+	mi := &file_plugin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1754,7 +1950,7 @@ func (x *ReadRequest) String() string {
 func (*ReadRequest) ProtoMessage() {}
 
 func (x *ReadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[24]
+	mi := &file_plugin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1767,7 +1963,7 @@ func (x *ReadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadRequest.ProtoReflect.Descriptor instead.
 func (*ReadRequest) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{24}
+	return file_plugin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ReadRequest) GetInstance() uint64 {
@@ -1803,7 +1999,7 @@ type ReadReply struct {
 
 func (x *ReadReply) Reset() {
 	*x = ReadReply{}
-	mi := &file_plugin_proto_msgTypes[25]
+	mi := &file_plugin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1815,7 +2011,7 @@ func (x *ReadReply) String() string {
 func (*ReadReply) ProtoMessage() {}
 
 func (x *ReadReply) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[25]
+	mi := &file_plugin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1828,7 +2024,7 @@ func (x *ReadReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadReply.ProtoReflect.Descriptor instead.
 func (*ReadReply) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{25}
+	return file_plugin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ReadReply) GetRows() *Payload {
@@ -1864,7 +2060,7 @@ type Report struct {
 
 func (x *Report) Reset() {
 	*x = Report{}
-	mi := &file_plugin_proto_msgTypes[26]
+	mi := &file_plugin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1876,7 +2072,7 @@ func (x *Report) String() string {
 func (*Report) ProtoMessage() {}
 
 func (x *Report) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[26]
+	mi := &file_plugin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1889,7 +2085,7 @@ func (x *Report) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Report.ProtoReflect.Descriptor instead.
 func (*Report) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{26}
+	return file_plugin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Report) GetLogs() []*LogRecord {
@@ -1919,7 +2115,7 @@ type LogRecord struct {
 
 func (x *LogRecord) Reset() {
 	*x = LogRecord{}
-	mi := &file_plugin_proto_msgTypes[27]
+	mi := &file_plugin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1931,7 +2127,7 @@ func (x *LogRecord) String() string {
 func (*LogRecord) ProtoMessage() {}
 
 func (x *LogRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_plugin_proto_msgTypes[27]
+	mi := &file_plugin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1944,7 +2140,7 @@ func (x *LogRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRecord.ProtoReflect.Descriptor instead.
 func (*LogRecord) Descriptor() ([]byte, []int) {
-	return file_plugin_proto_rawDescGZIP(), []int{27}
+	return file_plugin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *LogRecord) GetLevel() int32 {
@@ -1973,11 +2169,12 @@ var File_plugin_proto protoreflect.FileDescriptor
 const file_plugin_proto_rawDesc = "" +
 	"\n" +
 	"\fplugin.proto\x12\fquern.udf.v1\"\x11\n" +
-	"\x0fDescribeRequest\"\x88\x01\n" +
+	"\x0fDescribeRequest\"\xad\x01\n" +
 	"\rDescribeReply\x124\n" +
 	"\tfunctions\x18\x01 \x03(\v2\x16.quern.udf.v1.FunctionR\tfunctions\x12\x18\n" +
 	"\alibrary\x18\x02 \x01(\tR\alibrary\x12'\n" +
-	"\x0flibrary_version\x18\x03 \x01(\tR\x0elibraryVersion\"\xd6\x03\n" +
+	"\x0flibrary_version\x18\x03 \x01(\tR\x0elibraryVersion\x12#\n" +
+	"\rshared_memory\x18\x04 \x01(\bR\fsharedMemory\"\xd6\x03\n" +
 	"\bFunction\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12.\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1a.quern.udf.v1.FunctionKindR\x04kind\x12\x12\n" +
@@ -2033,15 +2230,28 @@ const file_plugin_proto_rawDesc = "" +
 	"\x06report\x18\x01 \x01(\v2\x14.quern.udf.v1.ReportR\x06report\"7\n" +
 	"\aPayload\x12\x14\n" +
 	"\x05arrow\x18\x01 \x01(\fR\x05arrow\x12\x16\n" +
-	"\x06crc32c\x18\x02 \x01(\aR\x06crc32c\"q\n" +
+	"\x06crc32c\x18\x02 \x01(\aR\x06crc32c\"\xd7\x01\n" +
 	"\vCallRequest\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\x04R\binstance\x12)\n" +
 	"\x04args\x18\x02 \x01(\v2\x15.quern.udf.v1.PayloadR\x04args\x12\x1b\n" +
-	"\tevery_row\x18\x03 \x01(\bR\beveryRow\"\x9b\x01\n" +
+	"\tevery_row\x18\x03 \x01(\bR\beveryRow\x12:\n" +
+	"\vshared_args\x18\x04 \x01(\v2\x19.quern.udf.v1.SharedBatchR\n" +
+	"sharedArgs\x12(\n" +
+	"\x04room\x18\x05 \x01(\v2\x14.quern.udf.v1.ExtentR\x04room\"\xdb\x01\n" +
 	"\tCallReply\x12-\n" +
 	"\x06column\x18\x01 \x01(\v2\x15.quern.udf.v1.PayloadR\x06column\x121\n" +
 	"\bfailures\x18\x02 \x03(\v2\x15.quern.udf.v1.FailureR\bfailures\x12,\n" +
-	"\x06report\x18\x03 \x01(\v2\x14.quern.udf.v1.ReportR\x06report\"}\n" +
+	"\x06report\x18\x03 \x01(\v2\x14.quern.udf.v1.ReportR\x06report\x12>\n" +
+	"\rshared_column\x18\x04 \x01(\v2\x19.quern.udf.v1.SharedBatchR\fsharedColumn\"W\n" +
+	"\vSharedBatch\x12\x12\n" +
+	"\x04rows\x18\x01 \x01(\x04R\x04rows\x124\n" +
+	"\acolumns\x18\x02 \x03(\v2\x1a.quern.udf.v1.SharedColumnR\acolumns\"T\n" +
+	"\fSharedColumn\x12\x14\n" +
+	"\x05nulls\x18\x01 \x01(\x04R\x05nulls\x12.\n" +
+	"\abuffers\x18\x02 \x03(\v2\x14.quern.udf.v1.ExtentR\abuffers\"8\n" +
+	"\x06Extent\x12\x16\n" +
+	"\x06offset\x18\x01 \x01(\x04R\x06offset\x12\x16\n" +
+	"\x06length\x18\x02 \x01(\x04R\x06length\"}\n" +
 	"\aFailure\x12\x18\n" +
 	"\amessage\x18\x01 \x01(\tR\amessage\x12\x10\n" +
 	"\x03row\x18\x02 \x01(\x03R\x03row\x12\x1a\n" +
@@ -2140,7 +2350,7 @@ func file_plugin_proto_rawDescGZIP() []byte {
 }
 
 var file_plugin_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_plugin_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_plugin_proto_goTypes = []any{
 	(FunctionKind)(0),       // 0: quern.udf.v1.FunctionKind
 	(Per)(0),                // 1: quern.udf.v1.Per
@@ -2161,19 +2371,22 @@ var file_plugin_proto_goTypes = []any{
 	(*Payload)(nil),         // 16: quern.udf.v1.Payload
 	(*CallRequest)(nil),     // 17: quern.udf.v1.CallRequest
 	(*CallReply)(nil),       // 18: quern.udf.v1.CallReply
-	(*Failure)(nil),         // 19: quern.udf.v1.Failure
-	(*FoldRequest)(nil),     // 20: quern.udf.v1.FoldRequest
-	(*FoldReply)(nil),       // 21: quern.udf.v1.FoldReply
-	(*TableRequest)(nil),    // 22: quern.udf.v1.TableRequest
-	(*TableReply)(nil),      // 23: quern.udf.v1.TableReply
-	(*SplitRequest)(nil),    // 24: quern.udf.v1.SplitRequest
-	(*SplitReply)(nil),      // 25: quern.udf.v1.SplitReply
-	(*SourceTask)(nil),      // 26: quern.udf.v1.SourceTask
-	(*ReadRequest)(nil),     // 27: quern.udf.v1.ReadRequest
-	(*ReadReply)(nil),       // 28: quern.udf.v1.ReadReply
-	(*Report)(nil),          // 29: quern.udf.v1.Report
-	(*LogRecord)(nil),       // 30: quern.udf.v1.LogRecord
-	nil,                     // 31: quern.udf.v1.Report.CountersEntry
+	(*SharedBatch)(nil),     // 19: quern.udf.v1.SharedBatch
+	(*SharedColumn)(nil),    // 20: quern.udf.v1.SharedColumn
+	(*Extent)(nil),          // 21: quern.udf.v1.Extent
+	(*Failure)(nil),         // 22: quern.udf.v1.Failure
+	(*FoldRequest)(nil),     // 23: quern.udf.v1.FoldRequest
+	(*FoldReply)(nil),       // 24: quern.udf.v1.FoldReply
+	(*TableRequest)(nil),    // 25: quern.udf.v1.TableRequest
+	(*TableReply)(nil),      // 26: quern.udf.v1.TableReply
+	(*SplitRequest)(nil),    // 27: quern.udf.v1.SplitRequest
+	(*SplitReply)(nil),      // 28: quern.udf.v1.SplitReply
+	(*SourceTask)(nil),      // 29: quern.udf.v1.SourceTask
+	(*ReadRequest)(nil),     // 30: quern.udf.v1.ReadRequest
+	(*ReadReply)(nil),       // 31: quern.udf.v1.ReadReply
+	(*Report)(nil),          // 32: quern.udf.v1.Report
+	(*LogRecord)(nil),       // 33: quern.udf.v1.LogRecord
+	nil,                     // 34: quern.udf.v1.Report.CountersEntry
 }
 var file_plugin_proto_depIdxs = []int32{
 	5,  // 0: quern.udf.v1.DescribeReply.functions:type_name -> quern.udf.v1.Function
@@ -2189,52 +2402,57 @@ var file_plugin_proto_depIdxs = []int32{
 	8,  // 10: quern.udf.v1.OpenRequest.files:type_name -> quern.udf.v1.SideFile
 	5,  // 11: quern.udf.v1.OpenReply.function:type_name -> quern.udf.v1.Function
 	11, // 12: quern.udf.v1.OpenReply.refusal:type_name -> quern.udf.v1.Refusal
-	29, // 13: quern.udf.v1.OpenReply.report:type_name -> quern.udf.v1.Report
-	29, // 14: quern.udf.v1.CloseReply.report:type_name -> quern.udf.v1.Report
+	32, // 13: quern.udf.v1.OpenReply.report:type_name -> quern.udf.v1.Report
+	32, // 14: quern.udf.v1.CloseReply.report:type_name -> quern.udf.v1.Report
 	16, // 15: quern.udf.v1.CallRequest.args:type_name -> quern.udf.v1.Payload
-	16, // 16: quern.udf.v1.CallReply.column:type_name -> quern.udf.v1.Payload
-	19, // 17: quern.udf.v1.CallReply.failures:type_name -> quern.udf.v1.Failure
-	29, // 18: quern.udf.v1.CallReply.report:type_name -> quern.udf.v1.Report
-	2,  // 19: quern.udf.v1.FoldRequest.step:type_name -> quern.udf.v1.Step
-	16, // 20: quern.udf.v1.FoldRequest.rows:type_name -> quern.udf.v1.Payload
-	16, // 21: quern.udf.v1.FoldReply.groups:type_name -> quern.udf.v1.Payload
-	19, // 22: quern.udf.v1.FoldReply.failures:type_name -> quern.udf.v1.Failure
-	29, // 23: quern.udf.v1.FoldReply.report:type_name -> quern.udf.v1.Report
-	16, // 24: quern.udf.v1.TableRequest.rows:type_name -> quern.udf.v1.Payload
-	16, // 25: quern.udf.v1.TableReply.rows:type_name -> quern.udf.v1.Payload
-	19, // 26: quern.udf.v1.TableReply.failures:type_name -> quern.udf.v1.Failure
-	29, // 27: quern.udf.v1.TableReply.report:type_name -> quern.udf.v1.Report
-	26, // 28: quern.udf.v1.SplitReply.tasks:type_name -> quern.udf.v1.SourceTask
-	19, // 29: quern.udf.v1.SplitReply.failures:type_name -> quern.udf.v1.Failure
-	29, // 30: quern.udf.v1.SplitReply.report:type_name -> quern.udf.v1.Report
-	16, // 31: quern.udf.v1.ReadReply.rows:type_name -> quern.udf.v1.Payload
-	19, // 32: quern.udf.v1.ReadReply.failures:type_name -> quern.udf.v1.Failure
-	29, // 33: quern.udf.v1.ReadReply.report:type_name -> quern.udf.v1.Report
-	30, // 34: quern.udf.v1.Report.logs:type_name -> quern.udf.v1.LogRecord
-	31, // 35: quern.udf.v1.Report.counters:type_name -> quern.udf.v1.Report.CountersEntry
-	3,  // 36: quern.udf.v1.Plugin.Describe:input_type -> quern.udf.v1.DescribeRequest
-	9,  // 37: quern.udf.v1.Plugin.Bind:input_type -> quern.udf.v1.BindRequest
-	12, // 38: quern.udf.v1.Plugin.Open:input_type -> quern.udf.v1.OpenRequest
-	17, // 39: quern.udf.v1.Plugin.Call:input_type -> quern.udf.v1.CallRequest
-	20, // 40: quern.udf.v1.Plugin.Fold:input_type -> quern.udf.v1.FoldRequest
-	22, // 41: quern.udf.v1.Plugin.Table:input_type -> quern.udf.v1.TableRequest
-	24, // 42: quern.udf.v1.Plugin.Split:input_type -> quern.udf.v1.SplitRequest
-	27, // 43: quern.udf.v1.Plugin.Read:input_type -> quern.udf.v1.ReadRequest
-	14, // 44: quern.udf.v1.Plugin.Close:input_type -> quern.udf.v1.CloseRequest
-	4,  // 45: quern.udf.v1.Plugin.Describe:output_type -> quern.udf.v1.DescribeReply
-	10, // 46: quern.udf.v1.Plugin.Bind:output_type -> quern.udf.v1.BindReply
-	13, // 47: quern.udf.v1.Plugin.Open:output_type -> quern.udf.v1.OpenReply
-	18, // 48: quern.udf.v1.Plugin.Call:output_type -> quern.udf.v1.CallReply
-	21, // 49: quern.udf.v1.Plugin.Fold:output_type -> quern.udf.v1.FoldReply
-	23, // 50: quern.udf.v1.Plugin.Table:output_type -> quern.udf.v1.TableReply
-	25, // 51: quern.udf.v1.Plugin.Split:output_type -> quern.udf.v1.SplitReply
-	28, // 52: quern.udf.v1.Plugin.Read:output_type -> quern.udf.v1.ReadReply
-	15, // 53: quern.udf.v1.Plugin.Close:output_type -> quern.udf.v1.CloseReply
-	45, // [45:54] is the sub-list for method output_type
-	36, // [36:45] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	19, // 16: quern.udf.v1.CallRequest.shared_args:type_name -> quern.udf.v1.SharedBatch
+	21, // 17: quern.udf.v1.CallRequest.room:type_name -> quern.udf.v1.Extent
+	16, // 18: quern.udf.v1.CallReply.column:type_name -> quern.udf.v1.Payload
+	22, // 19: quern.udf.v1.CallReply.failures:type_name -> quern.udf.v1.Failure
+	32, // 20: quern.udf.v1.CallReply.report:type_name -> quern.udf.v1.Report
+	19, // 21: quern.udf.v1.CallReply.shared_column:type_name -> quern.udf.v1.SharedBatch
+	20, // 22: quern.udf.v1.SharedBatch.columns:type_name -> quern.udf.v1.SharedColumn
+	21, // 23: quern.udf.v1.SharedColumn.buffers:type_name -> quern.udf.v1.Extent
+	2,  // 24: quern.udf.v1.FoldRequest.step:type_name -> quern.udf.v1.Step
+	16, // 25: quern.udf.v1.FoldRequest.rows:type_name -> quern.udf.v1.Payload
+	16, // 26: quern.udf.v1.FoldReply.groups:type_name -> quern.udf.v1.Payload
+	22, // 27: quern.udf.v1.FoldReply.failures:type_name -> quern.udf.v1.Failure
+	32, // 28: quern.udf.v1.FoldReply.report:type_name -> quern.udf.v1.Report
+	16, // 29: quern.udf.v1.TableRequest.rows:type_name -> quern.udf.v1.Payload
+	16, // 30: quern.udf.v1.TableReply.rows:type_name -> quern.udf.v1.Payload
+	22, // 31: quern.udf.v1.TableReply.failures:type_name -> quern.udf.v1.Failure
+	32, // 32: quern.udf.v1.TableReply.report:type_name -> quern.udf.v1.Report
+	29, // 33: quern.udf.v1.SplitReply.tasks:type_name -> quern.udf.v1.SourceTask
+	22, // 34: quern.udf.v1.SplitReply.failures:type_name -> quern.udf.v1.Failure
+	32, // 35: quern.udf.v1.SplitReply.report:type_name -> quern.udf.v1.Report
+	16, // 36: quern.udf.v1.ReadReply.rows:type_name -> quern.udf.v1.Payload
+	22, // 37: quern.udf.v1.ReadReply.failures:type_name -> quern.udf.v1.Failure
+	32, // 38: quern.udf.v1.ReadReply.report:type_name -> quern.udf.v1.Report
+	33, // 39: quern.udf.v1.Report.logs:type_name -> quern.udf.v1.LogRecord
+	34, // 40: quern.udf.v1.Report.counters:type_name -> quern.udf.v1.Report.CountersEntry
+	3,  // 41: quern.udf.v1.Plugin.Describe:input_type -> quern.udf.v1.DescribeRequest
+	9,  // 42: quern.udf.v1.Plugin.Bind:input_type -> quern.udf.v1.BindRequest
+	12, // 43: quern.udf.v1.Plugin.Open:input_type -> quern.udf.v1.OpenRequest
+	17, // 44: quern.udf.v1.Plugin.Call:input_type -> quern.udf.v1.CallRequest
+	23, // 45: quern.udf.v1.Plugin.Fold:input_type -> quern.udf.v1.FoldRequest
+	25, // 46: quern.udf.v1.Plugin.Table:input_type -> quern.udf.v1.TableRequest
+	27, // 47: quern.udf.v1.Plugin.Split:input_type -> quern.udf.v1.SplitRequest
+	30, // 48: quern.udf.v1.Plugin.Read:input_type -> quern.udf.v1.ReadRequest
+	14, // 49: quern.udf.v1.Plugin.Close:input_type -> quern.udf.v1.CloseRequest
+	4,  // 50: quern.udf.v1.Plugin.Describe:output_type -> quern.udf.v1.DescribeReply
+	10, // 51: quern.udf.v1.Plugin.Bind:output_type -> quern.udf.v1.BindReply
+	13, // 52: quern.udf.v1.Plugin.Open:output_type -> quern.udf.v1.OpenReply
+	18, // 53: quern.udf.v1.Plugin.Call:output_type -> quern.udf.v1.CallReply
+	24, // 54: quern.udf.v1.Plugin.Fold:output_type -> quern.udf.v1.FoldReply
+	26, // 55: quern.udf.v1.Plugin.Table:output_type -> quern.udf.v1.TableReply
+	28, // 56: quern.udf.v1.Plugin.Split:output_type -> quern.udf.v1.SplitReply
+	31, // 57: quern.udf.v1.Plugin.Read:output_type -> quern.udf.v1.ReadReply
+	15, // 58: quern.udf.v1.Plugin.Close:output_type -> quern.udf.v1.CloseReply
+	50, // [50:59] is the sub-list for method output_type
+	41, // [41:50] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_plugin_proto_init() }
@@ -2248,7 +2466,7 @@ func file_plugin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugin_proto_rawDesc), len(file_plugin_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   29,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -42,6 +42,7 @@ func main() {
 		udf.Scalar("floods", floods, udf.Doc("prints so many MiB")),
 		udf.Scalar("random", random),
 		udf.Vector("crooked", []udf.Type{udf.BigInt}, udf.String, crooked, udf.Doc("an array whose offsets are out of order")),
+		udf.Vector("scribbles", []udf.Type{udf.BigInt}, udf.BigInt, scribbles, udf.Doc("writes over its arguments")),
 		udf.Vector("huge", []udf.Type{udf.BigInt}, udf.Binary, huge, udf.Doc("so many MiB a row")),
 	)
 }
@@ -232,6 +233,12 @@ func crooked(args []arrow.Array) (arrow.Array, error) {
 	data := array.NewData(arrow.BinaryTypes.String, args[0].Len(),
 		[]*memory.Buffer{nil, memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(offsets)), memory.NewBufferBytes([]byte("hello"))}, nil, 0, 0)
 	return array.NewStringData(data), nil
+}
+
+func scribbles(args []arrow.Array) (arrow.Array, error) {
+	clear(args[0].Data().Buffers()[1].Bytes())
+	args[0].Retain()
+	return args[0], nil
 }
 
 func huge(args []arrow.Array) (arrow.Array, error) {

@@ -38,6 +38,9 @@ var answers = map[string]func(args *udfpb.Payload) *udfpb.CallReply{
 	"long_reason": func(*udfpb.Payload) *udfpb.CallReply {
 		return &udfpb.CallReply{Failures: []*udfpb.Failure{{Message: string(bytes.Repeat([]byte("long "), 4<<20)), Row: 0, Panicked: true}}}
 	},
+	"elsewhere": func(*udfpb.Payload) *udfpb.CallReply {
+		return &udfpb.CallReply{SharedColumn: &udfpb.SharedBatch{Rows: 2, Columns: []*udfpb.SharedColumn{{Buffers: []*udfpb.Extent{{}, {Length: 16}}}}}}
+	},
 	"slow": func(args *udfpb.Payload) *udfpb.CallReply {
 		time.Sleep(time.Minute)
 		return column(args.GetArrow())

@@ -24,6 +24,8 @@ func main() {
 		udf.Scalar("dies_on_13", diesOn13),
 		udf.ScalarE("spawns", spawns),
 		udf.Scalar("environment", os.Getenv),
+		udf.Vector("same_bigint", []udf.Type{udf.BigInt}, udf.BigInt, same),
+		udf.Vector("same_string", []udf.Type{udf.String}, udf.String, same),
 		udf.Vector("short_result", []udf.Type{udf.BigInt}, udf.BigInt, shortResult),
 		udf.Vector("wrong_type", []udf.Type{udf.BigInt}, udf.String, wrongType),
 		udf.Vector("unexpected_null", []udf.Type{udf.BigInt}, udf.BigInt, unexpectedNull),
@@ -76,6 +78,11 @@ func spawns(seconds int64) (int64, error) {
 		return 0, err
 	}
 	return int64(cmd.Process.Pid), nil
+}
+
+func same(args []arrow.Array) (arrow.Array, error) {
+	args[0].Retain()
+	return args[0], nil
 }
 
 func shortResult(args []arrow.Array) (arrow.Array, error) {

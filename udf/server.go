@@ -184,13 +184,13 @@ func (s *server) Call(ctx context.Context, req *udfpb.CallRequest) (*udfpb.CallR
 	if in.scalar == nil {
 		return nil, wrongKind(in, "scalar")
 	}
-	types := s.functions[in.ctx.function].describe.Args
-	args, err := s.shared.arguments(req, types)
+	described := s.functions[in.ctx.function].describe
+	args, err := s.shared.arguments(req, described.Args)
 	if err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "arguments: %v", err)
 	}
 	defer args.Release()
-	if err := checkColumns(args, types); err != nil {
+	if err := checkColumns(args, described.Args); err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "function %s: %v", in.ctx.function, err)
 	}
 	call := &batchCall{ctx: ctx, args: args, every: req.GetEveryRow()}
@@ -203,7 +203,7 @@ func (s *server) Call(ctx context.Context, req *udfpb.CallRequest) (*udfpb.CallR
 		return reply, nil
 	}
 	defer col.Release()
-	if err := s.shared.answer(reply, req.GetRoom(), col); err != nil {
+	if err := s.shared.answer(reply, req.GetRoom(), described.Returns, col); err != nil {
 		return nil, status.Errorf(codes.Internal, "result: %v", err)
 	}
 	return reply, nil

@@ -31,9 +31,10 @@ func (m *sharedMemory) arguments(req *udfpb.CallRequest, types []string) (arrow.
 	return shared.Borrow(m.args, want)
 }
 
-// answer puts a result into a reply: into the room that the host has given, if it fits.
-func (m *sharedMemory) answer(reply *udfpb.CallReply, room *udfpb.Extent, col arrow.Array) (err error) {
-	if m != nil && room != nil && room.GetOffset() <= uint64(len(m.results)) && room.GetLength() <= uint64(len(m.results))-room.GetOffset() {
+// answer puts a result into a reply: into the room that the host has given, if it fits. One of another type than declared goes
+// with its schema, for the host to say so.
+func (m *sharedMemory) answer(reply *udfpb.CallReply, room *udfpb.Extent, declared string, col arrow.Array) (err error) {
+	if m != nil && checkType(col, Type(declared)) == nil && room != nil && room.GetOffset() <= uint64(len(m.results)) && room.GetLength() <= uint64(len(m.results))-room.GetOffset() {
 		schema := arrow.NewSchema([]arrow.Field{{Name: "result", Type: col.DataType(), Nullable: true}}, nil)
 		rec := array.NewRecord(schema, []arrow.Array{col}, int64(col.Len()))
 		defer rec.Release()

@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 # everywhere lets all builds share one cache.
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build run test check fmt vet lint race e2e soak faults stores skew simulate bench bench-tpch bench-training bench-memory bench-cluster verify interop fuzz cover generate tidy-tree clean
+.PHONY: help build run test check fmt vet lint race e2e soak faults stores skew simulate bench bench-tpch bench-training bench-memory bench-cluster verify python interop fuzz cover generate tidy-tree clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ simulate: ## Simulate SEEDS clusters (default a million, from SEED or 1) with ra
 
 verify: ## Compare the main job's output with DuckDB's answer to the same SQL (needs a C compiler)
 	cd bench && CGO_ENABLED=1 $(GO) test -count=1 -v ./verify/...
+
+python: build ## Check and test plugins in Python, in an environment that this makes (needs Python)
+	udf/python/run
 
 interop: build ## Read what Quern writes with pyarrow, Polars, DuckDB, Spark and PyTorch, and compare steps with theirs on SEEDS random logs (4), from SEED on (needs Python)
 	SEEDS=$(SEEDS) SEED=$(SEED) interop/run

@@ -15,7 +15,8 @@ import (
 // FunctionRef is a plugin function that a job file names.
 type FunctionRef struct {
 	Name   string // as called in SQL
-	Plugin string // a Go package or an executable, as written: relative to the job file's folder; or a name
+	Plugin string // a Go package, Python sources or an executable, as written: relative to the job file's folder; or a name
+	Python string // the interpreter or virtual environment of Python sources, absolute; empty for the usual one
 	Export string // as registered in the plugin
 	SHA256 string // the pin, if the job file has one
 	// Options is a JSON object, empty for none; Files are paths by name, absolute.
@@ -43,6 +44,9 @@ func FunctionsWanted(file, dir, text string, params map[string]string) ([]Functi
 	var refs []FunctionRef
 	for _, f := range job.Functions {
 		ref := FunctionRef{Name: f.Name.Text, Plugin: f.Plugin.Text, Export: f.Export.Text, SHA256: f.SHA256.Text, Treatment: f.Treatment, file: job, fn: f}
+		if ref.Python = f.Python.Text; ref.Python != "" && !filepath.IsAbs(ref.Python) {
+			ref.Python = filepath.Join(dir, ref.Python)
+		}
 		if f.Options != nil && len(f.Options.Entries) > 0 {
 			if ref.Options, err = optionsJSON(job, values, f.Options); err != nil {
 				return nil, err

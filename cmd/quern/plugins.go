@@ -23,7 +23,7 @@ func (p *prepared) addFunctions(ctx context.Context) error {
 		return err
 	}
 	p.request.Functions = nil
-	plugins := map[string]*plugin{}
+	plugins := map[[2]string]*plugin{} // by path and interpreter
 	defer func() {
 		for _, pl := range plugins {
 			pl.asked.Close()
@@ -31,12 +31,13 @@ func (p *prepared) addFunctions(ctx context.Context) error {
 	}()
 	for i := range wanted {
 		ref := &wanted[i]
-		pl, ok := plugins[ref.Plugin]
+		key := [2]string{ref.Plugin, ref.Python}
+		pl, ok := plugins[key]
 		if !ok {
 			if pl, err = openPlugin(ctx, job.Dir, ref, filesOf(ref.Plugin, wanted)); err != nil {
 				return err
 			}
-			plugins[ref.Plugin] = pl
+			plugins[key] = pl
 			p.blobs[pl.asked.SHA256] = pl.asked.Path
 		}
 		fn, err := pl.bind(ctx, ref)
@@ -76,7 +77,7 @@ func openPlugin(ctx context.Context, dir string, ref *planner.FunctionRef, reada
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
 	}
-	pl, err := startPlugin(ctx, path, readable)
+	pl, err := startPlugin(ctx, path, ref.Python, readable)
 	var f *plan.Failure
 	if errors.As(err, &f) && f.Kind == plan.FailureUser {
 		return nil, ref.PluginErrorf("%s", f.Message)
@@ -87,13 +88,14 @@ func openPlugin(ctx context.Context, dir string, ref *planner.FunctionRef, reada
 	return pl, nil
 }
 
-// startPlugin builds a plugin, if that is to be done, and starts it.
-func startPlugin(ctx context.Context, path string, readable []string) (*plugin, error) {
+// startPlugin builds a plugin, if that is to be done, and starts it. python is the interpreter of a Python plugin, if it is not
+// the usual one.
+func startPlugin(ctx context.Context, path, python string, readable []string) (*plugin, error) {
 	cache, err := pluginCache()
 	if err != nil {
 		return nil, err
 	}
-	exe, err := host.Build(ctx, path, cache)
+	exe, err := host.Build(ctx, path, python, cache)
 	if err != nil {
 		return nil, err
 	}

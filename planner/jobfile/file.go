@@ -77,7 +77,8 @@ type Partition struct {
 // Function is a function of a plugin.
 type Function struct {
 	Name    Value // as SQL calls it
-	Plugin  Value // a folder with a Go package, an executable, or the name of one that was pushed
+	Plugin  Value // a folder with a Go package or a plugin.py, a Python file, an executable, or the name of one that was pushed
+	Python  Value // interpreter or virtual environment of a Python plugin, as written; no text for the usual one
 	Export  Value // as the plugin calls it
 	SHA256  Value // hex digest that the executable must have; no text when it is not pinned
 	Options *Tree // a mapping; nil for none

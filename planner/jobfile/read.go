@@ -229,11 +229,16 @@ func (r *reader) function(p pair) Function {
 	what := "the function " + strconv.Quote(p.key.Value)
 	f := Function{Name: r.key(p, "the function")}
 	f.Export = f.Name
-	fields := r.fields(p.value, what, "plugin", "export", "sha256", "options", "files", "on_error", "memory", "timeout", "network")
+	fields := r.fields(p.value, what, "plugin", "python", "export", "sha256", "options", "files", "on_error", "memory", "timeout", "network")
 	if n := r.required(fields, "plugin", p.key, what); n != nil {
 		f.Plugin = r.path(n, "the plugin of "+what)
 		if strings.Contains(f.Plugin.Text, "${") {
 			r.fail(f.Plugin.Span, "parameters cannot be used in the path of a plugin")
+		}
+	}
+	if n := fields["python"]; n != nil {
+		if f.Python = r.path(n, "the python of "+what); strings.Contains(f.Python.Text, "${") {
+			r.fail(f.Python.Span, "parameters cannot be used in the path of an interpreter")
 		}
 	}
 	if n := fields["export"]; n != nil {

@@ -14,16 +14,23 @@ import (
 	"github.com/quern-engine/quern/plan"
 )
 
-// Build makes a plugin's executable from what a job names: a folder with a Go package is compiled into cacheDir, an
-// executable file is taken as it is. Builds are reproducible, so the same source gives the same digest.
-func Build(ctx context.Context, path, cacheDir string) (exe string, err error) {
+// Build makes a plugin's executable from what a job names: a folder with a Go package is compiled into cacheDir, a Python file
+// or a folder with a plugin.py is packed there, an executable file is taken as it is. python is the interpreter or virtual
+// environment of Python sources, when empty the .venv beside them. Builds are reproducible, so the same source gives the same digest.
+func Build(ctx context.Context, path, python, cacheDir string) (exe string, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", plan.Failf(plan.FailureUser, "plugin: %w", err)
 	}
+	if isPython(path, info) {
+		return pack(ctx, path, python, cacheDir)
+	}
+	if python != "" {
+		return "", plan.Failf(plan.FailureUser, "plugin %s: an interpreter was named, but it is neither a Python file nor a folder with a %s", path, pythonEntry)
+	}
 	if !info.IsDir() {
 		if !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
-			return "", plan.Failf(plan.FailureUser, "plugin %s: neither an executable file nor the folder of a Go package", path)
+			return "", plan.Failf(plan.FailureUser, "plugin %s: neither an executable file, nor a Python file, nor the folder of a Go package", path)
 		}
 		return path, nil
 	}

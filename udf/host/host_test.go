@@ -63,7 +63,7 @@ func TestMain(m *testing.M) {
 }
 
 func mustBuild(cache, name string) string {
-	exe, err := Build(context.Background(), filepath.Join("..", "..", "testdata", "plugins", name), cache)
+	exe, err := Build(context.Background(), filepath.Join("..", "..", "testdata", "plugins", name), "", cache)
 	if err != nil {
 		panic(err)
 	}
@@ -540,7 +540,7 @@ func TestBuild(t *testing.T) {
 	if built.dir == "" {
 		t.Skip("no go command")
 	}
-	exe, err := Build(t.Context(), built.distance, t.TempDir())
+	exe, err := Build(t.Context(), built.distance, "", t.TempDir())
 	if err != nil || exe != built.distance {
 		t.Errorf("an executable gave %s, %v", exe, err)
 	}
@@ -551,14 +551,14 @@ func TestBuild(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		_, err := Build(t.Context(), dir, t.TempDir())
+		_, err := Build(t.Context(), dir, "", t.TempDir())
 		want := map[string]string{"syntax": "undefined: undefined", "not main": "not a main package"}[name]
 		failure(t, err, plan.FailureUser, want)
 	}
-	_, err = Build(t.Context(), filepath.Join(t.TempDir(), "missing"), t.TempDir())
+	_, err = Build(t.Context(), filepath.Join(t.TempDir(), "missing"), "", t.TempDir())
 	failure(t, err, plan.FailureUser, "missing")
 	t.Setenv("PATH", "")
-	_, err = Build(t.Context(), t.TempDir(), t.TempDir())
+	_, err = Build(t.Context(), t.TempDir(), "", t.TempDir())
 	failure(t, err, plan.FailureUser, "no go command")
 }
 
@@ -575,7 +575,7 @@ func TestBuildAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		exe, err := Build(t.Context(), dir, cache)
+		exe, err := Build(t.Context(), dir, "", cache)
 		if err != nil {
 			t.Fatal(err)
 		}

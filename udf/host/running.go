@@ -65,11 +65,16 @@ func (h *Host) start(ctx context.Context, k kind) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
+	interpreter := executable.Interpreter()
+	if _, err := os.Stat(interpreter); interpreter != "" && err != nil {
+		return nil, fmt.Errorf("start plugin: it needs the interpreter %s, which is not on this machine: %w", interpreter, err)
+	}
 	sockets, err := h.sockets()
 	if err != nil {
 		return nil, err
 	}
-	spec := contain.Spec{Level: h.level(), Limits: k.limits, Executable: executable, ReadOnly: strings.FieldsFunc(k.files, func(r rune) bool { return r == '\n' })}
+	readable := strings.FieldsFunc(k.files, func(r rune) bool { return r == '\n' })
+	spec := contain.Spec{Level: h.level(), Limits: k.limits, Executable: executable, ReadOnly: append(readable, pythonFolders(interpreter)...)}
 	run := &running{kind: k, proc: newProcess(spec), output: &tail{}, opening: make(chan struct{}, 1), instances: map[string]opened{}}
 	config, err := h.clientConfig(run, sockets)
 	if err != nil {

@@ -29,6 +29,9 @@ type Executable struct{ path string }
 // Close has nothing to give up.
 func (e *Executable) Close() error { return nil }
 
+// Interpreter is for containment, of which there is none here.
+func (e *Executable) Interpreter() string { return "" }
+
 // Seal fixes a file's bytes, which have been checked. There is no way to do so here: the file's mode has to do.
 func Seal(path string) (*Executable, string, error) {
 	f, err := os.Open(path)

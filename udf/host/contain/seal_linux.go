@@ -8,18 +8,23 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
 // Executable is a program in memory, sealed: its bytes cannot change any more.
 type Executable struct {
-	file   *os.File
-	script bool // an interpreter opens it again
+	file        *os.File
+	script      bool // an interpreter opens it again
+	interpreter string
 }
 
 // Close gives it up. Processes that run it go on.
 func (e *Executable) Close() error { return e.file.Close() }
+
+// Interpreter is what a script's first line names, empty for other programs.
+func (e *Executable) Interpreter() string { return e.interpreter }
 
 // Seal copies a program into memory that nobody can change any more, and tells the copy's SHA-256: whoever compares it knows
 // what will run, whatever happens to the file afterwards.
@@ -46,11 +51,20 @@ func Seal(path string) (e *Executable, sum string, err error) {
 	if _, err := unix.FcntlInt(file.Fd(), unix.F_ADD_SEALS, seals); err != nil {
 		return nil, "", fmt.Errorf("seal the copy of %s: %w", path, err)
 	}
-	head := make([]byte, 2)
-	if _, err := file.ReadAt(head, 0); err != nil && !errors.Is(err, io.EOF) {
+	head := make([]byte, 256) // as much as the kernel reads of a script's first line
+	n, err := file.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, "", fmt.Errorf("read the copy of %s: %w", path, err)
 	}
-	return &Executable{file: file, script: bytes.Equal(head, []byte("#!"))}, hex.EncodeToString(digest.Sum(nil)), nil
+	e = &Executable{file: file}
+	if line, script := bytes.CutPrefix(head[:n], []byte("#!")); script {
+		line, _, _ = bytes.Cut(line, []byte("\n"))
+		e.script = true
+		if words := strings.Fields(string(line)); len(words) > 0 {
+			e.interpreter = words[0]
+		}
+	}
+	return e, hex.EncodeToString(digest.Sum(nil)), nil
 }
 
 // memory is an executable file in memory. Kernels before 6.3 make no other, and do not know the flag.

@@ -1,0 +1,141 @@
+"""Jobs with Python functions, run by quern."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+QUERN = os.path.join(REPO, "bin", "quern")
+SCORER = os.path.join(REPO, "testdata", "plugins", "scorer")
+
+if not os.path.exists(QUERN):
+    pytest.skip("there is no bin/quern: make build", allow_module_level=True)
+
+
+def quern(*args, cwd, fails=False):
+    done = subprocess.run([QUERN, *args], cwd=cwd, capture_output=True, text=True, timeout=120)
+    assert (done.returncode != 0) == fails, f"quern {' '.join(args)}: status {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stderr if fails else done.stdout
+
+
+def rows(job, cwd, *args):
+    """The rows that a job writes, the only output of it."""
+    (output,) = json.loads(quern("run", job, "-q", "-o", "json", *args, cwd=cwd))["outputs"].values()
+    with open(output["manifest"]) as f:
+        manifest = json.load(f)
+    files = [os.path.join(output["version_path"], s["key"]) for s in manifest["shards"]]
+    return pa.concat_tables(pq.read_table(f, partitioning=None) for f in files), manifest
+
+
+@pytest.fixture
+def job(tmp_path):
+    """Writes a job with a plugin's functions, a query over the numbers from 0 to 9,999 as x, and x with some NULLs as y."""
+    x = pa.array(range(10_000))
+    pq.write_table(pa.table({"x": x, "y": pa.array([v if v % 10 else None for v in range(10_000)])}), tmp_path / "t.parquet")
+
+    def write(plugin, functions, sql, python=sys.executable):
+        (tmp_path / "p").mkdir(exist_ok=True)
+        (tmp_path / "p" / "plugin.py").write_text(plugin)
+        bindings = "".join(f"  {name}: {{plugin: p, python: {python}{more}}}\n" for name, more in functions.items())
+        text = f"name: j\nsources: {{t: t.parquet}}\nfunctions:\n{bindings}steps:\n  - {{name: a, sql: {json.dumps(sql)}}}\n"
+        (tmp_path / "j.yaml").write_text(text + "outputs:\n  - {name: a, path: out}\n")
+        return "j.yaml"
+
+    return write
+
+
+def test_a_model_scores_rows(tmp_path):
+    import skops.io
+    from sklearn.metrics import roc_auc_score
+
+    sys.path.insert(0, SCORER)
+    import train
+
+    scored, manifest = rows(os.path.join(REPO, "testdata/jobs/flight_scores.yaml"), tmp_path, "-p", "ds=2001-01-10")
+    path = os.path.join(SCORER, "model.skops")
+    model = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+    wanted = model.predict_proba(train.features(scored))[:, 1]
+    assert scored.num_rows == train.week(os.path.join(REPO, "testdata/flights"), [10]).num_rows
+    assert scored.column("score").to_numpy().tolist() == wanted.tolist()
+    late = [d > 15 for d in scored.column("delay").to_pylist()]
+    assert roc_auc_score(late, wanted) > 0.55  # a day that the model has not seen
+    again, other = rows(os.path.join(REPO, "testdata/jobs/flight_scores.yaml"), tmp_path, "-p", "ds=2001-01-10", "--workers", "2")
+    assert [s["sha256"] for s in other["shards"]] == [s["sha256"] for s in manifest["shards"]]
+
+
+FUNCTIONS = """
+import pyarrow.compute as pc
+from quern_udf import BigInt, Context, Double, RowError, String, scalar
+
+@scalar
+def plus(x: BigInt, y: BigInt) -> BigInt:
+    return pc.add(x, y)
+
+@scalar
+def parity(x: int | None) -> str:
+    return "none" if x is None else "odd" if x % 2 else "even"
+
+@scalar
+def strict(x: int) -> int:
+    if x == 4321:
+        print("just before")
+        raise RowError("not this one")
+    return x
+
+@scalar
+def broken(x: BigInt) -> Double:
+    print("just before")
+    return [1 / (v - 1234) for v in x.to_pylist()]
+"""
+
+
+def test_functions_in_a_query(job, tmp_path):
+    sql = (
+        "SELECT parity(y) AS p, count(*) AS n, sum(plus(x, 1)) AS s, count(plus(x, y)) AS c FROM t GROUP BY parity(y) ORDER BY p"
+    )
+    got, _ = rows(job(FUNCTIONS, {"plus": "", "parity": ""}, sql), tmp_path)
+    assert got.to_pylist() == [
+        {"p": "even", "n": 4000, "s": sum(v + 1 for v in range(10_000) if v % 10 and v % 2 == 0), "c": 4000},
+        {"p": "none", "n": 1000, "s": sum(v + 1 for v in range(0, 10_000, 10)), "c": 0},
+        {"p": "odd", "n": 5000, "s": sum(v + 1 for v in range(1, 10_000, 2)), "c": 5000},
+    ]
+
+
+def test_a_row_that_is_refused_is_named(job, tmp_path):
+    said = quern("run", job(FUNCTIONS, {"strict": ""}, "SELECT sum(strict(x)) AS s FROM t"), "-q", cwd=tmp_path, fails=True)
+    assert "function strict" in said and "failed for (4321): not this one" in said
+
+
+def test_an_exception_is_told_with_its_row_and_place(job, tmp_path):
+    said = quern("run", job(FUNCTIONS, {"broken": ""}, "SELECT sum(broken(x)) AS s FROM t"), "-q", cwd=tmp_path, fails=True)
+    assert "panicked for (1234): ZeroDivisionError" in said and "in broken" in said
+
+
+@pytest.mark.parametrize(
+    "python, message",
+    [
+        ("nowhere/bin/python", r"there is no Python interpreter .*/nowhere/bin/python: make a virtual environment with\n"),
+        ("/usr/bin/env", r"cannot be packed"),
+    ],
+)
+def test_a_wrong_interpreter_is_shown_in_the_job_file(job, tmp_path, python, message):
+    said = quern("run", job(FUNCTIONS, {"plus": ""}, "SELECT 1 AS one", python), "-q", cwd=tmp_path, fails=True)
+    assert re.search(message, said) and "j.yaml:4:" in said
+
+
+def test_the_digest_is_that_of_sources_and_environment(job, tmp_path):
+    name = job(FUNCTIONS, {"plus": f", sha256: '{'0' * 64}'"}, "SELECT max(plus(x, 1)) AS m FROM t")
+    said = quern("run", name, "-q", cwd=tmp_path, fails=True)
+    digest = re.search(r"has SHA-256 ([0-9a-f]{64}), but the job file pins 0000", said)[1]
+    got, _ = rows(job(FUNCTIONS, {"plus": f", sha256: '{digest}'"}, "SELECT max(plus(x, 1)) AS m FROM t"), tmp_path)
+    assert got.to_pylist() == [{"m": 10_000}]
+    said = quern(
+        "run", job(FUNCTIONS + "#", {"plus": f", sha256: '{digest}'"}, "SELECT 1 AS one"), "-q", cwd=tmp_path, fails=True
+    )
+    assert f"but the job file pins {digest}" in said

@@ -144,8 +144,11 @@ func venvHome(prefix string) (string, bool) {
 	return "", false
 }
 
-// isInstallation reports whether a folder has Python's standard library.
+// isInstallation reports whether a folder has Python's standard library. The root folder may have, and is much more than that.
 func isInstallation(prefix string) bool {
+	if prefix == "/" {
+		return false
+	}
 	found, _ := filepath.Glob(filepath.Join(prefix, "lib", "python3*", "os.py")) // the pattern is right
 	return len(found) > 0
 }

@@ -55,11 +55,14 @@ func TestPythonFolders(t *testing.T) {
 	dir := writeFiles(t, map[string]string{
 		"installed/lib/python3.12/os.py": "", "installed/bin/python3": "",
 		"venv/pyvenv.cfg": "", "venv/bin/python": "", "system/pyvenv.cfg": "home = /nowhere/bin\n",
-		"secrets/key": "", "trick/pyvenv.cfg": "", "other/bin/python": "",
+		"secrets/key": "", "trick/pyvenv.cfg": "", "root/pyvenv.cfg": "", "other/bin/python": "",
 	})
 	at := func(name string) string { return filepath.Join(dir, name) }
-	for name, home := range map[string]string{"venv": "installed", "trick": "secrets"} {
+	for name, home := range map[string]string{"venv": "installed", "trick": "secrets", "root": ""} {
 		text := "version = 3.12.1\nhome = " + at(home) + "/bin\n"
+		if home == "" {
+			text = "home = /bin\n"
+		}
 		if err := os.WriteFile(at(name+"/pyvenv.cfg"), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -69,6 +72,7 @@ func TestPythonFolders(t *testing.T) {
 		at("installed/bin/python3"):             {at("installed")},
 		at("system/bin/python"):                 {at("system")},
 		at("trick/bin/python"):                  {at("trick")},
+		at("root/bin/python"):                   {at("root")},
 		at("other/bin/python"):                  nil,
 		at("secrets/x/key"):                     nil,
 		at("installed/bin/../../secrets/x/key"): nil,

@@ -45,14 +45,16 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeReply(_message.Message):
-    __slots__ = ("functions", "library", "library_version")
+    __slots__ = ("functions", "library", "library_version", "shared_memory")
     FUNCTIONS_FIELD_NUMBER: _ClassVar[int]
     LIBRARY_FIELD_NUMBER: _ClassVar[int]
     LIBRARY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    SHARED_MEMORY_FIELD_NUMBER: _ClassVar[int]
     functions: _containers.RepeatedCompositeFieldContainer[Function]
     library: str
     library_version: str
-    def __init__(self, functions: _Optional[_Iterable[_Union[Function, _Mapping]]] = ..., library: _Optional[str] = ..., library_version: _Optional[str] = ...) -> None: ...
+    shared_memory: bool
+    def __init__(self, functions: _Optional[_Iterable[_Union[Function, _Mapping]]] = ..., library: _Optional[str] = ..., library_version: _Optional[str] = ..., shared_memory: bool = ...) -> None: ...
 
 class Function(_message.Message):
     __slots__ = ("name", "kind", "args", "returns", "nullable", "doc", "nondeterministic", "input", "output", "per", "state", "files", "options_schema")
@@ -187,24 +189,54 @@ class Payload(_message.Message):
     def __init__(self, arrow: _Optional[bytes] = ..., crc32c: _Optional[int] = ...) -> None: ...
 
 class CallRequest(_message.Message):
-    __slots__ = ("instance", "args", "every_row")
+    __slots__ = ("instance", "args", "every_row", "shared_args", "room")
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
     ARGS_FIELD_NUMBER: _ClassVar[int]
     EVERY_ROW_FIELD_NUMBER: _ClassVar[int]
+    SHARED_ARGS_FIELD_NUMBER: _ClassVar[int]
+    ROOM_FIELD_NUMBER: _ClassVar[int]
     instance: int
     args: Payload
     every_row: bool
-    def __init__(self, instance: _Optional[int] = ..., args: _Optional[_Union[Payload, _Mapping]] = ..., every_row: bool = ...) -> None: ...
+    shared_args: SharedBatch
+    room: Extent
+    def __init__(self, instance: _Optional[int] = ..., args: _Optional[_Union[Payload, _Mapping]] = ..., every_row: bool = ..., shared_args: _Optional[_Union[SharedBatch, _Mapping]] = ..., room: _Optional[_Union[Extent, _Mapping]] = ...) -> None: ...
 
 class CallReply(_message.Message):
-    __slots__ = ("column", "failures", "report")
+    __slots__ = ("column", "failures", "report", "shared_column")
     COLUMN_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
+    SHARED_COLUMN_FIELD_NUMBER: _ClassVar[int]
     column: Payload
     failures: _containers.RepeatedCompositeFieldContainer[Failure]
     report: Report
-    def __init__(self, column: _Optional[_Union[Payload, _Mapping]] = ..., failures: _Optional[_Iterable[_Union[Failure, _Mapping]]] = ..., report: _Optional[_Union[Report, _Mapping]] = ...) -> None: ...
+    shared_column: SharedBatch
+    def __init__(self, column: _Optional[_Union[Payload, _Mapping]] = ..., failures: _Optional[_Iterable[_Union[Failure, _Mapping]]] = ..., report: _Optional[_Union[Report, _Mapping]] = ..., shared_column: _Optional[_Union[SharedBatch, _Mapping]] = ...) -> None: ...
+
+class SharedBatch(_message.Message):
+    __slots__ = ("rows", "columns")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    rows: int
+    columns: _containers.RepeatedCompositeFieldContainer[SharedColumn]
+    def __init__(self, rows: _Optional[int] = ..., columns: _Optional[_Iterable[_Union[SharedColumn, _Mapping]]] = ...) -> None: ...
+
+class SharedColumn(_message.Message):
+    __slots__ = ("nulls", "buffers")
+    NULLS_FIELD_NUMBER: _ClassVar[int]
+    BUFFERS_FIELD_NUMBER: _ClassVar[int]
+    nulls: int
+    buffers: _containers.RepeatedCompositeFieldContainer[Extent]
+    def __init__(self, nulls: _Optional[int] = ..., buffers: _Optional[_Iterable[_Union[Extent, _Mapping]]] = ...) -> None: ...
+
+class Extent(_message.Message):
+    __slots__ = ("offset", "length")
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
+    offset: int
+    length: int
+    def __init__(self, offset: _Optional[int] = ..., length: _Optional[int] = ...) -> None: ...
 
 class Failure(_message.Message):
     __slots__ = ("message", "row", "panicked", "stack", "batch")

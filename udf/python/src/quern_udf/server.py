@@ -23,6 +23,7 @@ from .batches import MAX_MESSAGE
 from .decorators import registered
 from .function import Function
 from .service import Service
+from .shared import SharedMemory
 
 COOKIE_KEY, COOKIE = "QUERN_PLUGIN", "9a1c3f0e-quern-function-plugin"
 PROTOCOL = "1"
@@ -51,7 +52,7 @@ def serve(functions: Sequence[Function] | None = None) -> None:
         options=[("grpc.max_receive_message_length", MAX_MESSAGE), ("grpc.max_send_message_length", MAX_MESSAGE)],
     )
     done = threading.Event()
-    server.add_generic_rpc_handlers((Service(served, version("quern-udf")).handler(), _go_plugin(done)))
+    server.add_generic_rpc_handlers((Service(served, version("quern-udf"), SharedMemory.given()).handler(), _go_plugin(done)))
     certificate = _listen(server, f"unix:{address}", os.environ.get("PLUGIN_CLIENT_CERT", ""))
     server.start()
     handshake.write(f"1|{PROTOCOL}|unix|{address}|grpc|{certificate}\n")

@@ -19,6 +19,7 @@ from .context import Context
 from .errors import Refuse, RowErrors
 from .function import Function, Instance, Signature
 from .scalar import Scalar, panic
+from .shared import SharedMemory
 from .sqltypes import Column, SqlType
 from .table import Input, Source, Table
 
@@ -37,10 +38,14 @@ class Opened:
 class Service:
     """Answers the host."""
 
-    def __init__(self, functions: Sequence[Function], library_version: str):
+    def __init__(self, functions: Sequence[Function], library_version: str, shared: SharedMemory | None = None):
+        self._shared = shared
         self._functions = {f.name: f for f in functions}
         self._describe = pb.DescribeReply(
-            functions=[f.describe() for f in functions], library="quern-udf for Python", library_version=library_version
+            functions=[f.describe() for f in functions],
+            library="quern-udf for Python",
+            library_version=library_version,
+            shared_memory=shared is not None,
         )
         self._lock = threading.Lock()  # guards the following
         self._instances: dict[int, Opened] = {}
@@ -107,13 +112,28 @@ class Service:
 
     def call(self, req: pb.CallRequest, rpc: grpc.ServicerContext) -> pb.CallReply:
         opened, scalar = self._opened(req.instance, Scalar, rpc)
-        batch = _decoded(req.args, scalar.args, rpc)
+        batch = self._arguments(req, scalar.args, rpc)
         with opened.lock:
             column, failures = scalar.call(batch.columns, batch.num_rows, req.every_row)
         reply = pb.CallReply(failures=failures, report=opened.ctx.told.take())
-        if column is not None:
+        if column is None:
+            return reply
+        written = self._shared.write(column, req.room) if self._shared and req.HasField("room") else None
+        if written is not None:
+            reply.shared_column.CopyFrom(written)
+        else:
             reply.column.CopyFrom(_encoded(pa.RecordBatch.from_arrays([column], ["result"]), rpc))
         return reply
+
+    def _arguments(self, req: pb.CallRequest, types: Sequence[Column], rpc: grpc.ServicerContext) -> pa.RecordBatch:
+        if not req.HasField("shared_args"):
+            return _decoded(req.args, types, rpc)
+        try:
+            if self._shared is None:
+                raise Damaged("arguments in memory that this process has not")
+            return self._shared.read(req.shared_args, types)
+        except Damaged as e:
+            _abort(rpc, str(e))
 
     def fold(self, req: pb.FoldRequest, rpc: grpc.ServicerContext) -> pb.FoldReply:
         opened, aggregate = self._opened(req.instance, Aggregate, rpc)

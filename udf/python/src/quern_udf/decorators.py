@@ -59,7 +59,7 @@ def scalar(
     """One row in, one value out.
 
     Annotations say what the function gets: Double, BigInt, String, … a column, as a pyarrow.Array, and the function gives a column
-    of as many rows; float, int, str, … single values, and it is called row by row, which is slow. args and returns say the types
+    of as many rows; float, int, str, … single values, and it is called row by row, which is several times slower. args and returns say the types
     instead. "| None" says that there may be NULL: a row with NULL elsewhere is NULL without a call, of functions by row and with
     skip_nulls also of functions over columns, which else get the NULLs.
 

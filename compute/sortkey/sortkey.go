@@ -33,6 +33,12 @@ func (k *Keys) At(i int) []byte {
 	return k.data[start:k.ends[i]]
 }
 
+// Copy makes k the one key of a row of another batch, in its own memory.
+func (k *Keys) Copy(from *Keys, row int) {
+	k.data = append(k.data[:0], from.At(row)...)
+	k.ends = append(k.ends[:0], len(k.data))
+}
+
 // Texts are the keys as strings.
 func (k *Keys) Texts() []string {
 	all, start := string(k.data), 0

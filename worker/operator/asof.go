@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -30,7 +29,7 @@ type AsofJoin struct {
 
 	left  asofBatch // the current left batch; its rec is nil before the first and after the last
 	row   int       // its first row not yet put out
-	key   []byte    // of the latest left row that can have a partner
+	key   asofKeys  // of the latest left row that can have a partner; nil before the first
 	right asofWindow
 	ties  tieComparer
 	none  arrow.Record
@@ -210,10 +209,8 @@ func (o *AsofJoin) seek(ctx context.Context) error {
 		if !o.due() {
 			return nil
 		}
-		if !w.b.lonely[w.i] {
-			for i := range o.cursors {
-				o.cursors[i].enter(o.row)
-			}
+		for i := range o.cursors {
+			o.cursors[i].enter(o.row)
 		}
 		w.step()
 	}
@@ -224,14 +221,10 @@ func (o *AsofJoin) enterKey() {
 	if r := o.row; r > 0 && !o.left.fresh[r] && !o.left.lonely[r-1] {
 		return
 	}
-	key := o.left.keys.At(o.row)
-	if o.key != nil && bytes.Equal(key, o.key) {
+	if o.key != nil && o.left.keys.compare(o.row, o.key, 0) == 0 {
 		return
 	}
-	o.key = append(o.key[:0], key...)
-	if o.key == nil { // of no columns
-		o.key = []byte{}
-	}
+	o.left.keys.copyTo(&o.key, o.row)
 	o.right.compared = false
 	for i := range o.cursors {
 		o.cursors[i].reset()
@@ -242,7 +235,7 @@ func (o *AsofJoin) enterKey() {
 // rows come by their own time, until that of the next one is known to be over.
 func (o *AsofJoin) due() bool {
 	w := &o.right
-	if w.b.entry.compare(w.i, &o.left.times, o.row) <= 0 || w.b.lonely[w.i] {
+	if w.b.entry.compare(w.i, &o.left.times, o.row) <= 0 {
 		return true
 	}
 	if o.plan.Direction == plan.AsofBackward || o.plan.Visible > 0 {

@@ -1,23 +1,18 @@
 package operator
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"io"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
-	"github.com/quern-engine/quern/compute/hash"
-	"github.com/quern-engine/quern/compute/sortkey"
 	"github.com/quern-engine/quern/compute/vector"
-	"github.com/quern-engine/quern/plan"
 )
 
 // asofBatch is a batch of either side with what its rows are compared by.
 type asofBatch struct {
 	rec    arrow.Record
-	keys   *sortkey.Keys
+	keys   asofKeys
 	fresh  []bool // rows whose key is not that of the row before; the first always
 	times  clock
 	entry  clock  // of the right side: what its rows are sorted by within a key
@@ -32,21 +27,14 @@ type asofBatch struct {
 
 // fill takes over a batch. times are the columns of the row's time and, where it is another, of its entry.
 func (b *asofBatch) fill(rec arrow.Record, keys, times []int, r reach) {
-	order := make([]plan.SortKey, len(keys))
-	for i, k := range keys {
-		order[i].Column = k
-	}
 	rows := int(rec.NumRows())
 	*b = asofBatch{
-		rec: rec, keys: sortkey.Encode(rec, order), fresh: make([]bool, rows), lonely: make([]bool, rows),
-		times: newClock(rec, times[0]), ticks: r.ticks(rec.Column(times[0])),
+		rec: rec, keys: newAsofKeys(rec, keys), lonely: make([]bool, rows), times: newClock(rec, times[0]), ticks: r.ticks(rec.Column(times[0])),
 	}
+	b.fresh = b.keys.fresh(rows)
 	b.entry = b.times
 	if len(times) > 1 {
 		b.entry = newClock(rec, times[1])
-	}
-	for i := range rows {
-		b.fresh[i] = i == 0 || !bytes.Equal(b.keys.At(i-1), b.keys.At(i))
 	}
 	for _, c := range append(times, keys...) {
 		if v := vector.ValidityOf(rec.Column(c)); !v.AllValid() {
@@ -55,7 +43,7 @@ func (b *asofBatch) fill(rec arrow.Record, keys, times []int, r reach) {
 			}
 		}
 	}
-	b.size = vector.Size(rec) + b.keys.Bytes() + b.times.bytes() + b.entry.bytes() + 2*rec.NumRows()
+	b.size = vector.Size(rec) + b.keys.bytes() + b.times.bytes() + b.entry.bytes() + 2*rec.NumRows()
 }
 
 func (b *asofBatch) release() {
@@ -63,66 +51,6 @@ func (b *asofBatch) release() {
 		b.rec.Release()
 		b.rec = nil
 	}
-}
-
-// clock is a column of times that can be compared with another of the same type: as integers of the same order, or where
-// there are none as bytes.
-type clock struct {
-	ints []int64
-	keys *sortkey.Keys
-}
-
-func newClock(rec arrow.Record, column int) clock {
-	arr := rec.Column(column)
-	c := clock{}
-	switch arr.DataType().ID() {
-	case arrow.INT8:
-		c.ints = widened[int64](vector.Int8s(arr))
-	case arrow.INT16:
-		c.ints = widened[int64](vector.Int16s(arr))
-	case arrow.INT32, arrow.DATE32, arrow.INTERVAL_MONTHS:
-		c.ints = widened[int64](vector.Int32s(arr))
-	case arrow.INT64, arrow.TIMESTAMP, arrow.DURATION:
-		c.ints = vector.Int64s(arr)
-	case arrow.FLOAT32:
-		c.ints = orderedFloats(vector.Float32s(arr))
-	case arrow.FLOAT64:
-		c.ints = orderedFloats(vector.Float64s(arr))
-	default:
-		c.keys = sortkey.Encode(rec, []plan.SortKey{{Column: column}})
-	}
-	if c.keys == nil && len(c.ints) != arr.Len() { // all NULL, without a buffer
-		c.ints = make([]int64, arr.Len())
-	}
-	return c
-}
-
-// orderedFloats maps floats to integers of SQL's order: -0.0 as 0.0, NaN greatest.
-func orderedFloats[T float32 | float64](values []T) []int64 {
-	out := make([]int64, len(values))
-	for i, v := range values {
-		bits := int64(hash.FloatBits(float64(v)))
-		if bits < 0 {
-			bits = ^bits ^ -1<<63
-		}
-		out[i] = bits
-	}
-	return out
-}
-
-// compare compares a time with one of another clock.
-func (c *clock) compare(i int, d *clock, k int) int {
-	if c.ints != nil {
-		return cmp.Compare(c.ints[i], d.ints[k])
-	}
-	return bytes.Compare(c.keys.At(i), d.keys.At(k))
-}
-
-func (c *clock) bytes() int64 {
-	if c.keys != nil {
-		return c.keys.Bytes()
-	}
-	return 8 * int64(len(c.ints))
 }
 
 // asofWindow is the part of the right input that is still of use, and the place up to which it has been looked at. Rows
@@ -140,7 +68,8 @@ type asofWindow struct {
 	relation int  // of its key to the current left row's
 }
 
-// inKey reports whether the next row is of the current left row's key, after having gone past the smaller ones.
+// inKey reports whether the next row is of the current left row's key, after having gone past the smaller ones and those
+// that have no partner.
 func (w *asofWindow) inKey(ctx context.Context) (bool, error) {
 	for {
 		if w.b == nil || w.i == len(w.b.fresh) {
@@ -150,8 +79,12 @@ func (w *asofWindow) inKey(ctx context.Context) (bool, error) {
 				return false, err
 			}
 		}
+		if w.b.lonely[w.i] {
+			w.step()
+			continue
+		}
 		if !w.compared {
-			w.relation = bytes.Compare(w.b.keys.At(w.i), w.o.key)
+			w.relation = w.b.keys.compare(w.i, w.o.key, 0)
 			w.compared = true
 		}
 		if w.relation >= 0 {

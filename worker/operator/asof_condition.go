@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"bytes"
 	"context"
 	"io"
 
@@ -84,15 +83,14 @@ func (s *asofSearcher) advance(ctx context.Context, row int) error {
 			return err
 		}
 		b, i := o.right.at(s.cur)
-		order := bytes.Compare(b.keys.At(i), o.left.keys.At(row))
-		if order == 0 && !b.lonely[i] {
-			order = b.times.compare(i, &o.left.times, row)
-			if order == 0 && equalGoes {
-				order = -1
+		if !b.lonely[i] {
+			order := b.keys.compare(i, o.left.keys, row)
+			if order == 0 {
+				order = b.times.compare(i, &o.left.times, row)
 			}
-		}
-		if order > 0 || order == 0 && !b.lonely[i] {
-			return nil
+			if order > 0 || order == 0 && !equalGoes {
+				return nil
+			}
 		}
 		s.cur++
 	}
@@ -209,5 +207,5 @@ func (w *asofWindow) firstHeld() int64 {
 // reachable reports whether a right row has the keys of a left one, a time, and lies within the tolerance.
 func (w *asofWindow) reachable(left *asofBatch, row int, right int64) bool {
 	b, i := w.at(right)
-	return !b.lonely[i] && bytes.Equal(b.keys.At(i), left.keys.At(row)) && w.o.reach.within(left.ticks, row, b.ticks, i)
+	return !b.lonely[i] && b.keys.compare(i, left.keys, row) == 0 && w.o.reach.within(left.ticks, row, b.ticks, i)
 }

@@ -207,5 +207,5 @@ func (w *asofWindow) firstHeld() int64 {
 // reachable reports whether a right row has the keys of a left one, a time, and lies within the tolerance.
 func (w *asofWindow) reachable(left *asofBatch, row int, right int64) bool {
 	b, i := w.at(right)
-	return !b.lonely[i] && b.keys.compare(i, left.keys, row) == 0 && w.o.reach.within(left.ticks, row, b.ticks, i)
+	return !b.lonely[i] && b.keys.compare(i, left.keys, row) == 0 && w.o.reach.within(&left.ticks, row, &b.ticks, i)
 }

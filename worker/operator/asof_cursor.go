@@ -110,7 +110,7 @@ func (c *asofCursor) choose(left int) asofRef {
 	if c.o.plan.Direction != plan.AsofBackward && len(c.ahead) > 0 && (r.b == nil || c.aheadIsNearer(left)) {
 		r = c.ahead[0]
 	}
-	if r.b == nil || !c.o.reach.within(c.o.left.ticks, left, r.b.ticks, r.row) {
+	if r.b == nil || !c.o.reach.within(&c.o.left.ticks, left, &r.b.ticks, r.row) {
 		return asofRef{}
 	}
 	return r
@@ -118,8 +118,8 @@ func (c *asofCursor) choose(left int) asofRef {
 
 // aheadIsNearer decides between the best row and the first one ahead.
 func (c *asofCursor) aheadIsNearer(left int) bool {
-	r, l := &c.o.reach, c.o.left.ticks
-	nearer := r.compareGaps(l, left, c.ahead[0].b.ticks, c.ahead[0].row, c.best.b.ticks, c.best.row)
+	r, l := &c.o.reach, &c.o.left.ticks
+	nearer := r.compareGaps(l, left, &c.ahead[0].b.ticks, c.ahead[0].row, &c.best.b.ticks, c.best.row)
 	return nearer < 0 || nearer == 0 && c.o.plan.PreferForward
 }
 

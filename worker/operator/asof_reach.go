@@ -101,7 +101,7 @@ func widened[T int64 | float64, S int8 | int16 | int32 | float32](values []S) []
 }
 
 // within reports whether two times are no further apart than the tolerance, which includes it.
-func (r reach) within(a ticks, i int, b ticks, k int) bool {
+func (r *reach) within(a *ticks, i int, b *ticks, k int) bool {
 	switch {
 	case !r.bounded:
 		return true
@@ -114,7 +114,7 @@ func (r reach) within(a ticks, i int, b ticks, k int) bool {
 }
 
 // compareGaps compares how far from a time two others are.
-func (r *reach) compareGaps(from ticks, i int, a ticks, k int, b ticks, l int) int {
+func (r *reach) compareGaps(from *ticks, i int, a *ticks, k int, b *ticks, l int) int {
 	if r.float {
 		return cmp.Compare(floatGap(from.floats[i], a.floats[k]), floatGap(from.floats[i], b.floats[l]))
 	}

@@ -271,7 +271,7 @@ func TestDictionaryFallback(t *testing.T) {
 		if i%7 == 0 {
 			s.AppendNull()
 		} else {
-			s.Append(fmt.Sprintf("%020d", rng.IntN(1<<30)))
+			s.Append(fmt.Sprintf("%0120d", rng.IntN(i/4+1))) // repeats enough for a dictionary to pay
 		}
 		n.Append(rng.Int64())
 	}

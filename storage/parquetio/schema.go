@@ -34,7 +34,7 @@ func (f *namedField) Value(base reflect.Value) reflect.Value {
 }
 
 // fileSchema gives each column its Parquet form.
-func fileSchema(schema plan.Schema, opts WriterOptions) (parquet.Node, error) {
+func fileSchema(schema plan.Schema, opts WriterOptions) (*orderedGroup, error) {
 	if len(schema.Fields) == 0 {
 		return nil, plan.Failf(plan.FailureUser, "an output needs at least one column")
 	}
@@ -155,18 +155,4 @@ func fileLeaf(t plan.Type) (node parquet.Node, dictionary bool) {
 		return newLongDecimal(p, s), false
 	}
 	return nil, false
-}
-
-// unordered finds the leaves whose bounds would lie: parquet-go orders long decimals as unsigned bytes.
-func unordered(node parquet.Node, path []string) (paths [][]string) {
-	if node.Leaf() {
-		if node.Type().Kind() == parquet.FixedLenByteArray {
-			return [][]string{slices.Clone(path)}
-		}
-		return nil
-	}
-	for _, f := range node.Fields() {
-		paths = append(paths, unordered(f, append(path, f.Name()))...)
-	}
-	return paths
 }

@@ -2,7 +2,6 @@ package parquetio
 
 import (
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/parquet-go/parquet-go"
 
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
@@ -13,20 +12,19 @@ type shredder struct {
 	field    plan.Field
 	rep      uint8 // of an array or map: the level of elements after the first
 	children []*shredder
-	leaf     *valueColumn // of a leaf
+	leaf     *leafWriter // of a leaf
 
 	// Of the batch being written.
 	valid vector.Validity
 	lists vector.Lists
-	cells []parquet.Value
 }
 
-// newShredder lists the leaves below a field behind leaves.
-func newShredder(f plan.Field, rep uint8, leaves []*valueColumn) (*shredder, []*valueColumn) {
+// newShredder takes the leaves below a field off the beginning of leaves.
+func newShredder(f plan.Field, rep uint8, leaves []*leafWriter) (*shredder, []*leafWriter) {
 	s := &shredder{field: f, rep: rep}
 	if !f.Type.IsNested() {
-		s.leaf = newValueColumn(f, len(leaves))
-		return s, append(leaves, s.leaf)
+		s.leaf = leaves[0]
+		return s, leaves[1:]
 	}
 	if f.Type.Kind != plan.KindStruct {
 		s.rep++
@@ -42,11 +40,10 @@ func newShredder(f plan.Field, rep uint8, leaves []*valueColumn) (*shredder, []*
 // add appends rows from up to to of arr.
 func (s *shredder) add(arr arrow.Array, from, to int) error {
 	if s.leaf != nil {
-		return s.leaf.add(arr, from, to)
+		s.leaf.open(arr, from, to)
+		return s.leaf.addRows(from, to)
 	}
-	if err := s.open(arr, from, to); err != nil {
-		return err
-	}
+	s.open(arr, from, to)
 	for i := from; i < to; i++ {
 		if err := s.put(i, 0, 0); err != nil {
 			return err
@@ -56,40 +53,25 @@ func (s *shredder) add(arr arrow.Array, from, to int) error {
 }
 
 // open lays open the rows from up to to of a column; they are called the same below.
-func (s *shredder) open(arr arrow.Array, from, to int) error {
+func (s *shredder) open(arr arrow.Array, from, to int) {
 	s.valid = vector.ValidityOf(arr)
 	switch s.field.Type.Kind {
 	case plan.KindStruct:
 		for i, f := range vector.FieldsOf(arr) {
-			if err := s.children[i].open(f, from, to); err != nil {
-				return err
-			}
+			s.children[i].open(f, from, to)
 		}
 	case plan.KindArray:
 		s.lists = vector.ListsOf(arr)
-		return s.children[0].open(s.lists.Elements, int(s.lists.Offsets[from]), int(s.lists.Offsets[to]))
+		s.children[0].open(s.lists.Elements, int(s.lists.Offsets[from]), int(s.lists.Offsets[to]))
 	case plan.KindMap:
 		m := vector.MapsOf(arr)
 		s.lists = m.Lists
 		begin, end := int(m.Offsets[from]), int(m.Offsets[to])
-		if err := s.children[0].open(m.Keys, begin, end); err != nil {
-			return err
-		}
-		return s.children[1].open(m.Values, begin, end)
+		s.children[0].open(m.Keys, begin, end)
+		s.children[1].open(m.Values, begin, end)
 	default:
-		return s.openLeaf(arr, from, to)
+		s.leaf.open(arr, from, to)
 	}
-	return nil
-}
-
-// openLeaf makes the values of a leaf, without levels.
-func (s *shredder) openLeaf(arr arrow.Array, from, to int) error {
-	c := s.leaf
-	pending := c.values
-	c.values = append(s.cells[:0], make([]parquet.Value, from)...) // so that a row's value stands at its number
-	err := c.addPlain(arr, from, to)
-	s.cells, c.values = c.values, pending
-	return err
 }
 
 // put appends value i, which repeats at level rep, in something that is there up to level def.
@@ -106,7 +88,7 @@ func (s *shredder) put(i int, rep, def uint8) error {
 	}
 	switch {
 	case s.leaf != nil:
-		s.leaf.values = append(s.leaf.values, s.cells[i].Level(int(rep), int(def), s.leaf.index))
+		s.leaf.put(rep, def, i)
 		return nil
 	case s.field.Type.Kind == plan.KindStruct:
 		for _, c := range s.children {
@@ -134,7 +116,7 @@ func (s *shredder) put(i int, rep, def uint8) error {
 // putNothing says in every leaf up to which level there is something.
 func (s *shredder) putNothing(rep, def uint8) {
 	if s.leaf != nil {
-		s.leaf.values = append(s.leaf.values, parquet.NullValue().Level(int(rep), int(def), s.leaf.index))
+		s.leaf.put(rep, def, -1)
 		return
 	}
 	for _, c := range s.children {

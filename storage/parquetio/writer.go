@@ -7,7 +7,6 @@ import (
 	"io"
 
 	"github.com/apache/arrow/go/v15/arrow"
-	"github.com/parquet-go/parquet-go"
 
 	"github.com/quern-engine/quern/plan"
 )
@@ -18,7 +17,7 @@ const (
 	// groupRows is the rows of a row group. Why not more: a group is in memory until it is complete, and readers share
 	// out a file by row groups. Why not fewer: each has its own dictionaries.
 	groupRows = 1 << 18
-	// runRows is how many rows a column is given at once. Pages can only end between runs.
+	// runRows is the rows of a run. Whether a page ends, and whether a column has a dictionary, is decided between runs.
 	runRows = 4096
 	// listRows is runRows where rows may have many values each.
 	listRows      = 256
@@ -29,18 +28,15 @@ const (
 // Writer writes rows to a Parquet file. Its bytes depend on the rows, the schema and the options, not on how the rows
 // are cut into batches. It is not safe for concurrent use.
 //
-// parquet-go takes column values only one by one as Value; they are handed over by column, in runs.
+// Pages are made here, column by column out of the arrays of batches, with parquet-go's encodings: its own writer takes
+// values only one by one.
 type Writer struct {
-	schema  plan.Schema
-	out     *parquet.GenericWriter[any]
-	group   *parquet.ConcurrentRowGroupWriter
+	file    *fileWriter
 	fields  []*shredder
-	columns []*valueColumn // the leaves
-	run     int            // rows that columns are given at once
-	held    []arrow.Record // whose memory pending values refer to
-	pending int            // rows not yet handed over
+	leaves  []*leafWriter
+	run     int64 // rows
+	limit   int64 // rows of a group
 	inGroup int64
-	limit   int64
 	rows    int64
 	err     error
 	closed  bool
@@ -48,22 +44,23 @@ type Writer struct {
 
 // NewWriter begins a file on w. A type that Parquet has no form for is a user error.
 func NewWriter(w io.Writer, schema plan.Schema, opts WriterOptions) (*Writer, error) {
-	config, err := writerConfig(schema, opts)
+	layout, err := newLayout(schema, opts)
 	if err != nil {
 		return nil, err
 	}
-	out := &Writer{schema: schema, run: runRows, limit: config.MaxRowsPerRowGroup - 1}
-	for _, f := range schema.Fields {
-		var field *shredder
-		field, out.columns = newShredder(f, 0, out.columns)
-		out.fields = append(out.fields, field)
-	}
-	for _, c := range config.Schema.Columns() {
-		if leaf, _ := config.Schema.Lookup(c...); leaf.MaxRepetitionLevel > 0 {
+	out := &Writer{file: newFileWriter(w, layout), run: runRows, limit: layout.groupRows}
+	for _, leaf := range layout.leaves {
+		out.leaves = append(out.leaves, newLeafWriter(leaf, layout))
+		if leaf.rep > 0 {
 			out.run = listRows
 		}
 	}
-	out.out = parquet.NewGenericWriter[any](w, config)
+	rest := out.leaves
+	for _, f := range schema.Fields {
+		var field *shredder
+		field, rest = newShredder(f, 0, rest)
+		out.fields = append(out.fields, field)
+	}
 	return out, nil
 }
 
@@ -78,79 +75,60 @@ func (w *Writer) Write(ctx context.Context, rec arrow.Record) error {
 	if w.err == nil && int(rec.NumCols()) != len(w.fields) {
 		w.err = plan.Failf(plan.FailureInternal, "batch of %d columns for a file of %d", rec.NumCols(), len(w.fields))
 	}
-	if w.err != nil {
-		return w.err
+	if w.err == nil {
+		w.err = w.write(ctx, rec)
 	}
-	rec.Retain()
-	w.held = append(w.held, rec)
-	total := int(rec.NumRows())
-	for from := 0; from < total && w.err == nil; {
-		if w.err = ctx.Err(); w.err != nil {
-			break
+	return w.err
+}
+
+func (w *Writer) write(ctx context.Context, rec arrow.Record) error {
+	total := rec.NumRows()
+	for from := int64(0); from < total; {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		n := int(min(int64(total-from), int64(w.run-w.pending), w.limit-w.inGroup-int64(w.pending)))
+		n := min(total-from, w.run-w.inGroup%w.run, w.limit-w.inGroup)
 		for i, f := range w.fields {
-			if err := f.add(rec.Column(i), from, from+n); err != nil && w.err == nil {
-				w.err = err
+			if err := f.add(rec.Column(i), int(from), int(from+n)); err != nil {
+				return err
 			}
 		}
 		from += n
-		w.pending += n
-		if w.err == nil && (w.pending == w.run || w.inGroup+int64(w.pending) == w.limit) {
-			w.err = w.flushRun()
-			w.release(1) // nothing pending is of earlier batches
+		w.inGroup += n
+		if w.inGroup%w.run == 0 || w.inGroup == w.limit {
+			if err := w.endRun(); err != nil {
+				return err
+			}
 		}
 	}
-	if w.pending == 0 || w.err != nil {
-		w.release(0)
-	}
-	if w.err != nil {
-		return w.err
-	}
-	w.rows += int64(total)
+	w.rows += total
 	return nil
 }
 
-// flushRun hands the pending rows over, column by column, and completes the row group if it is full.
-func (w *Writer) flushRun() error {
-	if w.group == nil {
-		w.group = w.out.BeginRowGroup()
-	}
-	for i, cw := range w.group.ColumnWriters() {
-		n, err := cw.WriteRowValues(w.columns[i].values)
-		if err == nil && n != w.pending {
-			err = fmt.Errorf("%d of %d rows", n, w.pending)
+// endRun ends pages that are full, and the row group if it is.
+func (w *Writer) endRun() error {
+	for _, leaf := range w.leaves {
+		if err := leaf.endRun(w.inGroup); err != nil {
+			return fmt.Errorf("write Parquet column %s: %w", leaf.path[0], err)
 		}
-		if err != nil {
-			return fmt.Errorf("write Parquet column %s: %w", w.columns[i].field.Name, err)
-		}
-		w.columns[i].values = w.columns[i].values[:0]
 	}
-	w.inGroup += int64(w.pending)
-	w.pending = 0
-	if w.inGroup == w.limit {
-		return w.flushGroup()
+	if w.inGroup < w.limit {
+		return nil
 	}
-	return nil
+	return w.endGroup()
 }
 
-func (w *Writer) flushGroup() error {
-	if _, err := w.group.Commit(); err != nil {
+func (w *Writer) endGroup() error {
+	for _, leaf := range w.leaves {
+		if err := leaf.endPage(w.inGroup); err != nil {
+			return fmt.Errorf("write Parquet column %s: %w", leaf.path[0], err)
+		}
+	}
+	if err := w.file.writeGroup(w.leaves, w.inGroup); err != nil {
 		return fmt.Errorf("write Parquet row group: %w", err)
 	}
-	w.group, w.inGroup = nil, 0
+	w.inGroup = 0
 	return nil
-}
-
-// release lets go of all batches held but the last so many.
-func (w *Writer) release(keep int) {
-	done := max(len(w.held)-keep, 0)
-	for _, r := range w.held[:done] {
-		r.Release()
-	}
-	n := copy(w.held, w.held[done:])
-	clear(w.held[n:])
-	w.held = w.held[:n]
 }
 
 // Close writes what is pending and the footer. It does not close the underlying writer. A second Close does nothing.
@@ -160,22 +138,19 @@ func (w *Writer) Close() error {
 		return w.err
 	}
 	w.closed = true
-	defer w.forget()
-	if w.err == nil && w.pending > 0 {
-		w.err = w.flushRun()
-	}
-	if w.err == nil && w.group != nil {
-		w.err = w.flushGroup()
+	if w.err == nil && w.inGroup > 0 {
+		w.err = w.endGroup()
 	}
 	if w.err == nil {
-		if err := w.out.Close(); err != nil {
+		if err := w.file.close(); err != nil {
 			w.err = fmt.Errorf("write Parquet footer: %w", err)
 		}
 	}
+	w.forget()
 	return w.err
 }
 
-// Discard gives up the file and lets go of the batches whose rows were pending. It does nothing after Close.
+// Discard gives up the file. It does nothing after Close.
 func (w *Writer) Discard() {
 	if !w.closed {
 		w.closed = true
@@ -184,9 +159,9 @@ func (w *Writer) Discard() {
 	}
 }
 
+// forget leaves the memory of pages to files to come.
 func (w *Writer) forget() {
-	w.release(0)
-	for _, c := range w.columns {
-		c.forget()
+	for _, leaf := range w.leaves {
+		leaf.forget()
 	}
 }

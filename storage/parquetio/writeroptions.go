@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress"
 	"github.com/parquet-go/parquet-go/compress/brotli"
 	"github.com/parquet-go/parquet-go/compress/gzip"
@@ -14,6 +13,7 @@ import (
 	"github.com/parquet-go/parquet-go/compress/snappy"
 	"github.com/parquet-go/parquet-go/compress/uncompressed"
 	"github.com/parquet-go/parquet-go/compress/zstd"
+	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/quern-engine/quern/plan"
 )
@@ -183,8 +183,8 @@ const (
 	bloomBitsPerValue = 10 // one in a hundred values that are not there is taken for one that is
 )
 
-// writerConfig gives the options parquet-go's form.
-func writerConfig(schema plan.Schema, opts WriterOptions) (*parquet.WriterConfig, error) {
+// newLayout says how a file with these columns is written.
+func newLayout(schema plan.Schema, opts WriterOptions) (*layout, error) {
 	codec, err := codecOf(opts.Compression, opts.Level)
 	if err != nil {
 		return nil, opts.wrong(optionLevel, "%w", err)
@@ -205,15 +205,10 @@ func writerConfig(schema plan.Schema, opts WriterOptions) (*parquet.WriterConfig
 	if err != nil {
 		return nil, err
 	}
-	config := &parquet.WriterConfig{
-		CreatedBy:          createdBy,
-		Compression:        codec,
-		Schema:             parquet.NewSchema("schema", root),
-		DataPageVersion:    1, // every reader there is
-		PageBufferSize:     opts.PageBytes,
-		DictionaryMaxBytes: dictionaryMax,
-		MaxRowsPerRowGroup: opts.GroupRows + 1, // cut by the Writer
-		SkipPageBounds:     unordered(root, nil),
+	l := &layout{codec: codec, groupRows: opts.GroupRows, pageBytes: opts.PageBytes}
+	l.describe("schema", root, nil)
+	for i, f := range schema.Fields {
+		l.leavesOf(f, root.fields[i], leafLayout{path: []string{f.Name}})
 	}
 	for _, name := range opts.BloomFilters {
 		f, err := columnNamed(schema, name)
@@ -223,16 +218,19 @@ func writerConfig(schema plan.Schema, opts WriterOptions) (*parquet.WriterConfig
 		if err != nil {
 			return nil, opts.wrong(bloomPrefix+name, "%w", err)
 		}
-		config.BloomFilters = append(config.BloomFilters, parquet.SplitBlockFilter(bloomBitsPerValue, f.Name))
+		l.leaves[l.leafNamed(f.Name)].bloom = true
 	}
 	for _, c := range opts.SortedBy {
 		f, err := columnNamed(schema, c.Name)
+		if err == nil && f.Type.IsNested() {
+			err = plan.Failf(plan.FailureUser, "column %s of type %s has no order that a file can declare", f.Name, f.Type)
+		}
 		if err != nil {
 			return nil, opts.wrong(optionSortedBy, "%w", err)
 		}
-		config.Sorting.SortingColumns = append(config.Sorting.SortingColumns, sortedColumn{c, f.Name})
+		l.sortedBy = append(l.sortedBy, format.SortingColumn{ColumnIdx: int32(l.leafNamed(f.Name)), Descending: c.Descending, NullsFirst: !c.NullsLast})
 	}
-	return config, nil
+	return l, nil
 }
 
 func columnNamed(schema plan.Schema, name string) (plan.Field, error) {
@@ -242,16 +240,6 @@ func columnNamed(schema plan.Schema, name string) (plan.Field, error) {
 	return plan.Field{}, plan.Failf(plan.FailureUser, "the output has no column %s; it has %s", name, strings.Join(schema.Names(), ", "))
 }
 
-// sortedColumn is parquet-go's form of a SortedColumn.
-type sortedColumn struct {
-	SortedColumn
-	name string
-}
-
-func (c sortedColumn) Path() []string   { return []string{c.name} }
-func (c sortedColumn) Descending() bool { return c.SortedColumn.Descending }
-func (c sortedColumn) NullsFirst() bool { return !c.NullsLast }
-
 func codecOf(name string, level int) (compress.Codec, error) {
 	most := map[string]int{"": 22, "zstd": 22, "gzip": 9, "brotli": 11}[name]
 	if level < 0 || level > most {
@@ -259,7 +247,7 @@ func codecOf(name string, level int) (compress.Codec, error) {
 	}
 	switch name {
 	case "", "zstd":
-		return &zstd.Codec{Level: zstdLevel(level), Concurrency: 1}, nil
+		return zstdCodecs[zstdLevel(level)], nil
 	case "snappy":
 		return &snappy.Codec{}, nil
 	case "gzip":
@@ -276,6 +264,15 @@ func codecOf(name string, level int) (compress.Codec, error) {
 	}
 	return nil, plan.Failf(plan.FailureUser, "compression %q is not known; use zstd, snappy, gzip, lz4, brotli or none", name)
 }
+
+// zstdCodecs are shared by all files, for the sake of the encoders that each keeps: their tables are large.
+var zstdCodecs = func() map[zstd.Level]*zstd.Codec {
+	codecs := map[zstd.Level]*zstd.Codec{}
+	for _, l := range []zstd.Level{zstd.SpeedFastest, zstd.SpeedDefault, zstd.SpeedBetterCompression, zstd.SpeedBestCompression} {
+		codecs[l] = &zstd.Codec{Level: l, Concurrency: 1}
+	}
+	return codecs
+}()
 
 // zstdLevel is the encoder's nearest speed to a level of the reference implementation.
 func zstdLevel(level int) zstd.Level {
@@ -296,7 +293,7 @@ func CheckOutput(out plan.Output) error {
 	if err != nil {
 		return err
 	}
-	_, err = writerConfig(out.Schema, opts)
+	_, err = newLayout(out.Schema, opts)
 	return err
 }
 

@@ -80,7 +80,7 @@ func (c *Collector) Add(rec arrow.Record) {
 		if from += n; c.sampler.full() {
 			keep := c.sampler.thin()
 			for _, col := range c.columns {
-				col.thin(keep)
+				col.samples.thin(keep)
 			}
 		}
 	}
@@ -116,7 +116,7 @@ type column struct {
 	sum       float64 // of distances from it
 	square    float64
 	registers []byte
-	samples   []plan.Literal
+	samples   samples
 	ints      bounds[int64]
 	floats    bounds[float64]
 	decimals  bounds[decimal128.Num]
@@ -130,7 +130,7 @@ type bounds[T any] struct {
 }
 
 func newColumn(at int, of plan.Type) *column {
-	c := &column{at: at, of: of}
+	c := &column{at: at, of: of, samples: samples{of: of}}
 	if !of.IsNested() && of.Kind != plan.KindNull {
 		c.registers = make([]byte, 1<<registerBits)
 	}

@@ -205,25 +205,7 @@ func (c *column) sample(arr arrow.Array, from int32, picked []int32) {
 	if c.registers == nil || c.of.Kind == plan.KindBinary || c.of.Kind == plan.KindInterval {
 		return
 	}
-	c.samples = slices.Grow(c.samples, len(picked))
-	for _, p := range picked {
-		v := vector.LiteralAt(arr, int(from+p))
-		if len(v.Bytes) > maxText {
-			v = plan.Literal{Null: true, Int: 1} // a value, but no NULL
-		}
-		c.samples = append(c.samples, v)
-	}
-}
-
-func (c *column) thin(keep []int32) {
-	if len(c.samples) == 0 {
-		return
-	}
-	for i, k := range keep {
-		c.samples[i] = c.samples[k]
-	}
-	clear(c.samples[len(keep):])
-	c.samples = c.samples[:len(keep)]
+	c.samples.add(arr, from, picked)
 }
 
 // number is a value as a double; false for those that are none, and for NaN and infinities.
@@ -258,15 +240,16 @@ func (c *column) summary() Column {
 	}
 	out.Min, out.Max = c.bounds()
 	var points []float64
-	counted := make([]plan.Literal, 0, len(c.samples))
-	for _, v := range c.samples {
-		if v.Null && v.Int == 0 {
+	counted := make([]plan.Literal, 0, len(c.samples.is))
+	for i, is := range c.samples.is {
+		if is == isNull {
 			continue
 		}
 		out.Sampled++
-		if v.Null {
+		if is == isLong {
 			continue
 		}
+		v := c.samples.value(i)
 		if x, ok := number(c.of, v); ok {
 			points = append(points, x)
 		}

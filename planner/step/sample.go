@@ -88,9 +88,10 @@ func (s *sample) plan(p *planning) logical.Node {
 	for _, name := range []string{"sample_rate", "weight"} {
 		p.free(in, jobfile.Value{Text: name, Span: s.from.Span})
 	}
-	keep := "false"
+	kept, keep := "false", "false"
 	if s.keep != nil {
-		keep = "coalesce(" + ident(p.condition(in, s.keep)) + ", false)"
+		kept = ident(p.condition(in, s.keep))
+		keep = "coalesce(" + kept + ", false)"
 	}
 	weight := "1D"
 	if s.base.Text != "" {
@@ -109,8 +110,12 @@ func (s *sample) plan(p *planning) logical.Node {
 	case "per_group":
 		return p.sql(s.byGroup(p, in, out, hash, keep), relations)
 	}
-	return p.sql(fmt.Sprintf("SELECT %s FROM (SELECT *, CASE WHEN %s THEN 1D%s END AS `__rate` FROM input) WHERE hash_below(%s, `__rate`)",
-		out, keep, s.rates(p, in), hash), relations)
+	drawn := fmt.Sprintf("hash_below(%s, `__rate`)", hash)
+	if len(s.rules) == 0 { // a rate for all, which need not be looked up to draw rows
+		drawn = fmt.Sprintf("%s OR hash_below(%s, %s)", kept, hash, double(s.rate))
+	}
+	return p.sql(fmt.Sprintf("SELECT %s FROM (SELECT *, CASE WHEN %s THEN 1D%s END AS `__rate` FROM input) WHERE %s",
+		out, keep, s.rates(p, in), drawn), relations)
 }
 
 func (s *sample) rates(p *planning, in *relation) string {

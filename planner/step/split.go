@@ -148,11 +148,17 @@ func (s *split) plan(p *planning) logical.Node {
 // byHash names the set of a row's entity.
 func (s *split) byHash(by []logical.Column) string {
 	place := fmt.Sprintf("hash_bucket(stable_hash('split', %s, %s), %d)", quote(s.salt), idents("", by), places)
+	if s.shares[0].width == places {
+		return quote(s.shares[0].name)
+	}
 	var b strings.Builder
 	b.WriteString("CASE")
 	end := 0
 	for _, sh := range s.shares {
-		end += sh.width
+		if end += sh.width; end == places { // so that every row is seen to have a set
+			fmt.Fprintf(&b, " ELSE %s", quote(sh.name))
+			break
+		}
 		fmt.Fprintf(&b, " WHEN %s < %d THEN %s", place, end, quote(sh.name))
 	}
 	b.WriteString(" END")

@@ -210,8 +210,8 @@ func (p *planning) parsed(e *jobfile.Tree) sql.Expr {
 	return tree
 }
 
-// defined adds a column that is an expression over the relation; the text is where it was written. All columns of the
-// relation get new ids: what was found before is found again by its name.
+// defined adds a column that is an expression over the relation, unless that is one of its columns; the text is where it
+// was written. All columns of the relation get new ids: what was found before is found again by its name.
 func (p *planning) defined(r *relation, text *source.Text, e sql.Expr) logical.Definition {
 	if p.err != nil {
 		return logical.Definition{}
@@ -231,6 +231,11 @@ func (p *planning) defined(r *relation, text *source.Text, e sql.Expr) logical.D
 	d := logical.Definition{Column: cols[len(cols)-1]}
 	if top, ok := node.(*logical.Project); ok {
 		d.Expr = top.Defs[len(cols)-1].Expr
+		for i, c := range r.node.Columns() {
+			if old := top.Defs[i].Expr; d.Expr.Op == plan.OpColumn && old.Op == plan.OpColumn && old.Column == d.Expr.Column {
+				return logical.Definition{Column: c, Expr: d.Expr} // it is there already
+			}
+		}
 	}
 	copy(r.cols, cols) // they have new ids
 	r.hidden++

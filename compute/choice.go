@@ -2,7 +2,9 @@ package compute
 
 import (
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
@@ -45,8 +47,39 @@ func newChooser(c *caseNode) chooser {
 		return choose(c.t, literals, plan.Literal.Float)
 	case plan.KindDecimal:
 		return choose(c.t, literals, func(l plan.Literal) decimal128.Num { return l.Decimal() })
+	case plan.KindString, plan.KindBinary:
+		return chooseTexts(c.t, literals)
 	}
 	return nil
+}
+
+// chooseTexts gives all batches one dictionary, of the different texts.
+func chooseTexts(t plan.Type, literals []plan.Literal) chooser {
+	b := array.NewBinaryBuilder(memory.DefaultAllocator, t.Arrow().(arrow.BinaryDataType))
+	var table [256]int32
+	known := map[string]int32{}
+	for i, l := range literals {
+		code, ok := known[string(l.Bytes)]
+		if !ok {
+			code = int32(len(known))
+			known[string(l.Bytes)] = code
+			b.Append(l.Bytes)
+		}
+		table[i] = code
+	}
+	values := b.NewArray()
+	codes := array.NewInt32Builder(memory.DefaultAllocator)
+	dictionary := array.NewDictionaryArray(&arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, ValueType: t.Arrow()}, codes.NewArray(), values)
+	return func(f *frame, branch []uint8) arrow.Array {
+		buf, out := vector.Alloc[int32](f.mem, len(branch))
+		nulls := &vector.Nulls{Mem: f.mem, Rows: len(branch)}
+		for i, b := range branch {
+			if out[i] = table[b]; literals[b].Null {
+				nulls.Set(i)
+			}
+		}
+		return vector.MakeDictionary(dictionary, len(branch), nulls, buf)
+	}
 }
 
 func choose[T arrow.FixedWidthType](t plan.Type, literals []plan.Literal, get func(plan.Literal) T) chooser {

@@ -21,7 +21,7 @@ type WriterOptions struct {
 	// waste seeks and frames, larger ones the reader's memory.
 	BlockRows  int
 	BlockBytes int64
-	// Buffer bounds the bytes held over all partitions, 64 MiB; above it the largest are written early.
+	// Buffer bounds the bytes held over all partitions, 64 MiB; above it all are written early.
 	Buffer int64
 	Plain  bool // uncompressed
 }
@@ -41,15 +41,16 @@ func (o *WriterOptions) ensureDefaults() {
 	}
 }
 
-// Writer is a stage's shuffle or result sink: it gathers each partition's rows until they are worth a block. Where
-// blocks end is a function of the rows alone. It ends with Commit or Discard, and is not safe for concurrent use.
+// Writer is a stage's shuffle or result sink: it gathers each partition's rows until they are worth a block. Until then
+// they stay in the batches that they came in, so that they are copied once. Where blocks end is a function of the rows
+// alone. It ends with Commit or Discard, and is not safe for concurrent use.
 type Writer struct {
 	out     output
 	split   *partition.Partitioner
 	schema  plan.Schema
 	opts    WriterOptions
 	pending []pending
-	bytes   int64 // over all partitions
+	bytes   int64 // of the batches that some partition has rows in
 }
 
 // output is where a writer puts blocks, as batches of one partition: a segment, or the memory of the store.
@@ -61,9 +62,17 @@ type output interface {
 
 // pending are the rows of a partition that wait for a block.
 type pending struct {
-	recs  []arrow.Record
-	rows  int
+	pieces []vector.Piece
+	from   []*held // the batch of each piece
+	rows   int
+	bytes  int64 // their share of the batches
+}
+
+// held is a batch with rows that wait.
+type held struct {
+	rec   arrow.Record
 	bytes int64
+	users int // pieces
 }
 
 // NewWriter starts the output of an attempt in the store. A result sink has one partition.
@@ -89,16 +98,32 @@ func (w *Writer) Write(ctx context.Context, rec arrow.Record) error {
 	if rec.NumRows() == 0 {
 		return nil
 	}
-	if w.split.Partitions() == 1 {
-		rec.Retain()
-		return w.add(0, rec)
-	}
-	if err := w.split.Split(rec); err != nil {
+	h := &held{rec: rec, bytes: vector.Size(rec)}
+	if err := w.deal(h); err != nil {
 		return err
 	}
+	if w.bytes <= w.opts.Buffer {
+		return nil
+	}
+	return w.flushAll()
+}
+
+// deal gives the rows of a batch to their partitions.
+func (w *Writer) deal(h *held) error {
+	if w.split.Partitions() == 1 {
+		return w.add(0, h, nil)
+	}
+	if err := w.split.Split(h.rec); err != nil {
+		return err
+	}
+	w.use(h) // while there may be more
+	defer w.leave(h)
+	all := make([]int32, 0, h.rec.NumRows()) // the next Split writes over the rows
 	for p := range w.pending {
 		if rows := w.split.Rows(p); len(rows) > 0 {
-			if err := w.add(p, vector.TakeRecord(w.opts.Mem, rec, rows)); err != nil {
+			at := len(all)
+			all = append(all, rows...)
+			if err := w.add(p, h, all[at:len(all):len(all)]); err != nil {
 				return err
 			}
 		}
@@ -106,32 +131,34 @@ func (w *Writer) Write(ctx context.Context, rec arrow.Record) error {
 	return nil
 }
 
-// add takes over a batch of one partition's rows, and writes blocks when it is time.
-func (w *Writer) add(p int, rec arrow.Record) error {
-	part, size := &w.pending[p], vector.Size(rec)
-	part.recs = append(part.recs, rec)
-	part.rows += int(rec.NumRows())
-	part.bytes += size
-	w.bytes += size
+func (w *Writer) use(h *held) {
+	if h.users++; h.users == 1 {
+		h.rec.Retain()
+		w.bytes += h.bytes
+	}
+}
+
+func (w *Writer) leave(h *held) {
+	if h.users--; h.users == 0 {
+		h.rec.Release()
+		w.bytes -= h.bytes
+	}
+}
+
+// add puts rows of a batch behind those of a partition, and writes blocks when it is time. Without rows all are meant.
+func (w *Writer) add(p int, h *held, rows []int32) error {
+	part, n, total := &w.pending[p], len(rows), int(h.rec.NumRows())
+	if rows == nil {
+		n = total
+	}
+	w.use(h)
+	part.pieces, part.from = append(part.pieces, vector.Piece{Record: h.rec, Rows: rows}), append(part.from, h)
+	part.rows += n
+	part.bytes += h.bytes * int64(n) / int64(total)
 	if part.rows >= w.opts.BlockRows || part.bytes >= w.opts.BlockBytes {
 		return w.flush(p)
 	}
-	for w.bytes > w.opts.Buffer {
-		if err := w.flush(w.largest()); err != nil {
-			return err
-		}
-	}
 	return nil
-}
-
-func (w *Writer) largest() int {
-	best := 0
-	for p := range w.pending {
-		if w.pending[p].bytes > w.pending[best].bytes {
-			best = p
-		}
-	}
-	return best
 }
 
 // flush writes what a partition has pending as one block.
@@ -140,7 +167,7 @@ func (w *Writer) flush(p int) error {
 	if part.rows == 0 {
 		return nil
 	}
-	rec, err := vector.ConcatRecords(w.opts.Mem, w.schema, part.recs)
+	rec, err := vector.TakePieces(w.opts.Mem, w.schema, part.pieces)
 	w.drop(p)
 	if err != nil {
 		return err
@@ -149,24 +176,32 @@ func (w *Writer) flush(p int) error {
 	return storageFailure(w.out.Write(p, rec))
 }
 
-func (w *Writer) drop(p int) {
-	part := &w.pending[p]
-	for _, r := range part.recs {
-		r.Release()
+func (w *Writer) flushAll() error {
+	for p := range w.pending {
+		if err := w.flush(p); err != nil {
+			return err
+		}
 	}
-	w.bytes -= part.bytes
-	*part = pending{recs: part.recs[:0]}
+	return nil
 }
 
-// Buffered is the bytes of the rows that wait for a block.
+func (w *Writer) drop(p int) {
+	part := &w.pending[p]
+	for _, h := range part.from {
+		w.leave(h)
+	}
+	clear(part.pieces)
+	clear(part.from)
+	*part = pending{pieces: part.pieces[:0], from: part.from[:0]}
+}
+
+// Buffered is the bytes of the batches with rows that wait for a block.
 func (w *Writer) Buffered() int64 { return w.bytes }
 
 // Commit writes the rest and finishes the segment: from now on it can be fetched.
 func (w *Writer) Commit() ([]api.PartitionInfo, error) {
-	for p := range w.pending {
-		if err := w.flush(p); err != nil {
-			return nil, err
-		}
+	if err := w.flushAll(); err != nil {
+		return nil, err
 	}
 	infos, err := w.out.Commit()
 	if err != nil {

@@ -56,6 +56,9 @@ func (s *samples) add(arr arrow.Array, from int32, picked []int32) {
 }
 
 func addWords[T int8 | int16 | int32 | int64 | float32 | float64](s *samples, arr arrow.Array, values []T, from int32, picked []int32) {
+	if s.words == nil {
+		s.is, s.words = make([]sampleIs, 0, 2*sampleRows), make([]int64, 0, 2*sampleRows)
+	}
 	valid, floats := vector.ValidityOf(arr), s.of.IsFloat()
 	for _, p := range picked {
 		is, i := isValue, int(from+p)

@@ -1,6 +1,7 @@
 package vector
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 
@@ -66,18 +67,37 @@ func valueType(a arrow.Array) arrow.DataType {
 	return a.DataType()
 }
 
+// smallDictionary is up to how many values dictionaries are compared, as those that each task makes of the same constants.
+const smallDictionary = 64
+
+// sameDictionary reports whether codes of the columns mean the same.
 func sameDictionary(arrs []arrow.Array) bool {
 	first, ok := DictionaryOf(arrs[0])
+	last := first
 	for _, a := range arrs {
 		if !ok {
 			return false
 		}
 		var d Dictionary
-		if d, ok = DictionaryOf(a); ok {
-			ok = first.SameValues(d)
+		if d, ok = DictionaryOf(a); ok && !last.SameValues(d) {
+			ok, last = first.equalValues(d), d
 		}
 	}
 	return ok
+}
+
+// equalValues compares the values of small dictionaries.
+func (d Dictionary) equalValues(o Dictionary) bool {
+	n := d.Values.Len()
+	if n != o.Values.Len() || n > smallDictionary {
+		return false
+	}
+	for i := range n {
+		if !bytes.Equal(d.Values.At(i), o.Values.At(i)) {
+			return false
+		}
+	}
+	return true
 }
 
 func concatNulls(mem memory.Allocator, arrs []arrow.Array, rows int) *Nulls {

@@ -19,7 +19,8 @@ type eventBuffer struct {
 
 	first  int64
 	times  []int64
-	ready  []int64 // from when on an event is known; nil where all are at once
+	within kept[int64] // where times are
+	ready  []int64     // from when on an event is known; nil where all are at once
 	inputs []*eventInput
 	runs   []eventRun // the last one stays, also when its events are dropped
 
@@ -45,6 +46,21 @@ type eventBatch struct {
 }
 
 func (b *eventBatch) end() int64 { return b.first + b.rec.NumRows() }
+
+// kept is values of which the oldest are dropped and the latest are appended, in memory that is used again for that: values
+// stay where they are until there is no room behind them.
+type kept[T any] struct{ all []T }
+
+// room is what is left of the values, with room for n more behind.
+func (k *kept[T]) room(left []T, n int) []T {
+	if cap(left)-len(left) >= n {
+		return left
+	}
+	if size := len(left) + n; cap(k.all) < 2*size { // so that values move once while as many come
+		k.all = make([]T, 0, 3*size)
+	}
+	return append(k.all[:0], left...)
+}
 
 // end is the position behind the last event.
 func (b *eventBuffer) end() int64 { return b.first + int64(len(b.times)) }
@@ -77,7 +93,7 @@ func (b *eventBuffer) add(rec arrow.Record) error {
 		}
 		b.runs = append(b.runs, eventRun{start: at + int64(i), key: keys.At(i)})
 	}
-	b.times = append(b.times, vector.Int64s(rec.Column(b.plan.EventTime))...)
+	b.times = append(b.within.room(b.times, int(rec.NumRows())), vector.Int64s(rec.Column(b.plan.EventTime))...)
 	if b.plan.Available > 0 {
 		b.addReady(rec.Column(b.plan.Available - 1))
 	}
@@ -163,7 +179,7 @@ func (b *eventBuffer) extent(key []byte, run int) (start, end int64) {
 }
 
 func (b *eventBuffer) bytes() int64 {
-	n := int64(cap(b.times)+cap(b.ready)) * 8
+	n := int64(cap(b.within.all)+cap(b.ready)) * 8
 	for _, in := range b.inputs {
 		n += in.bytes()
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
@@ -41,6 +42,7 @@ type eventInput struct {
 	sparse  bool   // present is kept
 
 	words  []int64
+	within kept[int64] // where words are
 	wides  []decimal128.Num
 	floats []float64
 	texts  []string
@@ -88,12 +90,13 @@ func (in *eventInput) add(rec arrow.Record) {
 	}
 	switch in.form {
 	case formWord:
-		in.words = appendWords(in.words, rec.Column(in.cols[0]))
+		in.words = appendWords(in.within.room(in.words, n), rec.Column(in.cols[0]))
 	case formHash:
 		hashes := make([]uint64, n)
 		for i := range hashes {
 			hashes[i] = hash.XX64Seed
 		}
+		in.words = in.within.room(in.words, n)
 		hash.XX64(rec.Column(in.cols[0]), hashes)
 		for _, h := range hashes {
 			in.words = append(in.words, int64(h))
@@ -173,7 +176,7 @@ func (in *eventInput) drop(n int) {
 }
 
 func (in *eventInput) bytes() int64 {
-	n := int64(cap(in.present)+8*cap(in.words)+16*cap(in.wides)+8*cap(in.floats)+16*cap(in.texts)+4*cap(in.ids)) + in.inText
+	n := int64(cap(in.present)+8*cap(in.within.all)+16*cap(in.wides)+8*cap(in.floats)+16*cap(in.texts)+4*cap(in.ids)) + in.inText
 	if in.intern != nil {
 		n += in.intern.bytes()
 	}
@@ -219,8 +222,10 @@ func appendWords(dst []int64, arr arrow.Array) []int64 {
 }
 
 func appendWidened[T int8 | int16 | int32](dst []int64, values []T) []int64 {
-	for _, v := range values {
-		dst = append(dst, int64(v))
+	at := len(dst)
+	dst = slices.Grow(dst, len(values))[:at+len(values)]
+	for i, v := range values {
+		dst[at+i] = int64(v)
 	}
 	return dst
 }

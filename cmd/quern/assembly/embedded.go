@@ -149,5 +149,5 @@ func stateFolder(dir string) (path string, cleanup func() error, err error) {
 // collecting seldom while there is room, and harder as the limit comes close.
 func LimitMemory(budget int64) {
 	debug.SetMemoryLimit(budget)
-	debug.SetGCPercent(400)
+	debug.SetGCPercent(200)
 }

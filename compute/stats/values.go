@@ -240,7 +240,8 @@ func (c *column) summary() Column {
 	}
 	out.Min, out.Max = c.bounds()
 	var points []float64
-	counted := make([]plan.Literal, 0, len(c.samples.is))
+	var words []int64
+	counted := make([]plan.Literal, 0, len(c.samples.other))
 	for i, is := range c.samples.is {
 		if is == isNull {
 			continue
@@ -253,11 +254,19 @@ func (c *column) summary() Column {
 		if x, ok := number(c.of, v); ok {
 			points = append(points, x)
 		}
-		counted = append(counted, v)
+		if c.samples.words != nil {
+			words = append(words, v.Int)
+		} else {
+			counted = append(counted, v)
+		}
 	}
 	slices.Sort(points)
 	out.Points = thinned(points)
-	if frequents(c.of) {
+	switch {
+	case !frequents(c.of):
+	case c.samples.words != nil:
+		out.Frequent = frequentWords(words)
+	default:
 		out.Frequent = frequent(counted)
 	}
 	return out
@@ -299,13 +308,52 @@ func frequent(values []plan.Literal) []Frequency {
 		}
 		runs = append(runs, run{at: r.at, count: 1})
 	}
-	slices.SortStableFunc(runs, func(a, b run) int { return cmp.Compare(b.count, a.count) })
-	runs = runs[:min(len(runs), maxFrequent)]
+	runs = most(runs)
 	out := make([]Frequency, len(runs))
 	for i, r := range runs {
 		out[i] = Frequency{values[r.at], r.count}
 	}
 	return out
+}
+
+// frequentWords is frequent of integers, whose numbers alone are sorted.
+func frequentWords(words []int64) []Frequency {
+	order := make([]uint64, len(words))
+	for i, w := range words {
+		order[i] = bits.ReverseBytes64(uint64(w))
+	}
+	slices.Sort(order)
+	runs := make([]run, 0, len(order))
+	for i, w := range order {
+		if i > 0 && order[i-1] == w {
+			runs[len(runs)-1].count++
+			continue
+		}
+		runs = append(runs, run{at: int32(i), count: 1})
+	}
+	runs = most(runs)
+	out := make([]Frequency, len(runs))
+	for i, r := range runs {
+		out[i] = Frequency{plan.Literal{Int: int64(bits.ReverseBytes64(order[r.at]))}, r.count}
+	}
+	return out
+}
+
+// most is the most frequent values, the first ones among equals.
+func most(runs []run) []run {
+	repeated := make([]run, 0, len(runs))
+	for _, r := range runs {
+		if r.count > 1 {
+			repeated = append(repeated, r)
+		}
+	}
+	slices.SortStableFunc(repeated, func(a, b run) int { return cmp.Compare(b.count, a.count) })
+	for i := 0; i < len(runs) && len(repeated) < maxFrequent; i++ {
+		if runs[i].count == 1 {
+			repeated = append(repeated, runs[i])
+		}
+	}
+	return repeated[:min(len(repeated), maxFrequent)]
 }
 
 // rank says where a value stands in the order of keys: its numbers as those of keyOf compare, and which value it is.

@@ -44,14 +44,14 @@ func Canonical(purpose, salt string, rec arrow.Record, cols []int, dst []uint64)
 		encoders[k] = newEncoder(rec.Column(c))
 	}
 	// Row by row, unlike all else: a key that is hashed at once stays in the nearest cache, those of a batch do not.
-	if key, ok := wordKey(key, encoders); ok {
+	if onlyWords(encoders) {
+		key = append(key, make([]byte, wordSize*len(encoders))...)
 		for i := range dst {
-			at := prefix + 1
+			at := prefix
 			for k := range encoders {
-				binary.LittleEndian.PutUint64(key[at:], encoders[k].words[i])
-				at += wordSize
+				at += encoders[k].putWord(key[at:], i)
 			}
-			dst[i] = xxh3.Hash(key)
+			dst[i] = xxh3.Hash(key[:at])
 		}
 		return dst
 	}
@@ -68,16 +68,13 @@ func Canonical(purpose, salt string, rec arrow.Record, cols []int, dst []uint64)
 // wordSize is the length of the encoding of a word.
 const wordSize = 1 + 8
 
-// wordKey appends the encodings of words to come, of which only the words differ from row to row. It reports whether all
-// columns are of words, without NULLs.
-func wordKey(key []byte, encoders []encoder) ([]byte, bool) {
+func onlyWords(encoders []encoder) bool {
 	for k := range encoders {
-		if encoders[k].words == nil || !encoders[k].valid.AllValid() {
-			return nil, false
+		if encoders[k].words == nil {
+			return false
 		}
-		key = binary.LittleEndian.AppendUint64(append(key, encoders[k].tag), 0)
 	}
-	return key, true
+	return true
 }
 
 func appendBytes(b, v []byte) []byte {
@@ -173,6 +170,17 @@ func (e *encoder) value(row int) []byte {
 		row = int(e.codes[row])
 	}
 	return e.strings.At(row)
+}
+
+// putWord writes the encoding of a row's word, and says how long it is.
+func (e *encoder) putWord(key []byte, row int) int {
+	if e.valid.IsNull(row) {
+		key[0] = tagNull
+		return 1
+	}
+	key[0] = e.tag
+	binary.LittleEndian.PutUint64(key[1:wordSize], e.words[row])
+	return wordSize
 }
 
 // append adds the encoding of a row's value to a key.

@@ -1,6 +1,7 @@
 package hash
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+	"github.com/zeebo/xxh3"
 	"pgregory.net/rapid"
 
 	"github.com/quern-engine/quern/compute/vector"
@@ -293,5 +295,17 @@ func TestXX64(t *testing.T) {
 		if int64(got[0]) != c.want {
 			t.Errorf("%s: %d, want %d", vector.Format(c.arr, 0), int64(got[0]), c.want)
 		}
+	}
+}
+
+// A NULL among numbers is as long as a NULL.
+func TestCanonicalNulls(t *testing.T) {
+	null, five := plan.Literal{Null: true}, plan.Literal{Int: 5}
+	rec := record(literal(plan.Int64, null), literal(plan.Int32, five))
+	defer rec.Release()
+	key := appendBytes(appendBytes(nil, []byte("part")), nil)
+	key = binary.LittleEndian.AppendUint64(append(key, tagNull, tagInt), 5)
+	if got, want := Canonical("part", "", rec, []int{0, 1}, nil)[0], xxh3.Hash(key); got != want {
+		t.Errorf("%#x, want %#x", got, want)
 	}
 }

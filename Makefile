@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 # everywhere lets all builds share one cache.
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build run test check fmt vet lint race e2e soak faults stores skew simulate bench bench-tpch bench-training bench-memory bench-cluster verify python interop fuzz cover generate tidy-tree clean
+.PHONY: help build run test check fmt vet lint race e2e soak crashes faults stores skew simulate bench bench-tpch bench-training bench-memory bench-cluster verify python interop fuzz cover generate tidy-tree clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -46,14 +46,18 @@ e2e: build ## Run the end-to-end tests alone: real processes, some of them kille
 
 ROUNDS ?= 20
 SEED   ?=
-soak: ## Break a cluster ROUNDS times at random moments (SEED repeats): same bytes, nothing left behind
+soak: ## Break a cluster ROUNDS times at random moments (SEED repeats), with the flights and, on 1, 3 and 8 workers, the ranking jobs: same bytes, nothing left behind
 	QUERN_SOAK=$(ROUNDS) QUERN_SOAK_SEED=$(SEED) $(GO) test ./e2e -run Soak -count=1 -v -timeout 0
+
+CYCLES ?= 50
+crashes: ## Kill runs CYCLES times at random moments of a commit, in one process and on a cluster, while a dataset is read (SEED repeats): no reader sees a part
+	QUERN_CYCLES=$(CYCLES) QUERN_SOAK_SEED=$(SEED) $(GO) test ./e2e -run TestReaders -count=1 -v -timeout 0
 
 faults: ## Break a real cluster in all the ways of docs/reliability.md, then ROUNDS times at random (SEED repeats); as root it does more
 	@command -v nft >/dev/null && command -v strace >/dev/null || { test $$(id -u) = 0 && apt-get install -y -q nftables strace iproute2 || true; }
 	$(GO) test -tags failpoint ./internal/failpoint
 	QUERN_FAULTS=1 $(GO) test ./e2e -run 'Test(F[0-9]|Wire|IdenticalSubmits|ClientHistory|TwentyLeaders|HalfTime)' -count=1 -v -timeout 0
-	QUERN_SOAK=$(ROUNDS) QUERN_SOAK_SEED=$(SEED) $(GO) test ./e2e -run Soak -count=1 -v -timeout 0
+	QUERN_SOAK=$(ROUNDS) QUERN_SOAK_SEED=$(SEED) $(GO) test ./e2e -run TestSoak$$ -count=1 -v -timeout 0
 
 skew: ## Join with a key that four rows in ten have: the slowest task takes twice the median at most
 	QUERN_SKEW=1 $(GO) test ./e2e -run Skew -count=1 -v

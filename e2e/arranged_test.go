@@ -88,7 +88,7 @@ func newArrangements(t *testing.T) *arrangements {
 		}
 	})
 	a := &arrangements{T: t, cluster: e, dir: t.TempDir()}
-	makeEvents(t, filepath.Join(a.dir, "events"))
+	makeEvents(t, filepath.Join(a.dir, "events"), 2000)
 	return a
 }
 

@@ -190,6 +190,7 @@ type cluster struct {
 	// command makes the process of a name; nil is the binary as it is. credentials are nil where there is no TLS.
 	command     func(name string, args ...string) *exec.Cmd
 	flags       []string   // more of them for coordinators
+	workerFlags []string   // and for workers
 	all         []*process // coordinators and workers, ever
 	credentials *credentials
 }
@@ -274,7 +275,7 @@ const workerMemory = 1 << 30
 func (c *cluster) startWorker(t *testing.T, name, listen string, more ...string) *process {
 	t.Helper()
 	args := []string{"worker", "--verbose", "--coordinator", c.urls(), "--listen", listen, "--scratch", c.scratch, "--slots", "1", "--memory", fmt.Sprintf("%dMiB", workerMemory>>20)}
-	return c.launch(t, name, c.credentials.worker(append(args, more...))...)
+	return c.launch(t, name, c.credentials.worker(slices.Concat(args, c.workerFlags, more))...)
 }
 
 // waitLeader returns the address of the coordinator that answers as leader.

@@ -25,6 +25,21 @@ const roundLimit = 60 * time.Second
 // QUERN_SOAK says. Round i draws from seed+i, so QUERN_SOAK=1 QUERN_SOAK_SEED=<seed of a round> repeats its draws; the
 // processes' own timing cannot be repeated. QUERN_SOAK_FAULT keeps to one fault.
 func TestSoak(t *testing.T) {
+	soakRounds(t, func() *soak { return newSoak(t, flightSubject(t), 2) })
+}
+
+// TestSoakTraining does the same to the training set of testdata/jobs/ranking, on 1, 3 and 8 workers with the least
+// memory that there can be, so that much is spilled, and each slow by another pause, so that tasks come in other orders.
+func TestSoakTraining(t *testing.T) {
+	for _, n := range []int{1, 3, 8} {
+		t.Run(fmt.Sprintf("%d workers", n), func(t *testing.T) {
+			soakRounds(t, func() *soak { return newSoak(t, trainingSubject(t), n, "--memory", "16MiB") })
+		})
+	}
+}
+
+func soakRounds(t *testing.T, begin func() *soak) {
+	t.Helper()
 	rounds, err := strconv.Atoi(os.Getenv("QUERN_SOAK"))
 	if err != nil {
 		t.Skip("QUERN_SOAK=<rounds> runs the soak; see `make soak`")
@@ -35,7 +50,7 @@ func TestSoak(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := newSoak(t)
+	s := begin()
 	only := os.Getenv("QUERN_SOAK_FAULT")
 	for i := range uint64(rounds) {
 		s.round(seed+i, only)
@@ -49,30 +64,85 @@ func TestSoak(t *testing.T) {
 // soak is a cluster with the answer that it must always give.
 type soak struct {
 	*rig
-	job   string
-	want  []string
+	subject
+	crew  int           // workers
+	tasks int           // of a run
 	quiet time.Duration // how long a run takes when nothing breaks
 	begun time.Time
 	seen  map[string]int // how often each fault met each end
 	kinds map[string]int // how often each fault was injected
 }
 
+// subject is a job that is run over and over.
+type subject struct {
+	args    []string // the job and its parameters
+	output  string
+	dataset string   // where it writes, from the folder that the run is submitted in
+	uneven  bool     // workers are slowed down, and something must be spilled
+	want    []string // digests of the shards
+}
+
 // load is how many ledgers are kept at the same time as the run that is looked at most.
 const load = 2
 
-func newSoak(t *testing.T) *soak {
+func newSoak(t *testing.T, what subject, workers int, flags ...string) *soak {
 	r := newRig(t, newLedger(t, shortLedger), 3)
 	r.begin(t)
-	s := &soak{rig: r, job: flightJobWithPlugin(t), begun: time.Now(), seen: map[string]int{}, kinds: map[string]int{}}
-	s.want = digests(t, quern(t, t.TempDir(), "run", s.job, "-p", "ds=2001-01-10", "-q", "-o", "json").Outputs["examples"])
-	s.startWorkers(t, 2)
-	for range 2 { // the first also starts the plugins
-		begin := time.Now()
-		r := quern(t, t.TempDir(), "submit", s.job, "-p", "ds=2001-01-10", "-q", "-o", "json", "--wait", "--coordinator", s.urls())
+	r.workerFlags = flags
+	s := &soak{rig: r, subject: what, crew: workers, begun: time.Now(), seen: map[string]int{}, kinds: map[string]int{}}
+	s.startWorkers(t, workers)
+	for i := range 2 { // the first also starts the plugins
+		begin, run := time.Now(), fmt.Sprint("quiet-", i)
+		r := quern(t, t.TempDir(), s.submitting(run)...)
 		s.quiet = time.Since(begin)
-		sameBytes(t, r, s.want)
+		s.right(r)
+		s.tasks = s.done(run)
 	}
-	t.Logf("a quiet run takes %v", s.quiet.Round(time.Millisecond))
+	status, _ := s.status("quiet-1")
+	spilled := int64(0)
+	for _, stage := range status.Stages {
+		for _, o := range stage.Counts.Operators {
+			spilled += o.Spilled
+		}
+	}
+	if s.uneven && spilled == 0 {
+		t.Error("nothing was spilled")
+	}
+	t.Logf("a quiet run has %d tasks, takes %v and spills %d KiB", s.tasks, s.quiet.Round(time.Millisecond), spilled>>10)
+	return s
+}
+
+// submitting is the command that submits the job and waits for its end.
+func (s *soak) submitting(run string) []string {
+	return slices.Concat([]string{"submit"}, s.args, []string{"-q", "-o", "json", "--wait", "--run-id", run, "--coordinator", s.urls()})
+}
+
+// right checks the bytes of a run.
+func (s *soak) right(r result) {
+	s.Helper()
+	if got := digests(s.T, r.Outputs[s.output]); !slices.Equal(got, s.want) {
+		s.Errorf("other bytes:\n got %v\nwant %v", got, s.want)
+	}
+}
+
+// flightSubject is the flights job.
+func flightSubject(t *testing.T) subject {
+	t.Helper()
+	s := subject{args: []string{flightJobWithPlugin(t), "-p", "ds=2001-01-10"}, output: "examples", dataset: "out/flight_delay/examples"}
+	s.want = digests(t, quern(t, t.TempDir(), slices.Concat([]string{"run"}, s.args, []string{"-q", "-o", "json"})...).Outputs[s.output])
+	return s
+}
+
+// trainingSubject is the training set of the ranking jobs.
+func trainingSubject(t *testing.T) subject {
+	t.Helper()
+	made := newTrainings(t, 40_000)
+	here := strings.Replace(made.text, "    path: out/training\n", "", 1) // beside each submitter, not beside the job
+	if err := os.WriteFile(filepath.Join(made.dir, "training.yaml"), []byte(here), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := subject{args: made.args("", 0)[1:6], output: "training", dataset: "out/ranking_training/training", uneven: true}
+	s.want = digests(t, quern(t, t.TempDir(), slices.Concat([]string{"run"}, s.args, []string{"-q", "-o", "json"})...).Outputs[s.output])
 	return s
 }
 
@@ -162,6 +232,9 @@ var faults = []fault{
 	}},
 	{name: "worker killed at a step of a task", side: workers, inject: func(s *soak, r *rand.Rand, _ string, _ *process) func() {
 		s.arm(s.someWorker(r).name, fmt.Sprintf("%s=%d*kill", workerSteps[r.IntN(len(workerSteps))], 1+r.IntN(6)))
+		if s.crew == 1 { // nobody else would be left
+			s.startWorkers(s.T, 1)
+		}
 		return s.disarm
 	}},
 	{name: "segments damaged", side: workers, inject: func(s *soak, r *rand.Rand, _ string, _ *process) func() {
@@ -170,7 +243,7 @@ var faults = []fault{
 	}},
 	{name: "all workers killed", side: workers, inject: func(s *soak, _ *rand.Rand, _ string, _ *process) func() {
 		killAll(s.workers...)
-		s.startWorkers(s.T, 2)
+		s.startWorkers(s.T, s.crew)
 		return nil
 	}},
 	{name: "worker stopped beyond its lease", side: workers, inject: func(s *soak, r *rand.Rand, _ string, _ *process) func() {
@@ -248,11 +321,16 @@ func (s *soak) round(seed uint64, only string) {
 		f = faults[i]
 	}
 	// Half of the faults come after a while, the other half when so many tasks are done, which is surely in mid-run.
-	after, tasks := time.Duration(r.Float64()*1.2*float64(s.quiet)), r.IntN(2*11)
+	after, tasks := time.Duration(r.Float64()*1.2*float64(s.quiet)), r.IntN(2*s.tasks)
 	run := fmt.Sprintf("soak-%d-%d", seed, s.seen[""])
 	s.seen[""]++
 	dir := s.TempDir()
-	submit := []string{"submit", s.job, "-p", "ds=2001-01-10", "-q", "-o", "json", "--wait", "--run-id", run, "--coordinator", s.urls()}
+	submit := s.submitting(run)
+	for _, w := range s.workers {
+		if s.uneven {
+			s.arm(w.name, fmt.Sprintf("task/batch=0*pause:%dms", r.IntN(4)))
+		}
+	}
 	begin := time.Now()
 	submitter := startIn(s.T, dir, "submit", submit...)
 	var beside []submission
@@ -260,8 +338,8 @@ func (s *soak) round(seed uint64, only string) {
 		beside = append(beside, s.submit())
 	}
 	moment := fmt.Sprintf("after %v", after.Round(time.Millisecond))
-	if tasks < 11 {
-		moment = fmt.Sprintf("with %d of 11 tasks done", tasks)
+	if tasks < s.tasks {
+		moment = fmt.Sprintf("with %d of %d tasks done", tasks, s.tasks)
 		poll(roundLimit, func() bool { return s.done(run) >= tasks || !submitter.alive() })
 	} else {
 		<-time.After(after)
@@ -291,6 +369,7 @@ func (s *soak) round(seed uint64, only string) {
 			mend()
 		}
 	}
+	s.disarm()
 	s.heal()
 	s.nothingLeft(dir, run)
 	s.agree()
@@ -328,7 +407,7 @@ func (s *soak) check(f fault, run, dir string, submitter *process, status int) {
 			s.Errorf("submit printed %q: %v", submitter.out, err)
 			return
 		}
-		sameBytes(s.T, r, s.want)
+		s.right(r)
 	case f.cancels && (status == 130 || (status == -1 && submitter.out.String() == "")):
 		// -1: interrupted so early that nothing listened to signals yet.
 	default:
@@ -336,7 +415,7 @@ func (s *soak) check(f fault, run, dir string, submitter *process, status int) {
 	}
 }
 
-// heal brings the cluster back to three coordinators and two workers, and looks at those that ended.
+// heal brings the cluster back to three coordinators and all workers, and looks at those that ended.
 func (s *soak) heal() {
 	for _, a := range s.addresses {
 		if p := s.coordinators[a]; !p.alive() {
@@ -351,11 +430,11 @@ func (s *soak) heal() {
 		}
 		return !p.alive()
 	})
-	for len(s.workers) > 2 {
+	for len(s.workers) > s.crew {
 		s.terminate(s.workers[0], workerEnds)
 		s.workers = s.workers[1:]
 	}
-	s.startWorkers(s.T, 2-len(s.workers))
+	s.startWorkers(s.T, s.crew-len(s.workers))
 	for _, p := range s.processes() {
 		s.inspect(p)
 	}
@@ -408,7 +487,7 @@ func (s *soak) nothingLeft(dir, run string) {
 }
 
 func (s *soak) leftovers(dir, run string) string {
-	dataset := filepath.Join(dir, "out", "flight_delay", "examples")
+	dataset := filepath.Join(dir, s.dataset)
 	version := filepath.Join(dataset, run)
 	status, known := s.status(run)
 	if known && !status.State.Terminal() {

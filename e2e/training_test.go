@@ -22,7 +22,7 @@ import (
 // small tasks and batches, with memory and without: the shards must be the same, byte for byte.
 func TestTrainingData(t *testing.T) {
 	dir := t.TempDir()
-	makeEvents(t, filepath.Join(dir, "events"))
+	makeEvents(t, filepath.Join(dir, "events"), 2000)
 	worlds := []assembly.Options{
 		{Workers: 1, Slots: 1, Memory: 1 << 30},
 		{Workers: 3, Slots: 2, Memory: 1 << 30, BatchRows: 100, Allocator: recycle.Poison()},
@@ -50,7 +50,7 @@ func TestTrainingData(t *testing.T) {
 	}
 }
 
-func makeEvents(t *testing.T, dir string) {
+func makeEvents(t *testing.T, dir string, impressions int64) {
 	t.Helper()
 	store := storage.New()
 	defer store.Close()
@@ -59,7 +59,7 @@ func makeEvents(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	_, err = datagen.Events(context.Background(), store, datagen.Options{
-		Out: url, Seed: 1, Start: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), Days: 5, Impressions: 2000, Users: 200, Items: 100,
+		Out: url, Seed: 1, Start: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), Days: 5, Impressions: impressions, Users: impressions / 10, Items: impressions / 20,
 		Late: 0.1, Hot: 0.1, Duplicates: 0.02, Files: 2, Parallel: 2,
 	})
 	if err != nil {

@@ -59,7 +59,7 @@ faults: ## Break a real cluster in all the ways of docs/reliability.md, then ROU
 	QUERN_FAULTS=1 $(GO) test ./e2e -run 'Test(F[0-9]|Wire|IdenticalSubmits|ClientHistory|TwentyLeaders|HalfTime)' -count=1 -v -timeout 0
 	QUERN_SOAK=$(ROUNDS) QUERN_SOAK_SEED=$(SEED) $(GO) test ./e2e -run TestSoak$$ -count=1 -v -timeout 0
 
-skew: ## Join with a key that four rows in ten have: the slowest task takes twice the median at most
+skew: ## Joins and windows with a key that four rows in ten have: what the slowest task takes, also when the leader dies meanwhile
 	QUERN_SKEW=1 $(GO) test ./e2e -run Skew -count=1 -v
 
 stores: ## Run the store tests and whole jobs on servers that speak S3, Google Cloud Storage and Azure Blob Storage (needs npm)

@@ -147,7 +147,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	w.env = task.Env{
 		Worker: w.opts.ID, Address: w.Addr(), Store: w.opts.Store, Segments: w.segments,
 		Fetch: shuffle.NewClient(w.peers, shuffle.ClientOptions{Mem: w.opts.Allocator, Scheme: w.opts.Identity.Scheme()}), Locator: locator{w},
-		Plugins: plugins, Memory: budget, Builds: w.builds, Allocator: w.opts.Allocator,
+		Plugins: plugins, Memory: budget, Builds: w.builds, Divisions: &task.Divisions{}, Allocator: w.opts.Allocator,
 		Scratch: filepath.Join(own.dir, spillFolder), BatchRows: w.opts.BatchRows, Plain: w.opts.Plain,
 	}
 	return w.work(ctx)

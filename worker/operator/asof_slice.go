@@ -77,7 +77,7 @@ func (s *asofSliced) next(ctx context.Context) (arrow.Record, error) {
 // keep is the rows of a batch that are needed at once, nil for none; it takes the batch over.
 func (s *asofSliced) keep(rec arrow.Record) arrow.Record {
 	defer rec.Release()
-	from, to := newPlaceComparer(s.slice.from, rec, s.order), newPlaceComparer(s.slice.to, rec, s.order)
+	from, to := newPlaceOrders(s.slice.from, rec, s.order), newPlaceOrders(s.slice.to, rec, s.order)
 	_, rows := anyNull(rec, s.compared, nil)
 	kept, before := rows[:0:0], []int32(nil)
 	for _, i := range rows {
@@ -126,18 +126,18 @@ const (
 // side places a row. Right rows of a key that the slice has all left rows of are all within. Of the key that it begins
 // in those before it are ahead, of the one that it ends in those after it are outside, as far as looking backward goes;
 // in other directions, and where any row may match, they are within.
-func (s *asofSliced) side(from, to *placeComparer, row int) sliceSide {
+func (s *asofSliced) side(from, to *placeOrders, row int) sliceSide {
 	if s.slice.empty {
 		return outside
 	}
 	if from != nil {
-		if order, sameKey := from.compare(row); order < 0 {
-			return s.beyond(sameKey, ahead)
+		if from.all[row] < 0 {
+			return s.beyond(from.keys[row] == 0, ahead)
 		}
 	}
 	if to != nil {
-		if order, sameKey := to.compare(row); order >= 0 {
-			return s.beyond(sameKey, outside)
+		if to.all[row] >= 0 {
+			return s.beyond(to.keys[row] == 0, outside)
 		}
 	}
 	return within

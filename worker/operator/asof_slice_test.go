@@ -19,10 +19,8 @@ import (
 var leftOrder = []plan.SortKey{{Column: 0}, {Column: 1}}
 
 // found finds a slice of left rows.
-func found(t testing.TB, rows []string, number, of int) func(context.Context) (*operator.Slice, error) {
-	return func(ctx context.Context) (*operator.Slice, error) {
-		return operator.NewSlice(ctx, inMemory(t, asofLeft, rows), leftOrder, number, of, nil)
-	}
+func found(t testing.TB, rows []string, number, of int) operator.FindSlice {
+	return sliceOf(t, asofLeft, rows, number, of)
 }
 
 func inMemory(t testing.TB, text string, rows []string) *repeated {
@@ -125,14 +123,13 @@ func runSlice(t *testing.T, node *plan.Node, left, right []string, number, of in
 // A sample that has been thinned out still divides rows evenly.
 func TestSliceOfManyRows(t *testing.T) {
 	in := asofRows(200_000, 200_000, 2)
+	division, err := operator.NewDivision(context.Background(), in, []plan.SortKey{{Column: 0}, {Column: 2}}, 4, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for number := range 4 {
 		in.at = 0
-		slice, err := operator.NewSlice(context.Background(), in, []plan.SortKey{{Column: 0}, {Column: 2}}, number, 4, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		in.at = 0
-		op := operator.NewSliced(operator.Env{}, in, []plan.SortKey{{Column: 0}, {Column: 2}}, func(context.Context) (*operator.Slice, error) { return slice, nil }, nil)
+		op := operator.NewSliced(operator.Env{}, in, []plan.SortKey{{Column: 0}, {Column: 2}}, func(context.Context) (*operator.Slice, error) { return division.Slice(number), nil }, nil)
 		rows := int64(0)
 		for rec, err := op.Next(context.Background()); err != io.EOF; rec, err = op.Next(context.Background()) {
 			rows += rec.NumRows()

@@ -38,11 +38,30 @@ type slicePlace struct {
 // sampled bounds how many rows are compared to find a slice: enough to have slices of equal size within some percent.
 const sampled = 1 << 14
 
-// NewSlice reads rows and divides their order into of parts of about equal size; the slice is that of a number from 0. It
-// depends on the rows and their order alone, so all who look for slices of the same rows find the same division. Where the
-// parts would look at so many rows of each other that the work is done twice over, there are fewer of them, and the
-// last slices have no rows. input is closed.
-func NewSlice(ctx context.Context, input Operator, order []plan.SortKey, number, of int, reaches []*Reach) (s *Slice, err error) {
+// Division is where the slices of some rows begin.
+type Division struct {
+	begins []*slicePlace // those of the second and later slices; in order
+}
+
+// Slice is the slice of a number from 0. Where there are fewer than that, it has no row.
+func (d *Division) Slice(number int) *Slice {
+	if number > len(d.begins) {
+		return &Slice{empty: true}
+	}
+	s := &Slice{}
+	if number > 0 {
+		s.from = d.begins[number-1]
+	}
+	if number < len(d.begins) {
+		s.to = d.begins[number]
+	}
+	return s
+}
+
+// NewDivision reads rows and divides their order into of parts of about equal size. It depends on the rows and their order
+// alone, so all who divide the same rows find the same division. Where the parts would look at so many rows of each other that the work
+// is done twice over, there are fewer of them. input is closed.
+func NewDivision(ctx context.Context, input Operator, order []plan.SortKey, of int, reaches []*Reach) (d *Division, err error) {
 	defer func() {
 		if closed := input.Close(); err == nil {
 			err = closed
@@ -52,7 +71,7 @@ func NewSlice(ctx context.Context, input Operator, order []plan.SortKey, number,
 	for {
 		rec, err := input.Next(ctx)
 		if err == io.EOF {
-			return sample.slice(number, of, reaches)
+			return sample.divide(of, reaches)
 		}
 		if err != nil {
 			return nil, err
@@ -108,29 +127,34 @@ func (s *sliceSample) thin() {
 	s.step *= 2
 }
 
-func (s *sliceSample) slice(number, of int, reaches []*Reach) (*Slice, error) {
+func (s *sliceSample) divide(of int, reaches []*Reach) (*Division, error) {
 	slices.SortFunc(s.places, func(a, b slicePlace) int { return bytes.Compare(a.encoded, b.encoded) })
 	of, err := s.worth(of, reaches)
 	if err != nil {
 		return nil, err
 	}
-	if len(s.places) == 0 || number >= of { // of no rows the first slice has all
-		return &Slice{empty: number > 0}, nil
+	d := &Division{}
+	for number := 1; number < of; number++ {
+		begin, err := s.begin(number, of).moved(nil, 0, s.order) // without the rest of the sample
+		if err != nil {
+			return nil, err
+		}
+		d.begins = append(d.begins, begin)
 	}
-	return &Slice{from: s.begin(number, of), to: s.begin(number+1, of)}, nil
+	return d, nil
 }
 
-// begin is where a slice begins, nil at the ends of the order.
+// begin is where a slice begins that is not the first.
 func (s *sliceSample) begin(number, of int) *slicePlace {
-	if number == 0 || number == of {
-		return nil
-	}
 	return &s.places[len(s.places)*number/of]
 }
 
 // worth is how many slices, up to so many, look at no more rows beside their own than there are.
 func (s *sliceSample) worth(of int, reaches []*Reach) (int, error) {
-	for ; of > 1 && len(s.places) > 0; of-- {
+	if len(s.places) == 0 {
+		return 1, nil
+	}
+	for ; of > 1; of-- {
 		most := 0
 		for _, r := range reaches {
 			beside := 0
@@ -155,35 +179,6 @@ func (s *sliceSample) worth(of int, reaches []*Reach) (int, error) {
 func (s *sliceSample) rank(p *slicePlace) int {
 	i, _ := slices.BinarySearchFunc(s.places, p.encoded, func(a slicePlace, b []byte) int { return bytes.Compare(a.encoded, b) })
 	return i
-}
-
-// placeComparer compares the rows of a batch with a place.
-type placeComparer struct {
-	columns []vector.Comparer
-	row     int
-}
-
-// newPlaceComparer is nil for no place.
-func newPlaceComparer(p *slicePlace, rec arrow.Record, order []plan.SortKey) *placeComparer {
-	if p == nil {
-		return nil
-	}
-	c := &placeComparer{row: p.row}
-	for i, k := range order {
-		c.columns = append(c.columns, vector.NewComparer(rec.Column(k.Column), p.columns[i]))
-	}
-	return c
-}
-
-// compare gives the order of a row and the place, and whether they are of the same key.
-func (c *placeComparer) compare(row int) (order int, sameKey bool) {
-	last := len(c.columns) - 1
-	for _, compare := range c.columns[:last] {
-		if order := compare(row, c.row); order != 0 {
-			return order, false
-		}
-	}
-	return c.columns[last](row, c.row), true
 }
 
 // sliced passes on the rows of a slice, and those that lie within a reach of it.
@@ -235,24 +230,16 @@ func (s *sliced) next(ctx context.Context) (arrow.Record, error) {
 // keep is the rows of a batch that are needed, nil for none; it takes the batch over.
 func (s *sliced) keep(rec arrow.Record) arrow.Record {
 	defer rec.Release()
-	first, last := newPlaceComparer(s.first, rec, s.order), newPlaceComparer(s.last, rec, s.order)
-	end := 0 // the greatest order of a row and the last place that will do
+	first, last := newPlaceOrders(s.first, rec, s.order), newPlaceOrders(s.last, rec, s.order)
+	end := int8(0) // the greatest order of a row and the last place that will do
 	if s.reach == nil {
 		end = -1
 	}
 	var kept []int32
 	for i := range int(rec.NumRows()) {
-		if first != nil {
-			if order, _ := first.compare(i); order < 0 {
-				continue
-			}
+		if (first == nil || first.all[i] >= 0) && (last == nil || last.all[i] <= end) {
+			kept = append(kept, int32(i))
 		}
-		if last != nil {
-			if order, _ := last.compare(i); order > end {
-				continue
-			}
-		}
-		kept = append(kept, int32(i))
 	}
 	switch len(kept) {
 	case 0:

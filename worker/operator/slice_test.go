@@ -37,9 +37,13 @@ func drained(t testing.TB, op operator.Operator, err error) []string {
 }
 
 // sliceOf finds a slice of rows with a reach.
-func sliceOf(t testing.TB, text string, rows []string, number, of int, reach *operator.Reach) operator.FindSlice {
+func sliceOf(t testing.TB, text string, rows []string, number, of int, reaches ...*operator.Reach) operator.FindSlice {
 	return func(ctx context.Context) (*operator.Slice, error) {
-		return operator.NewSlice(ctx, inMemory(t, text, rows), leftOrder, number, of, []*operator.Reach{reach})
+		d, err := operator.NewDivision(ctx, inMemory(t, text, rows), leftOrder, of, reaches)
+		if err != nil {
+			return nil, err
+		}
+		return d.Slice(number), nil
 	}
 }
 
@@ -155,7 +159,11 @@ func TestSlicesThatLookAtEachOtherAreFew(t *testing.T) {
 			order := []plan.SortKey{{Column: 0}, {Column: 2}}
 			find := func(ctx context.Context) (*operator.Slice, error) {
 				in := *rows
-				return operator.NewSlice(ctx, &in, order, number, 16, []*operator.Reach{reach})
+				d, err := operator.NewDivision(ctx, &in, order, 16, []*operator.Reach{reach})
+				if err != nil {
+					return nil, err
+				}
+				return d.Slice(number), nil
 			}
 			op := operator.NewSliced(operator.Env{Mem: memory.DefaultAllocator}, rows, order, find, nil)
 			rec, err := op.Next(context.Background())

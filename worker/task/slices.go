@@ -20,6 +20,9 @@ type slicing struct {
 	events  map[*plan.Node]*operator.Reach // of windows of events
 	open    func() operator.Operator       // reads the rows once more
 	found   *operator.Slice
+
+	known *Divisions
+	key   divisionKey
 }
 
 // newSlicing is nil for a task that does all of what it reads.
@@ -32,7 +35,12 @@ func (b *builder) newSlicing() (*slicing, error) {
 		if !ok || how.Sort.Inputs[0].ShuffleRead.Stage != in.Stage {
 			return nil, fmt.Errorf("assignment %s: %s of stage %d, which stage %d does not do in slices", b.task.AttemptID, in.Part, in.Stage, b.stage.ID)
 		}
-		return sliceOf(how, in.Part.Slice, b.task.Job.Session)
+		s, err := sliceOf(how, in.Part.Slice, b.task.Job.Session)
+		if err != nil {
+			return nil, err
+		}
+		s.known, s.key = b.env.Divisions, divisionKey{b.task.Run, b.task.Stage, in.Stage, in.Version, in.Part.From, in.Part.Slice.Of}
+		return s, nil
 	}
 	return nil, nil
 }
@@ -89,11 +97,25 @@ func ascending(columns []int) []plan.SortKey {
 	return keys
 }
 
-// find is the task's slice; the first call reads the rows that are divided.
+// find is the task's slice. The first call reads the rows that are divided, unless another attempt has done so.
 func (s *slicing) find(ctx context.Context) (*operator.Slice, error) {
 	if s.found != nil {
 		return s.found, nil
 	}
+	division := s.known.find(s.key)
+	if division == nil {
+		var err error
+		if division, err = operator.NewDivision(ctx, s.open(), s.Sort.Sort.Keys, s.slice.Of, s.reaches()); err != nil {
+			return nil, err
+		}
+		s.known.add(s.key, division)
+	}
+	s.found = division.Slice(s.slice.Number)
+	return s.found, nil
+}
+
+// reaches is how far the slices of the windows look.
+func (s *slicing) reaches() []*operator.Reach {
 	var reaches []*operator.Reach
 	if s.windows != nil {
 		reaches = append(reaches, s.windows)
@@ -103,7 +125,5 @@ func (s *slicing) find(ctx context.Context) (*operator.Slice, error) {
 			reaches = append(reaches, r)
 		}
 	}
-	var err error
-	s.found, err = operator.NewSlice(ctx, s.open(), s.Sort.Sort.Keys, s.slice.Number, s.slice.Of, reaches)
-	return s.found, err
+	return reaches
 }

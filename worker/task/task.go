@@ -28,7 +28,9 @@ type Env struct {
 	Plugins  Plugins
 	Memory   *Budget
 	Builds   *Builds // nil: attempts share no build sides
-	Scratch  string  // folder for what operators spill; "" if nothing can
+	// Divisions of the partitions that attempts do slices of. Those of a nil one are not shared.
+	Divisions *Divisions
+	Scratch   string // folder for what operators spill; "" if nothing can
 	// Allocator of batches; nil means the Go heap.
 	Allocator memory.Allocator
 	// BatchRows is the size of batches that leaves and operators make; 0 means operator.DefaultBatchRows.

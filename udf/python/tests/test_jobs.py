@@ -139,3 +139,89 @@ def test_the_digest_is_that_of_sources_and_environment(job, tmp_path):
         "run", job(FUNCTIONS + "#", {"plus": f", sha256: '{digest}'"}, "SELECT 1 AS one"), "-q", cwd=tmp_path, fails=True
     )
     assert f"but the job file pins {digest}" in said
+
+
+KINDS = """
+from dataclasses import dataclass
+import numpy as np, pyarrow as pa, pyarrow.compute as pc
+from quern_udf import *
+
+@aggregate(state={"total": "bigint", "n": "bigint"})
+class MeanOf:
+    def update(self, groups: Groups, x: BigInt):
+        return groups.sums(x), groups.sizes(x)
+    def merge(self, groups: Groups, total: BigInt, n: BigInt):
+        return groups.sums(total), groups.sums(n)
+    def finish(self, total: BigInt, n: BigInt) -> Double | None:
+        return pc.if_else(pc.equal(n, 0), None, pc.divide(pc.cast(total, pa.float64()), pc.cast(n, pa.float64())))
+
+@table(input={"x": "bigint"}, output={"x": "bigint", "half": "double"})
+def halves(rows):
+    x = rows.column("x").filter(pc.less(rows.column("x"), 6))
+    return {"x": x, "half": pc.divide(pc.cast(x, pa.float64()), 2)}
+
+@table(input={"x": "bigint"}, output={"lowest": "bigint", "rows": "bigint"}, per="group")
+def extent(rows):
+    return {"lowest": [pc.min(rows.column("x")).as_py()], "rows": [rows.num_rows]}
+
+@dataclass
+class To:
+    to: int
+
+@source(output={"n": "bigint", "square": "bigint"}, options=To)
+class Numbers:
+    def open(self, ctx: Context):
+        self.to = ctx.options.to
+    def split(self):
+        return [str(i).encode() for i in range(3)]
+    def read(self, task: bytes, columns):
+        n = pa.array(np.arange(int(task), self.to, 3))
+        yield {"n": n, "square": pc.multiply(n, n)}
+
+@scalar
+def picky(x: BigInt) -> BigInt:
+    bad = np.flatnonzero(np.asarray(pc.equal(pc.bit_wise_and(x, 4095), 7)))
+    if len(bad):
+        raise RowErrors({int(i): "it ends with 7" for i in bad})
+    return x
+"""
+
+
+@pytest.mark.parametrize(
+    "function, sql, wanted",
+    [
+        (
+            "mean_of",
+            "SELECT x % 3 AS k, mean_of(y) AS m, mean_of(y) FILTER (WHERE x < 0) AS none FROM t GROUP BY x % 3 ORDER BY k",
+            [{"k": k, "m": sum(v := [i for i in range(k, 10_000, 3) if i % 10]) / len(v), "none": None} for k in range(3)],
+        ),
+        ("halves", "SELECT * FROM halves(TABLE(t)) ORDER BY x", [{"x": x, "half": x / 2} for x in range(6)]),
+        (
+            "extent",
+            "SELECT * FROM extent(TABLE(SELECT x, x % 4 AS k FROM t) PARTITION BY k) ORDER BY lowest",
+            [{"lowest": k, "rows": 2500} for k in range(4)],
+        ),
+    ],
+)
+def test_kinds_of_functions(job, tmp_path, function, sql, wanted):
+    got, _ = rows(job(KINDS, {function: ""}, sql), tmp_path)
+    keys = list(wanted[0])
+    assert [{k: row[k] for k in keys} for row in got.to_pylist()] == wanted
+
+
+def test_source_functions(job, tmp_path):
+    got, _ = rows(
+        job(KINDS, {"numbers": ", options: {to: 1000}"}, "SELECT count(*) AS c, sum(square) AS s FROM numbers()"), tmp_path
+    )
+    assert got.to_pylist() == [{"c": 1000, "s": sum(i * i for i in range(1000))}]
+    said = quern("run", job(KINDS, {"numbers": ", options: {too: 1}"}, "SELECT * FROM numbers()"), "-q", cwd=tmp_path, fails=True)
+    assert "the function has no option 'too'; there are to" in said and "j.yaml:4:" in said
+
+
+def test_refused_rows_go_to_the_rejects(job, tmp_path):
+    got, manifest = rows(job(KINDS, {"picky": ", on_error: quarantine"}, "SELECT picky(x) AS x FROM t"), tmp_path)
+    bad = [v for v in range(10_000) if v & 4095 == 7]
+    assert sorted(got.column("x").to_pylist()) == [v for v in range(10_000) if v not in bad]
+    assert '"picky"' in json.dumps(manifest["rejects"])
+    got, _ = rows(job(KINDS, {"picky": ", on_error: 'null'"}, "SELECT count(*) AS n, count(picky(x)) AS c FROM t"), tmp_path)
+    assert got.to_pylist() == [{"n": 10_000, "c": 10_000 - len(bad)}]

@@ -114,6 +114,9 @@ func Try(level Level) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o711); err != nil { // the program may have another user
+		return err
+	}
 	o := order{Level: level, Root: filepath.Join(dir, "root"), Shared: filepath.Join(dir, "socket"), Nobody: os.Geteuid() == 0, Keep: 3, Probe: true}
 	if err := errors.Join(os.Mkdir(o.Root, 0o700), os.Mkdir(o.Shared, 0o700)); err != nil {
 		return err

@@ -155,5 +155,8 @@ func (o *order) become() error {
 	}
 	_, _, errno := unix.RawSyscall6(unix.SYS_EXECVEAT, uintptr(executable), uintptr(unsafe.Pointer(name)),
 		uintptr(unsafe.Pointer(&argv[0])), uintptr(unsafe.Pointer(&envv[0])), unix.AT_EMPTY_PATH, 0)
+	if o.Script {
+		return fmt.Errorf("execute: %w: the interpreter is not there, or is in a folder that the plugin cannot enter", errno)
+	}
 	return fmt.Errorf("execute: %w", errno)
 }

@@ -20,7 +20,7 @@ func (o *order) restrictFiles() error {
 	for _, path := range o.readable() {
 		info, err := os.Stat(path)
 		switch {
-		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission): // of a folder that this user may not enter
 		case err != nil:
 			return err
 		case info.IsDir():

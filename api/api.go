@@ -3,6 +3,7 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -238,6 +239,14 @@ type OutputStatus struct {
 	Manifest    string `json:"manifest"`
 	Rows        int64  `json:"rows"`
 	Shards      int    `json:"shards"`
+}
+
+// DatasetVersion is what GET /v1/dataset answers.
+type DatasetVersion struct {
+	Path        string          `json:"path"`
+	Version     string          `json:"version"` // the run that made it
+	VersionPath string          `json:"version_path"`
+	Manifest    json.RawMessage `json:"manifest"` // as it was written
 }
 
 // RunList is what GET /v1/runs answers, newest first.

@@ -50,6 +50,7 @@ func (c *Coordinator) routes() []secure.Route {
 		{Pattern: "POST /v1/runs/{run}/publish", For: users, Handler: c.leaderOnly(c.publishBlocked)},
 		{Pattern: "GET /v1/runs/{run}/stages/{stage}/outputs", For: all, Handler: c.leaderOnly(c.outputs)},
 		{Pattern: "DELETE /v1/runs/{run}", For: users, Handler: c.leaderOnly(c.purge)},
+		{Pattern: "GET /v1/dataset", For: users, Handler: c.handle(c.dataset)},
 		{Pattern: "GET /v1/cluster", For: users, Handler: c.handle(c.cluster)},
 		{Pattern: "POST /v1/cluster/members", For: users, Handler: c.leaderOnly(c.addMember)},
 		{Pattern: "DELETE /v1/cluster/members/{id}", For: users, Handler: c.leaderOnly(c.removeMember)},

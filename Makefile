@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 # everywhere lets all builds share one cache.
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build run test check fmt vet lint race e2e soak crashes faults stores skew simulate bench bench-tpch bench-training bench-memory bench-cluster verify python interop fuzz cover generate tidy-tree clean
+.PHONY: help build run test check fmt vet lint race e2e soak crashes faults stores airflow skew simulate bench bench-tpch bench-training bench-memory bench-cluster verify python interop fuzz cover generate tidy-tree clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ faults: ## Break a real cluster in all the ways of docs/reliability.md, then ROU
 
 skew: ## Joins and windows with a key that four rows in ten have: what the slowest task takes, also when the leader dies meanwhile
 	QUERN_SKEW=1 $(GO) test ./e2e -run Skew -count=1 -v
+
+airflow: build ## Test the Airflow provider with Airflow itself on three coordinators and two workers (needs Python)
+	integrations/airflow/test.sh
 
 stores: ## Run the store tests and whole jobs on servers that speak S3, Google Cloud Storage and Azure Blob Storage (needs npm)
 	e2e/stores.sh bench/data/stores

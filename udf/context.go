@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/quern-engine/quern/udf/udfpb"
 )
@@ -81,6 +82,15 @@ type reports struct {
 	logs     []*udfpb.LogRecord
 	dropped  int
 	counters map[string]int64
+	busy     time.Duration
+}
+
+// worked adds the time since the function began to work.
+func (r *reports) worked(since time.Time) {
+	d := time.Since(since)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.busy += d
 }
 
 // mostLogs is how many log records go with one answer; the rest is counted.
@@ -106,7 +116,7 @@ func (r *reports) add(record *udfpb.LogRecord) {
 func (r *reports) take() *udfpb.Report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.logs) == 0 && len(r.counters) == 0 {
+	if len(r.logs) == 0 && len(r.counters) == 0 && r.busy == 0 {
 		return nil
 	}
 	if r.dropped > 0 {
@@ -114,8 +124,8 @@ func (r *reports) take() *udfpb.Report {
 			Level: int32(slog.LevelWarn), Message: fmt.Sprintf("%d more log records were dropped", r.dropped),
 		})
 	}
-	report := &udfpb.Report{Logs: r.logs, Counters: r.counters}
-	r.logs, r.dropped, r.counters = nil, 0, map[string]int64{}
+	report := &udfpb.Report{Logs: r.logs, Counters: r.counters, BusyNanos: int64(r.busy)}
+	r.logs, r.dropped, r.counters, r.busy = nil, 0, map[string]int64{}, 0
 	return report
 }
 

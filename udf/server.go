@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -194,7 +195,9 @@ func (s *server) Call(ctx context.Context, req *udfpb.CallRequest) (*udfpb.CallR
 		return nil, status.Errorf(codes.InvalidArgument, "function %s: %v", in.ctx.function, err)
 	}
 	call := &batchCall{ctx: ctx, args: args, every: req.GetEveryRow()}
+	begun := time.Now()
 	col, failed := call.guard(in.scalar)
+	in.ctx.told.worked(begun)
 	reply := &udfpb.CallReply{Failures: call.failures, Report: in.ctx.told.take()}
 	if failed != nil {
 		reply.Failures = append(reply.Failures, failed)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -44,7 +45,9 @@ func (s *server) Fold(ctx context.Context, req *udfpb.FoldRequest) (*udfpb.FoldR
 		return nil, status.Errorf(codes.InvalidArgument, "function %s: %v", in.ctx.function, err)
 	}
 	defer call.rows.Release()
+	begun := time.Now()
 	out, failed := call.guard(in.fold)
+	in.ctx.told.worked(begun)
 	reply := &udfpb.FoldReply{Report: in.ctx.told.take()}
 	if failed != nil {
 		reply.Failures = []*udfpb.Failure{failed}

@@ -70,7 +70,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newRunCommand(), newSQLCommand(), newExplainCommand(), newFunctionsCommand(), newValidateCommand(), newInitCommand(), newSchemaCommand(), newDatasetsCommand(), newBackfillCommand(), newDiffCommand(), newVerifyCommand(),
 		newSubmitCommand(), newRunsCommand(), newStatusCommand(), newCancelCommand(), newReleaseCommand(), newPurgeCommand(), newWorkersCommand(), newClusterCommand(),
-		newCoordinatorCommand(), newWorkerCommand(), newCertsCommand(), newDatagenCommand(), newVersionCommand(),
+		newCoordinatorCommand(), newWorkerCommand(), newCertsCommand(), newUDFCommand(), newDatagenCommand(), newVersionCommand(),
 	)
 	for _, c := range root.Commands() {
 		c.Args = asUsageError(c.Args)

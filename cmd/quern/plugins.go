@@ -73,11 +73,7 @@ type plugin struct {
 }
 
 func openPlugin(ctx context.Context, dir string, ref *planner.FunctionRef, readable []string) (*plugin, error) {
-	path := ref.Plugin
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, path)
-	}
-	pl, err := startPlugin(ctx, path, ref.Python, readable)
+	pl, err := startPlugin(ctx, dir, ref.Plugin, ref.Python, readable)
 	var f *plan.Failure
 	if errors.As(err, &f) && f.Kind == plan.FailureUser {
 		return nil, ref.PluginErrorf("%s", f.Message)
@@ -88,17 +84,19 @@ func openPlugin(ctx context.Context, dir string, ref *planner.FunctionRef, reada
 	return pl, nil
 }
 
-// startPlugin builds a plugin, if that is to be done, and starts it. python is the interpreter of a Python plugin, if it is not
+// startPlugin finds a plugin, builds it if that is to be done, and starts it. python is the interpreter of a Python plugin, if it is not
 // the usual one.
-func startPlugin(ctx context.Context, path, python string, readable []string) (*plugin, error) {
-	cache, err := pluginCache()
+func startPlugin(ctx context.Context, dir, name, python string, readable []string) (*plugin, error) {
+	exe, err := pluginFlags{os.Getenv("QUERN_REGISTRY"), python}.find(ctx, name, dir)
 	if err != nil {
 		return nil, err
 	}
-	exe, err := host.Build(ctx, path, python, cache)
-	if err != nil {
-		return nil, err
-	}
+	return askPlugin(ctx, exe, readable)
+}
+
+// askPlugin starts an executable that may read some files.
+func askPlugin(ctx context.Context, exe string, readable []string) (*plugin, error) {
+	var err error
 	pl := &plugin{}
 	if pl.asked, err = host.Ask(ctx, exe, readable...); err != nil {
 		return nil, err

@@ -2053,7 +2053,9 @@ type Report struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Logs  []*LogRecord           `protobuf:"bytes,1,rep,name=logs,proto3" json:"logs,omitempty"`
 	// How much each counter has grown.
-	Counters      map[string]int64 `protobuf:"bytes,2,rep,name=counters,proto3" json:"counters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Counters map[string]int64 `protobuf:"bytes,2,rep,name=counters,proto3" json:"counters,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// For how many nanoseconds the function itself has worked: what a call takes beyond that is the boundary's.
+	BusyNanos     int64 `protobuf:"varint,3,opt,name=busy_nanos,json=busyNanos,proto3" json:"busy_nanos,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2100,6 +2102,13 @@ func (x *Report) GetCounters() map[string]int64 {
 		return x.Counters
 	}
 	return nil
+}
+
+func (x *Report) GetBusyNanos() int64 {
+	if x != nil {
+		return x.BusyNanos
+	}
+	return 0
 }
 
 type LogRecord struct {
@@ -2297,10 +2306,12 @@ const file_plugin_proto_rawDesc = "" +
 	"\tReadReply\x12)\n" +
 	"\x04rows\x18\x01 \x01(\v2\x15.quern.udf.v1.PayloadR\x04rows\x121\n" +
 	"\bfailures\x18\x02 \x03(\v2\x15.quern.udf.v1.FailureR\bfailures\x12,\n" +
-	"\x06report\x18\x03 \x01(\v2\x14.quern.udf.v1.ReportR\x06report\"\xb2\x01\n" +
+	"\x06report\x18\x03 \x01(\v2\x14.quern.udf.v1.ReportR\x06report\"\xd1\x01\n" +
 	"\x06Report\x12+\n" +
 	"\x04logs\x18\x01 \x03(\v2\x17.quern.udf.v1.LogRecordR\x04logs\x12>\n" +
-	"\bcounters\x18\x02 \x03(\v2\".quern.udf.v1.Report.CountersEntryR\bcounters\x1a;\n" +
+	"\bcounters\x18\x02 \x03(\v2\".quern.udf.v1.Report.CountersEntryR\bcounters\x12\x1d\n" +
+	"\n" +
+	"busy_nanos\x18\x03 \x01(\x03R\tbusyNanos\x1a;\n" +
 	"\rCountersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"[\n" +

@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 # everywhere lets all builds share one cache.
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build run test check fmt vet lint race e2e soak crashes faults stores airflow skew simulate bench bench-tpch bench-training bench-memory bench-cluster verify python interop fuzz cover generate tidy-tree clean
+.PHONY: help build run test check fmt vet lint race e2e soak crashes faults stores rejects airflow skew simulate bench bench-tpch bench-training bench-memory bench-cluster verify python interop fuzz cover generate tidy-tree clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ faults: ## Break a real cluster in all the ways of docs/reliability.md, then ROU
 	$(GO) test -tags failpoint ./internal/failpoint
 	QUERN_FAULTS=1 $(GO) test ./e2e -run 'Test(F[0-9]|Wire|IdenticalSubmits|ClientHistory|TwentyLeaders|HalfTime)' -count=1 -v -timeout 0
 	QUERN_SOAK=$(ROUNDS) QUERN_SOAK_SEED=$(SEED) $(GO) test ./e2e -run TestSoak$$ -count=1 -v -timeout 0
+
+rejects: ## Run a plugin that panics on one of ROWS rows (default ten million): that one in the rejects, the others published
+	QUERN_ROWS=$(or $(ROWS),10000000) $(GO) test ./e2e -run OneBadRow -count=1 -v -timeout 0
 
 skew: ## Joins and windows with a key that four rows in ten have: what the slowest task takes, also when the leader dies meanwhile
 	QUERN_SKEW=1 $(GO) test ./e2e -run Skew -count=1 -v

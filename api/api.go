@@ -393,6 +393,9 @@ type Report struct {
 	Lines      []string        `json:"lines,omitempty"`
 	// Rejects is what plugin functions could not do; nil for nothing.
 	Rejects *Rejects `json:"rejects,omitempty"`
+	// Calls stand for what the stage's scalar plugin functions have answered, in the order of plan.Stage.ScalarCalls: two executions
+	// are compared by them. Of sinks on scratch disks only.
+	Calls []uint64 `json:"calls,omitempty"`
 }
 
 // Wrote reports that the attempt has left files in an output's folder.

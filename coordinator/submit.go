@@ -156,7 +156,11 @@ func (c *Coordinator) prepare(ctx context.Context, request api.SubmitRequest, di
 		return nil, err
 	}
 	command := describeJob(job, request.RunID)
-	if command.Rejects() && c.node.EntryVersion() < state.RejectsVersion {
+	if old := c.node.EntryVersion() < state.FunctionsVersion; old && !command.Rejects() {
+		for i := range command.Stages {
+			command.Stages[i].Functions = nil // only names a culprit
+		}
+	} else if old {
 		return nil, api.Errorf(api.CodeInvalid, "functions with on_error: quarantine need all coordinators to be of a build that knows them: upgrade those that do not")
 	}
 	if command.Checks > 0 {
@@ -203,6 +207,9 @@ func describeJob(job *plan.Job, run string) *state.SubmitRun {
 			Label: label(stage), Tasks: stage.Tasks, Inputs: stage.Inputs, Sink: stage.Sink.Kind,
 			Partitions: stage.Sink.Partitions, Output: stage.Sink.Output, Adapt: stage.Adapt, Rejects: rejects(job, stage),
 		})
+		if stage.Sink.Kind.Scratch() {
+			s.Stages[len(s.Stages)-1].Functions = stage.ScalarCalls()
+		}
 		if stage.Sink.Kind == plan.SinkResult {
 			s.Result = stage.Root.Schema
 		}

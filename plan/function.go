@@ -160,3 +160,24 @@ func (n *Node) Functions() []string {
 	}
 	return names
 }
+
+// ScalarCalls names the scalar plugin functions that the stage calls, each once, those first whose results others may be called
+// with.
+func (s *Stage) ScalarCalls() []string {
+	var names []string
+	s.Root.Walk(func(n *Node) { // parents first
+		if n.UDF == nil {
+			return
+		}
+		for _, c := range slices.Backward(n.UDF.Calls) {
+			names = append(names, c.Function)
+		}
+	})
+	slices.Reverse(names)
+	seen := map[string]bool{}
+	return slices.DeleteFunc(names, func(name string) bool {
+		again := seen[name]
+		seen[name] = true
+		return again
+	})
+}

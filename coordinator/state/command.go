@@ -16,11 +16,11 @@ import (
 // an entry comes to mean something that an older build would get wrong.
 //
 //  1. what there was first
-//  2. rejected rows: a Shape with Rejects, and reports that have some
-const EntryVersion = RejectsVersion
+//  2. plugin functions: a Shape with Rejects or Functions, and reports about these
+const EntryVersion = FunctionsVersion
 
-// RejectsVersion is the first version of entries with rejected rows.
-const RejectsVersion = 2
+// FunctionsVersion is the first version of entries about plugin functions.
+const FunctionsVersion = 2
 
 // Entry is one log entry: commands that are applied together, in order.
 type Entry struct {
@@ -109,7 +109,8 @@ type Shape struct {
 	Partitions int           `json:"partitions,omitempty"` // of a shuffle sink
 	Output     string        `json:"output,omitempty"`     // of a file sink
 	Adapt      *plan.Adapt   `json:"adapt,omitempty"`
-	Rejects    bool          `json:"rejects,omitempty"` // plugin functions of it may put rows aside
+	Rejects    bool          `json:"rejects,omitempty"`   // plugin functions of it may put rows aside
+	Functions  []string      `json:"functions,omitempty"` // plugin functions whose answers reports stand for, in order
 }
 
 // writes reports that attempts leave files in the folder of an output.

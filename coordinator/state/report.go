@@ -134,6 +134,9 @@ func (a *applier) commit(r *run, s *stage, t *task, c *Report) {
 	if s.Sink == plan.SinkReport {
 		r.Lines = c.Report.Lines
 	}
+	if len(s.Functions) > 0 {
+		t.aside().Calls = c.Report.Calls
+	}
 	if first {
 		s.count(t, c.Report.Counts, made)
 	}
@@ -174,11 +177,33 @@ func (s *stage) count(t *task, counts api.Counts, made *Made) {
 func (a *applier) differs(r *run, t *task, c *Report, made *Made) {
 	id := c.Report.AttemptID
 	f := plan.Failf(plan.FailureNondeterminism,
-		"%s, task %d: its output was lost and computed again, and the rows came out different (%d rows from attempt %d, %d rows from attempt %d): "+
-			"something in it is not deterministic; look for random numbers, the clock, or plugin functions that keep state or walk a map",
-		r.describe(id.Stage), id.Task, t.Commit.Rows, t.Commit.Attempt, made.Rows, id.Attempt)
+		"%s, task %d: its output was lost and computed again, and the rows came out different (%d rows from attempt %d, %d rows from attempt %d): %s; "+
+			"look for random numbers, the clock, or plugin functions that keep state or walk a map",
+		r.describe(id.Stage), id.Task, t.Commit.Rows, t.Commit.Attempt, made.Rows, id.Attempt, r.Stages[id.Stage].culprit(t, c.Report.Calls))
 	r.Stages[id.Stage].drop(id.Task, id.Attempt)
 	a.end(r, api.RunFailed, locate(f, id, c.Worker))
+}
+
+// culprit says what has answered differently. Functions come before those that are given what they answered.
+func (s *stage) culprit(t *task, calls []uint64) string {
+	var before []uint64
+	if t.Extra != nil {
+		before = t.Extra.Calls
+	}
+	var others []string
+	for i, name := range s.Functions {
+		if i < len(before) && i < len(calls) && before[i] != calls[i] {
+			others = append(others, name)
+		}
+	}
+	switch len(others) {
+	case 0:
+		return "something in it is not deterministic"
+	case 1:
+		return fmt.Sprintf("the plugin function %s has answered differently for the same rows", others[0])
+	}
+	return fmt.Sprintf("the plugin function %s has answered differently for the same rows, and so have %s, which may have been given what it answered",
+		others[0], strings.Join(others[1:], ", "))
 }
 
 // completed lets the stages that read a complete one begin, and the run end if it was the last.

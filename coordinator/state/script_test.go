@@ -260,9 +260,11 @@ func (s *script) command(f []string) (Command, bool) {
 func (s *script) submission(run, request string, stages []string, at time.Time) *SubmitRun {
 	c := &SubmitRun{RunID: run, Name: "job", Request: request, Plan: "plan", At: at}
 	for i, text := range stages {
+		text, functions, _ := strings.Cut(text, "@") // that put rows aside
 		head, sink, _ := strings.Cut(text, ":")
 		tasks, inputs, _ := strings.Cut(head, "<")
-		shape := Shape{Label: sink, Sink: plan.SinkKind(sink)}
+		shape := Shape{Label: sink, Sink: plan.SinkKind(sink), Rejects: functions != ""}
+		shape.Functions = strings.FieldsFunc(functions, func(r rune) bool { return r == ',' })
 		shape.Tasks, _ = strconv.Atoi(tasks)
 		for _, in := range strings.FieldsFunc(inputs, func(r rune) bool { return r == ',' }) {
 			n, err := strconv.Atoi(in)
@@ -330,6 +332,14 @@ func (s *script) reported(f []string, at time.Time) *Report {
 			rows, _ = strconv.ParseInt(value, 10, 64)
 		case "sum":
 			sum = value
+		case "calls":
+			for _, text := range strings.Split(value, ",") {
+				n, _ := strconv.ParseUint(text, 10, 64)
+				c.Report.Calls = append(c.Report.Calls, n)
+			}
+		case "rejects":
+			name := api.RejectsName(id.Stage, id.Task, id.Attempt)
+			c.Report.Rejects = &api.Rejects{FileInfo: api.FileInfo{Name: name, Rows: 1, SHA256: value}}
 		case "parts":
 			parts, _ = strconv.Atoi(value)
 		case "name":

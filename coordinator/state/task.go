@@ -54,6 +54,7 @@ type extra struct {
 	Heavy []HeavyPart   `json:"heavy,omitempty"`
 	// Rejects is what the attempt has put aside.
 	Rejects *api.Rejects `json:"rejects,omitempty"`
+	Calls   []uint64     `json:"calls,omitempty"` // as of api.Report
 	Floor   int64        `json:"floor,omitempty"` // the task needs a worker with more bytes of memory than this
 }
 

@@ -20,16 +20,19 @@ const DefaultBatchRows = 16384
 // Env is what operators need from the task that runs them. The zero value works: it allocates from the Go heap, has
 // no limit of memory, nowhere to spill, and cannot call plugin functions.
 type Env struct {
-	Mem       memory.Allocator // memory.DefaultAllocator if nil
-	Memory    Memory           // no limit if nil
-	Caller    Caller           // needed by plans with a UDF node only
-	Rejects   Rejects          // needed where functions quarantine rows
-	BatchRows int              // DefaultBatchRows if zero
-	Session   plan.Session     // settings that expressions depend on
-	Scratch   Scratch          // nil: nothing spills, a refused reservation is an error
-	Filters   Filters          // nil: joins publish nothing
-	Observer  Observer         // nil: nobody watches
-	Builds    *Builds          // nil: every join makes its own build side
+	Mem     memory.Allocator // memory.DefaultAllocator if nil
+	Memory  Memory           // no limit if nil
+	Caller  Caller           // needed by plans with a UDF node only
+	Rejects Rejects          // needed where functions quarantine rows
+	// Answered is told what a plugin function has answered for a batch, as a number: the sum of a task's does not depend on how
+	// its rows were cut into batches. Nil where nobody compares them.
+	Answered  func(function string, sum uint64)
+	BatchRows int          // DefaultBatchRows if zero
+	Session   plan.Session // settings that expressions depend on
+	Scratch   Scratch      // nil: nothing spills, a refused reservation is an error
+	Filters   Filters      // nil: joins publish nothing
+	Observer  Observer     // nil: nobody watches
+	Builds    *Builds      // nil: every join makes its own build side
 	// BuildKey names the build side of a join that Builds may have; empty, or nil, where it may not.
 	BuildKey func(join *plan.Node) string
 	// Above may put an operator of the task's above the one that a node became; nil puts none.

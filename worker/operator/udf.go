@@ -8,6 +8,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 
+	"github.com/quern-engine/quern/compute/hash"
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
 )
@@ -26,6 +27,8 @@ type UDF struct {
 	under []*udfBatch // in order, the first the oldest
 	end   error       // what the input ended with, once it has
 	read  int64       // rows
+
+	hashes []uint64 // scratch
 }
 
 var _ Operator = (*UDF)(nil)
@@ -136,6 +139,7 @@ func (o *UDF) finish(ctx context.Context, b *udfBatch) (arrow.Record, error) {
 	if b.err != nil {
 		return nil, b.err
 	}
+	o.sum(b)
 	keep, err := o.reject(ctx, b)
 	if err != nil || keep != nil && len(keep) == 0 {
 		return nil, err
@@ -147,6 +151,24 @@ func (o *UDF) finish(ctx context.Context, b *udfBatch) (arrow.Record, error) {
 	}
 	defer out.Release()
 	return vector.TakeRecord(o.env.Mem, out, keep), nil
+}
+
+// sum tells what the functions have answered. Rows come in the same order whenever a task is done, so their numbers are part of it.
+func (o *UDF) sum(b *udfBatch) {
+	if o.env.Answered == nil {
+		return
+	}
+	for i, call := range o.calls {
+		field := o.schema.Fields[int(b.rec.NumCols())+i]
+		result := vector.NewRecord(plan.Schema{Fields: []plan.Field{field}}, b.results[i:i+1], int(b.rec.NumRows()))
+		o.hashes = hash.Columns(result, []int{0}, 0, o.hashes)
+		result.Release()
+		var sum uint64
+		for row, h := range o.hashes {
+			sum += h * (2*uint64(b.first+int64(row)) + 1)
+		}
+		o.env.Answered(call.Function, sum)
+	}
 }
 
 // reject hands on the rejected rows, each with the first of the calls that did so, and tells which rows are left; nil if all are.

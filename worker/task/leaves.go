@@ -33,6 +33,7 @@ type builder struct {
 	slicing   *slicing  // nil: the task does all of what it reads
 	functions Functions // nil: the stage calls none
 	rejects   rejects
+	answers   map[string]uint64 // sums, by function; of one goroutine
 }
 
 // root builds the stage's operators, leaves included.
@@ -49,6 +50,9 @@ func (b *builder) root(ctx context.Context) (operator.Operator, error) {
 	}
 	if b.scratch != nil {
 		env.Scratch = b.scratch
+	}
+	if b.stage.Sink.Kind.Scratch() { // what may be lost, computed again, and compared
+		env.Answered = b.answered
 	}
 	b.operators = env
 	if b.slicing, err = b.newSlicing(); err != nil {
@@ -88,6 +92,24 @@ func (b *builder) caller(ctx context.Context) (operator.Caller, error) {
 	}
 	b.functions = functions
 	return functions, nil
+}
+
+func (b *builder) answered(function string, sum uint64) {
+	if b.answers == nil {
+		b.answers = map[string]uint64{}
+	}
+	b.answers[function] += sum
+}
+
+// calls is what the stage's functions have answered, in the order of their names in the stage.
+func (b *builder) calls() []uint64 {
+	var sums []uint64
+	if b.stage.Sink.Kind.Scratch() {
+		for _, name := range b.stage.ScalarCalls() {
+			sums = append(sums, b.answers[name])
+		}
+	}
+	return sums
 }
 
 func (b *builder) closeFunctions() error {

@@ -159,6 +159,7 @@ func runAttempt(ctx context.Context, env Env, t Task, report *api.Report) (err e
 	if rejected != nil {
 		report.Rejects, report.Counts.RowsRejected = rejected, rejected.Rows
 	}
+	report.Calls = build.calls()
 	report.Partitions, report.File, report.Lines = written.Partitions, written.File, written.Lines
 	report.Counts.BytesOut, report.Counts.FilesOut = written.Bytes, written.Files
 	return nil

@@ -43,7 +43,8 @@ var udfTemplates embed.FS
 
 // udfLanguages are the languages that there are templates for, each a folder of templates/udf, and what to do next.
 var udfLanguages = map[string]string{
-	"go": "cd %s && go mod tidy && go test .",
+	"go":     "cd %s && go mod tidy && go test .",
+	"python": "cd %s && python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/python -m pytest",
 }
 
 // udfModule is what plugins import.
@@ -54,8 +55,8 @@ func newUDFInitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init NAME",
 		Short: "Write a plugin to begin with, that builds and has tests",
-		Long: "Write a plugin into a new folder NAME: a scalar, a table and an aggregate function, with tests. Files that are there already are left\n" +
-			"alone. With --source the Go module is that of a folder with Quern's sources, and nothing is fetched from the network.",
+		Long: "Write a plugin into a new folder NAME: functions of one or more kinds, with tests. Files that are there already are left alone.\n" +
+			"With --source Quern's Go module, or Python package, is that of a folder with its sources; the Go module then needs no network.",
 		Example: "  quern udf init texts\n  cd texts && go mod tidy && go test .",
 		Args:    oneArg("the plugin's name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -81,7 +82,7 @@ func newUDFInitCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&language, "lang", "go", strings.Join(sortedNames(udfLanguages), ", "))
-	cmd.Flags().StringVar(&sources, "source", "", "folder with Quern's sources, for the go.mod file")
+	cmd.Flags().StringVar(&sources, "source", "", "folder with Quern's sources, to take what plugins import from")
 	return cmd
 }
 
@@ -116,6 +117,13 @@ func udfFiles(name, language, sources string) ([]newFile, error) {
 			}
 			f.text += requires
 			files = append(files, newFile{filepath.Join(name, "go.sum"), sum})
+		}
+		if e.Name() == "requirements.txt.txt" && sources != "" {
+			absolute, err := filepath.Abs(sources)
+			if err != nil {
+				return nil, fmt.Errorf("--source: %w", err)
+			}
+			f.text = strings.Replace(f.text, "\nquern-udf\n", "\n"+filepath.Join(absolute, "udf", "python")+"\n", 1)
 		}
 		files = append(files, f)
 	}

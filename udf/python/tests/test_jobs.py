@@ -225,3 +225,19 @@ def test_refused_rows_go_to_the_rejects(job, tmp_path):
     assert '"picky"' in json.dumps(manifest["rejects"])
     got, _ = rows(job(KINDS, {"picky": ", on_error: 'null'"}, "SELECT count(*) AS n, count(picky(x)) AS c FROM t"), tmp_path)
     assert got.to_pylist() == [{"n": 10_000, "c": 10_000 - len(bad)}]
+
+
+def test_a_plugin_to_begin_with(job, tmp_path):
+    quern("udf", "init", "mine", "--lang", "python", cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=tmp_path / "mine", capture_output=True, text=True
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+    job("", {}, "SELECT haul(x) AS haul, sum(miles_to_km(x)) AS km FROM t GROUP BY haul(x) ORDER BY haul")
+    text = (tmp_path / "j.yaml").read_text()
+    bindings = "".join(f"  {name}: {{plugin: mine, python: {sys.executable}}}\n" for name in ("haul", "miles_to_km"))
+    (tmp_path / "j.yaml").write_text(text.replace("functions:\n", "functions:\n" + bindings))
+    got, _ = rows("j.yaml", tmp_path)
+    assert [(r["haul"], round(r["km"])) for r in got.to_pylist()] == [
+        ("long", round(1.609344 * sum(range(800, 10_000)))), ("short", round(1.609344 * sum(range(800)))),
+    ]  # fmt: skip

@@ -94,8 +94,9 @@ def test_descriptions(host):
 
 
 def test_columns(host):
-    column, _ = host.call("plus", ints(1, None, 3), ints(10, 20, None))
+    column, reply = host.call("plus", ints(1, None, 3), ints(10, 20, None))
     assert column.to_pylist() == [11, None, None]
+    assert 0 < reply.report.busy_nanos < 10**10
     column, _ = host.call("summed", ints(1), ints(2), ints(3))
     assert column.to_pylist() == [6]
     column, _ = host.call("plus", ints(), ints())

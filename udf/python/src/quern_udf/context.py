@@ -45,6 +45,10 @@ class Reports:
         with self._lock:
             self._report.counters[counter] += n
 
+    def worked(self, nanos: int) -> None:
+        with self._lock:
+            self._report.busy_nanos += nanos
+
     def add(self, record: pb.LogRecord) -> None:
         with self._lock:
             if len(self._report.logs) < _MOST_LOGS:
@@ -57,7 +61,7 @@ class Reports:
             if self._dropped:
                 self._report.logs.append(pb.LogRecord(level=4, message=f"{self._dropped} more log records were dropped"))
             report, self._report, self._dropped = self._report, pb.Report(), 0
-        return report if report.logs or report.counters else None
+        return report if report.logs or report.counters or report.busy_nanos else None
 
 
 class _Handler(logging.Handler):

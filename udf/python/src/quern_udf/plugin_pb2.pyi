@@ -345,7 +345,7 @@ class ReadReply(_message.Message):
     def __init__(self, rows: _Optional[_Union[Payload, _Mapping]] = ..., failures: _Optional[_Iterable[_Union[Failure, _Mapping]]] = ..., report: _Optional[_Union[Report, _Mapping]] = ...) -> None: ...
 
 class Report(_message.Message):
-    __slots__ = ("logs", "counters")
+    __slots__ = ("logs", "counters", "busy_nanos")
     class CountersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -355,9 +355,11 @@ class Report(_message.Message):
         def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     LOGS_FIELD_NUMBER: _ClassVar[int]
     COUNTERS_FIELD_NUMBER: _ClassVar[int]
+    BUSY_NANOS_FIELD_NUMBER: _ClassVar[int]
     logs: _containers.RepeatedCompositeFieldContainer[LogRecord]
     counters: _containers.ScalarMap[str, int]
-    def __init__(self, logs: _Optional[_Iterable[_Union[LogRecord, _Mapping]]] = ..., counters: _Optional[_Mapping[str, int]] = ...) -> None: ...
+    busy_nanos: int
+    def __init__(self, logs: _Optional[_Iterable[_Union[LogRecord, _Mapping]]] = ..., counters: _Optional[_Mapping[str, int]] = ..., busy_nanos: _Optional[int] = ...) -> None: ...
 
 class LogRecord(_message.Message):
     __slots__ = ("level", "message", "attributes")

@@ -76,6 +76,9 @@ func (h *Host) start(ctx context.Context, k kind) (*running, error) {
 	readable := strings.FieldsFunc(k.files, func(r rune) bool { return r == '\n' })
 	spec := contain.Spec{Level: h.level(), Limits: k.limits, Executable: executable, ReadOnly: append(readable, pythonFolders(interpreter)...)}
 	run := &running{kind: k, proc: newProcess(spec), output: &tail{}, opening: make(chan struct{}, 1), instances: map[string]opened{}}
+	run.output.log = func(text string) {
+		h.opts.Log.Info("plugin says", "sha256", k.sha256, "pid", run.proc.ID(), "text", text)
+	}
 	config, err := h.clientConfig(run, sockets)
 	if err != nil {
 		return nil, err

@@ -13,13 +13,20 @@ const tailSize = 64 << 10
 type tail struct {
 	mu  sync.Mutex
 	buf []byte // the last bytes, up to twice tailSize
+
+	log    func(text string) // nil: nobody wants to know
+	logged int               // bytes
 }
+
+// mostLogged is how much of a process's output goes into the log.
+const mostLogged = 64 << 10
 
 // Write never fails.
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := len(p)
+	t.tell(p)
 	if len(p) > tailSize {
 		p = p[len(p)-tailSize:]
 	}
@@ -28,6 +35,18 @@ func (t *tail) Write(p []byte) (int, error) {
 		t.buf = append(t.buf[:0], t.buf[len(t.buf)-tailSize:]...)
 	}
 	return n, nil
+}
+
+// tell logs what has come, until it was enough. REQUIRES: t.mu is held.
+func (t *tail) tell(p []byte) {
+	text := strings.TrimSpace(strings.ToValidUTF8(string(p[:min(len(p), mostLogged)]), "\ufffd"))
+	if t.log == nil || text == "" || t.logged > mostLogged {
+		return
+	}
+	if t.logged += len(text); t.logged > mostLogged {
+		text = "(it prints more than is logged)"
+	}
+	t.log(text)
 }
 
 // last is what fits a message of the end: its last bytes, or where Go said why it gave up and what it then printed.

@@ -196,6 +196,8 @@ type Counts struct {
 	RowsLate     int64 `json:"rows_late,omitempty"`   // of RowsPruned, those that columns read before the others ruled out
 	// Operators is what each operator of the stage did, by its place in the tree, parents first.
 	Operators []OperatorCounts `json:"operators,omitempty"`
+	// Tallies is what the tallies of the stage have counted, in order of their places.
+	Tallies []plan.TallyCount `json:"tallies,omitempty"`
 }
 
 // OperatorCounts is what one operator did, in one attempt or in all of a stage's.
@@ -222,6 +224,7 @@ func (c *Counts) Add(o Counts) {
 	c.PagesPruned += o.PagesPruned
 	c.RowsPruned += o.RowsPruned
 	c.RowsLate += o.RowsLate
+	c.Tallies = addTallies(c.Tallies, o.Tallies)
 	if n := len(o.Operators); n > len(c.Operators) {
 		c.Operators = append(slices.Clip(c.Operators), make([]OperatorCounts, n-len(c.Operators))...)
 	}
@@ -230,6 +233,25 @@ func (c *Counts) Add(o Counts) {
 		q.Rows, q.Batches, q.Nanos, q.Spilled = q.Rows+p.Rows, q.Batches+p.Batches, q.Nanos+p.Nanos, q.Spilled+p.Spilled
 		q.Peak = max(q.Peak, p.Peak)
 	}
+}
+
+// addTallies is both lists together, in order of their places. It changes neither.
+func addTallies(a, b []plan.TallyCount) []plan.TallyCount {
+	if len(b) == 0 {
+		return a
+	}
+	var out []plan.TallyCount
+	for len(a) > 0 || len(b) > 0 {
+		switch {
+		case len(b) == 0 || len(a) > 0 && a[0].Place < b[0].Place:
+			out, a = append(out, a[0]), a[1:]
+		case len(a) == 0 || b[0].Place < a[0].Place:
+			out, b = append(out, b[0]), b[1:]
+		default:
+			out, a, b = append(out, a[0].Add(b[0])), a[1:], b[1:]
+		}
+	}
+	return out
 }
 
 // OutputStatus is a published output.

@@ -43,6 +43,8 @@ type manifest struct {
 	Rejects     *manifestRejects   `json:"rejects,omitempty"` // rows that functions could not do
 	Plan        string             `json:"plan"`              // SHA-256
 	Stages      []manifestStage    `json:"stages"`
+	Sources     []manifestSource   `json:"sources,omitempty"`
+	Steps       []manifestStep     `json:"steps,omitempty"` // of the job file, in its order
 	// Of a job with checks: the run that the pointer named before, what came of the checks of this output, and why it was
 	// published if that was in spite of them.
 	Parent   string            `json:"parent,omitempty"`
@@ -185,6 +187,8 @@ func newManifest(job *plan.Job, made state.Committed, output state.CommittedOutp
 	for _, s := range made.Stages {
 		m.Stages = append(m.Stages, manifestStage{RowsRead: s.RowsRead, RowsIn: s.RowsIn, RowsOut: s.RowsOut, RowsRejected: s.RowsRejected})
 	}
+	m.Sources = countSources(job, made.Stages)
+	m.Steps = countSteps(job, made.Stages)
 	return &m, nil
 }
 

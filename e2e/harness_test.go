@@ -406,7 +406,8 @@ func quern(t *testing.T, dir string, args ...string) result {
 	return r
 }
 
-// digests gives the SHA-256 of each shard of an output, in shard order, after checking it against the manifest.
+// digests gives the SHA-256 of each shard of an output, in shard order, after checking it against the manifest, and then what the
+// manifest says of the steps of the job.
 func digests(t *testing.T, o api.OutputStatus) []string {
 	t.Helper()
 	data, err := os.ReadFile(o.Manifest)
@@ -419,6 +420,7 @@ func digests(t *testing.T, o api.OutputStatus) []string {
 			Rows   int64
 			SHA256 string
 		}
+		Steps json.RawMessage
 	}
 	if err := json.Unmarshal(data, &manifest); err != nil {
 		t.Fatal(err)
@@ -445,5 +447,5 @@ func digests(t *testing.T, o api.OutputStatus) []string {
 			t.Error(err)
 		}
 	}
-	return sums
+	return append(sums, string(manifest.Steps))
 }

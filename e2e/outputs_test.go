@@ -37,6 +37,7 @@ outputs:
 type outputsManifest struct {
 	Rows    int64
 	Shards  []api.ShardInfo
+	Steps   json.RawMessage
 	Columns []struct {
 		Name          string
 		Values, Nulls int64

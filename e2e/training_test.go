@@ -19,7 +19,8 @@ import (
 )
 
 // TestTrainingData makes the training sets of testdata/jobs/ranking from generated events, on 1, 3 and 8 workers, in large and
-// small tasks and batches, with memory and without: the shards must be the same, byte for byte.
+// small tasks and batches, with memory and without: the shards must be the same, byte for byte, and so
+// must be what is counted of each step.
 func TestTrainingData(t *testing.T) {
 	dir := t.TempDir()
 	makeEvents(t, filepath.Join(dir, "events"), 2000)
@@ -96,7 +97,7 @@ var rankingJobs = []string{"labels.yaml", "training.yaml", "retrieval.yaml"}
 // rankingDay is the day that they are run for.
 var rankingDay = map[string]string{"ds": "2024-01-02"}
 
-// shardsOf runs a job in a folder, and gives rows and digest of each output's shards.
+// shardsOf runs a job in a folder, and gives rows and digest of each output's shards, and what is counted of the steps.
 func shardsOf(t *testing.T, e *assembly.Embedded, dir, id, text string, params map[string]string) map[string][]string {
 	t.Helper()
 	job := &api.Job{File: id, Dir: dir, Work: dir, Text: text, Params: params}
@@ -120,6 +121,7 @@ func shardsOf(t *testing.T, e *assembly.Embedded, dir, id, text string, params m
 		for _, s := range manifest.Shards {
 			sets[name] = append(sets[name], fmt.Sprintf("%d rows %s", s.Rows, s.SHA256))
 		}
+		sets["steps of "+name] = []string{string(manifest.Steps)}
 	}
 	return sets
 }

@@ -20,6 +20,7 @@ type Job struct {
 	Params    []Param    `json:"params,omitempty"`
 	Inputs    []Input    `json:"inputs,omitempty"`
 	Checks    []Check    `json:"checks,omitempty"`
+	Steps     []Step     `json:"steps,omitempty"` // of the job file, in its order
 }
 
 // Session is the settings that expressions depend on. The zero value is UTC and ANSI mode.
@@ -47,11 +48,14 @@ type Constant struct {
 //  1. what there was first
 //  2. outputs with PartitionBy, RowsPerFile or Time, which a worker that does not know these would write as if they were not
 //     there
-//  3. functions with a Treatment, which a worker that does not know it would not heed
+//  3. functions with a Treatment, which a worker that does not know it would not heed; tallies, which it cannot build
 const JobVersion = 3
 
 // NeededVersion is the oldest version whose readers understand the job.
 func (j *Job) NeededVersion() int {
+	if slices.ContainsFunc(j.Steps, func(s Step) bool { return len(s.Tallies) > 0 }) {
+		return 3
+	}
 	for _, f := range j.Functions {
 		if f.Treatment != (Treatment{}) {
 			return 3

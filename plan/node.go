@@ -23,6 +23,7 @@ const (
 	NodeAsofJoin    NodeOp = "asof_join" // Inputs: left, right, both sorted
 	// NodeEventWindows has the inputs: rows, events, both sorted.
 	NodeEventWindows NodeOp = "event_windows"
+	NodeTally        NodeOp = "tally" // passes rows on and counts them
 )
 
 // Node is a physical operator and, below it, its inputs. Schema is what it puts out; expressions in a payload refer to
@@ -49,6 +50,7 @@ type Node struct {
 	AsofJoin    *AsofJoin    `json:"asof_join,omitempty"`
 
 	EventWindows *EventWindows `json:"event_windows,omitempty"`
+	Tally        *Tally        `json:"tally,omitempty"`
 }
 
 // Dropped is how much of a source planning ruled out: files by their partitions, row groups by their statistics.
@@ -338,6 +340,8 @@ type AsofJoin struct {
 	// SkipNulls.
 	Condition *Expr `json:"condition,omitempty"`
 	Left      bool  `json:"left"` // left rows without a match are kept
+	// Tally is the number of the TallyInfo for the left rows and those of them that have a match; 0: nobody asks.
+	Tally int `json:"tally,omitempty"`
 }
 
 // Entry is the right column by which rows of a key come sorted.

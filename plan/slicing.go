@@ -73,7 +73,7 @@ func (n *Node) readsPartition() bool { return n.Op == NodeShuffleRead && !n.Shuf
 // a partial aggregate, what is merged later.
 func (n *Node) Streams() bool {
 	switch n.Op {
-	case NodeFilter, NodeProject, NodeUDF, NodeExpand, NodeGenerate, NodeEventWindows:
+	case NodeFilter, NodeProject, NodeUDF, NodeExpand, NodeGenerate, NodeEventWindows, NodeTally:
 		return true
 	case NodePluginTable:
 		return n.PluginTable.Per == PerBatch

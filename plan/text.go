@@ -102,6 +102,8 @@ func (n *Node) describe() string {
 		return "window " + n.windowText()
 	case NodeAsofJoin:
 		return "asof join " + n.asofText()
+	case NodeTally:
+		return "tally " + n.tallyText()
 	case NodeEventWindows:
 		return "event windows " + n.eventWindowsText()
 	}

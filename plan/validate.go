@@ -86,6 +86,7 @@ var inputCounts = map[NodeOp]int{
 	NodeScan: 0, NodeValues: 0, NodeShuffleRead: 0, NodeFilter: 1, NodeProject: 1, NodeUDF: 1, NodeAggregate: 1,
 	NodeJoin: 2, NodeSort: 1, NodeLimit: 1, NodeExpand: 1, NodeGenerate: 1, NodePluginTable: 1, NodeWindow: 1, NodeAsofJoin: 2,
 	NodeEventWindows: 2,
+	NodeTally: 1,
 }
 
 func (n *Node) validate() error {
@@ -126,6 +127,8 @@ func (n *Node) validate() error {
 			return err
 		}
 		return checkOrdinals("key", n.PluginTable.Keys, width)
+	case n.Op == NodeTally:
+		return n.Tally.validate(n.Inputs[0].Schema.Fields)
 	case n.Op == NodeEventWindows && n.EventWindows == nil:
 		return fmt.Errorf("%s without its payload", n.Op)
 	case n.Op == NodeEventWindows:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/quern-engine/quern/compute"
@@ -49,7 +50,7 @@ func (p *planning) loadJob(ctx context.Context) error {
 	if err := l.loadSources(ctx); err != nil {
 		return err
 	}
-	if err := l.analyseSteps(trees); err != nil {
+	if err := l.analyseSteps(trees, true); err != nil {
 		return err
 	}
 	for i := range l.file.Outputs {
@@ -172,22 +173,57 @@ func (l *jobLoader) sourceError(s jobfile.Source, err error) error {
 	return l.file.Errorf(s.Path.Span, "source %s: %s", s.Name.Text, f.Message)
 }
 
-func (l *jobLoader) analyseSteps(trees []*sql.Query) error {
+// analyseSteps makes relations of the steps. If they are counted, the job says what is.
+func (l *jobLoader) analyseSteps(trees []*sql.Query, counted bool) error {
+	next := 0 // number of the next tally
+	if counted {
+		next = 1
+	}
 	for i := range l.file.Steps {
 		s := &l.file.Steps[i]
 		var node logical.Node
+		var info plan.Step
 		var err error
 		if s.SQL != nil {
-			node, err = logical.Analyse(s.SQL, trees[i], l.environment())
+			node, info, err = l.analyseQuery(s, trees[i], next)
 		} else {
-			node, err = l.steps[strings.ToLower(s.Name.Text)].Plan(l.environment())
+			op := l.steps[strings.ToLower(s.Name.Text)]
+			node, err = op.Plan(l.environment(), next)
+			info = op.Info()
 		}
 		if err != nil {
 			return err
 		}
+		if counted {
+			next += len(info.Tallies)
+			l.job.Steps = append(l.job.Steps, info)
+		}
 		l.relations = append(l.relations, logical.Relation{Name: s.Name.Text, Plan: node})
 	}
 	return nil
+}
+
+func (l *jobLoader) analyseQuery(s *jobfile.Step, tree *sql.Query, number int) (logical.Node, plan.Step, error) {
+	info := plan.Step{Name: s.Name.Text, Operator: "sql", Reads: []string{}, Definition: plan.Digest([]byte("sql " + s.SQL.Body))}
+	node, err := logical.Analyse(s.SQL, tree, l.environment())
+	if err != nil {
+		return nil, info, err
+	}
+	tables, err := sql.Reads(s.SQL)
+	if err != nil {
+		return nil, info, err
+	}
+	for _, t := range tables {
+		r, ok := l.environment().Relation(t.Parts[len(t.Parts)-1].Name)
+		if ok && !slices.Contains(info.Reads, r.Name) {
+			info.Reads = append(info.Reads, r.Name)
+		}
+	}
+	if number > 0 {
+		node = &logical.Tally{Input: node, Step: info.Name, Number: number}
+		info.Tallies = []plan.TallyInfo{{Number: number, All: plan.RowsOut}}
+	}
+	return node, info, nil
 }
 
 func (l *jobLoader) loadOutput(o *jobfile.Output) error {

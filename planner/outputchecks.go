@@ -38,7 +38,7 @@ func (p *planning) loadChecks(ctx context.Context, written []Written) error {
 		if err := l.loadSources(ctx); err != nil {
 			return err
 		}
-		if err := l.analyseSteps(trees); err != nil {
+		if err := l.analyseSteps(trees, false); err != nil {
 			return err
 		}
 	}

@@ -27,6 +27,7 @@ type AsofTable struct {
 	PreferForward bool   // nearest: of two rows as near, take the later
 	Tolerance     *int64 // in microseconds, inclusive; nil for none
 	Inner         bool   // left rows without a match are left out
+	Tally         int    // see plan.AsofJoin
 }
 
 // NewAsofJoin gives each left row, by keys and a time, the matching row of each table: the left columns, then those of
@@ -41,7 +42,7 @@ func NewAsofJoin(left Node, keys []*plan.Expr, time *plan.Expr, tables ...AsofTa
 		j := &AsofJoin{
 			Left: left, Right: t.Node, LeftKeys: keys, RightKeys: t.Keys, LeftTime: time, RightTime: t.Time,
 			Available: t.Available, SkipNulls: t.SkipNulls, Direction: t.Direction, Exact: !t.Strict,
-			PreferForward: t.PreferForward, Keep: !t.Inner,
+			PreferForward: t.PreferForward, Keep: !t.Inner, Tally: t.Tally,
 		}
 		if t.Latency != 0 && t.Available != nil {
 			later, err := compute.Call("try_add", t.Available, micros(t.Latency)) // a sum that is too great is never reached

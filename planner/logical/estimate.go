@@ -96,6 +96,8 @@ func (e *Estimator) profile(n Node) Profile {
 		return e.Profile(n.Input).limited(n.Count)
 	case *Sort:
 		return e.Profile(n.Input).limited(n.Limit)
+	case *Tally:
+		return e.Profile(n.Input)
 	}
 	return e.profileRows(n)
 }

@@ -204,6 +204,7 @@ type AsofJoin struct {
 	Tolerance     *plan.Expr // a literal; nil for none
 	On            *plan.Expr // what else must hold; nil for nothing
 	Keep          bool       // left rows without a match stay
+	Tally         int        // see plan.AsofJoin
 }
 
 var (

@@ -60,6 +60,8 @@ func Describe(n Node) string {
 		return describeAsof(n)
 	case *EventWindows:
 		return describeEventWindows(n)
+	case *Tally:
+		return describeTally(n)
 	}
 	return fmt.Sprintf("%T", n)
 }

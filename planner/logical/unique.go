@@ -24,7 +24,7 @@ func Unique(n Node) [][]int {
 		return Unique(n.Input)
 	case *Filter:
 		return withoutConstants(Unique(n.Input), n.Predicate)
-	case *Sort, *Window:
+	case *Sort, *Window, *Tally:
 		return Unique(n.Inputs()[0])
 	case *Project:
 		return renamedSets(Unique(n.Input), n.Defs)
@@ -138,6 +138,8 @@ func ExactlyOne(n Node) bool {
 	case *Sort:
 		return n.Limit != 0 && ExactlyOne(n.Input)
 	case *Window:
+		return ExactlyOne(n.Input)
+	case *Tally:
 		return ExactlyOne(n.Input)
 	}
 	return false

@@ -113,6 +113,8 @@ func verifyShape(n Node) error {
 		return verifyAsof(n)
 	case *EventWindows:
 		return n.verify()
+	case *Tally:
+		return n.verify()
 	}
 	return nil
 }

@@ -38,6 +38,10 @@ func bareScan(n logical.Node) (s *logical.Scan, defs map[int]*plan.Expr, ok bool
 			}
 		}
 		return n, nil, n.Table.Source.Format == "" || n.Table.Source.Format == "parquet"
+	case *logical.Tally:
+		if passable(n) {
+			return bareScan(n.Input)
+		}
 	case *logical.Project:
 		s, below, ok := bareScan(n.Input)
 		if !ok {

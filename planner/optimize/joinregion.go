@@ -87,6 +87,11 @@ func (r *region) collect(n logical.Node, conds *[]*plan.Expr) {
 			*conds = append(*conds, plan.Conjuncts(n.Predicate)...)
 			return
 		}
+	case *logical.Tally:
+		if passable(n) && joins(n.Input) {
+			r.collect(n.Input, conds)
+			return
+		}
 	case *logical.Project:
 		if joins(n.Input) && renames(n) {
 			r.collect(n.Input, conds)
@@ -117,6 +122,8 @@ func joins(n logical.Node) bool {
 		return n.Type == plan.JoinInner || n.Type == plan.JoinCross || isFreeSemi(n)
 	case *logical.Filter:
 		return joins(n.Input)
+	case *logical.Tally:
+		return passable(n) && joins(n.Input)
 	case *logical.Project:
 		return renames(n) && joins(n.Input)
 	}

@@ -24,7 +24,7 @@ func known(n logical.Node) []*plan.Expr {
 		return renamedConditions(known(n.Input), n.Keys)
 	case *logical.Join:
 		return knownOfJoin(n)
-	case *logical.Sort, *logical.Limit, *logical.Window, *logical.Generate:
+	case *logical.Sort, *logical.Limit, *logical.Window, *logical.Generate, *logical.Tally:
 		return known(n.Inputs()[0])
 	case *logical.AsofJoin:
 		return known(n.Left)
@@ -99,7 +99,7 @@ func columnNotNull(id int, in logical.Node) bool {
 			return in.Type != plan.JoinFull && columnNotNull(id, in.Left)
 		}
 		return (in.Type == plan.JoinInner || in.Type == plan.JoinCross) && columnNotNull(id, in.Right)
-	case *logical.Sort, *logical.Limit:
+	case *logical.Sort, *logical.Limit, *logical.Tally:
 		return columnNotNull(id, in.Inputs()[0])
 	}
 	return false

@@ -56,6 +56,7 @@ func Structure() []Rule {
 		{"unwrap-casts", "after fold-pushed; gives pruning bare columns to look at", unwrapCasts},
 		{"prune-partitions", "after unwrap-casts: looks at the filters that have reached scans", prunePartitions},
 		{"simplify-filtered", "after push-filters: conditions say more of what is unique and not NULL", simplifyJoins},
+		{"sink-tallies", "before merge-projects: a tally keeps projections apart", sinkTallies},
 		{"merge-projects", "after push-filters, which frees projections to meet", mergeProjects},
 		{"prune-columns", "last: nothing after it stops needing a column", pruneColumns},
 	}

@@ -21,7 +21,7 @@ func limitIntoSort(r *rewriter, n logical.Node) logical.Node {
 // limitSort looks for the sort, through projections, which keep rows and their order.
 func limitSort(n logical.Node, rows int64) logical.Node {
 	switch n := n.(type) {
-	case *logical.Project:
+	case *logical.Project, *logical.Tally:
 		return logical.MapInputs(n, func(in logical.Node) logical.Node { return limitSort(in, rows) })
 	case *logical.Sort:
 		if n.Limit >= 0 && n.Limit <= rows {
@@ -76,6 +76,8 @@ func liesBy(n logical.Node, keys []logical.JoinKey) bool {
 	for {
 		switch x := n.(type) {
 		case *logical.Filter:
+			n = x.Input
+		case *logical.Tally:
 			n = x.Input
 		case *logical.Project:
 			if ids = logical.Sources(x.Defs, ids); ids == nil {

@@ -161,7 +161,7 @@ func pruneInputs(n logical.Node, need columnSet) logical.Node {
 // trim projects the output of a node that passes on all columns of its inputs to what is needed above.
 func trim(n logical.Node, need columnSet) logical.Node {
 	switch n.(type) {
-	case *logical.Filter, *logical.Join, *logical.Generate, *logical.Window, *logical.AsofJoin, *logical.EventWindows:
+	case *logical.Filter, *logical.Join, *logical.Generate, *logical.Window, *logical.AsofJoin, *logical.EventWindows, *logical.Tally:
 	default:
 		return n
 	}

@@ -16,6 +16,8 @@ func pruneRows(n logical.Node, need columnSet) (out logical.Node, ok bool) {
 		return pruneExpand(n, need), true
 	case *logical.Generate, *logical.AsofJoin, *logical.PluginTable:
 		return pruneInputs(n, need), true
+	case *logical.Tally:
+		return pruneTally(n, need), true
 	case *logical.Window:
 		return pruneWindow(n, need), true
 	case *logical.EventWindows:
@@ -111,4 +113,10 @@ func pruneEventWindows(n *logical.EventWindows, need columnSet) logical.Node {
 		return pruneInputs(n, need)
 	}
 	return pruneInputs(n.With(kept), need)
+}
+
+// pruneTally has a projection above take away what is counted and read by nobody else.
+func pruneTally(n *logical.Tally, need columnSet) logical.Node {
+	below := need.and(columnsRead(n))
+	return logical.MapInputs(n, func(in logical.Node) logical.Node { return prune(in, below) })
 }

@@ -35,6 +35,10 @@ func push(n logical.Node, preds []*plan.Expr) logical.Node {
 		return pushGenerate(n, preds)
 	case *logical.Window:
 		return pushWindow(n, preds)
+	case *logical.Tally:
+		if !n.Fixed {
+			return logical.MapInputs(n, func(in logical.Node) logical.Node { return push(in, preds) })
+		}
 	case *logical.AsofJoin:
 		return pushAsof(n, preds)
 	case *logical.EventWindows:

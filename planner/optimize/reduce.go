@@ -89,6 +89,8 @@ func sharedRows(n logical.Node, keys []logical.JoinKey) logical.Node {
 			in = x.Input
 		case *logical.Project:
 			in = x.Input
+		case *logical.Tally:
+			in = x.Input
 		case *logical.Join:
 			if !x.Broadcast {
 				return nil
@@ -147,6 +149,10 @@ func (r *reduction) push(n logical.Node, ids []int, shuffled bool) logical.Node 
 			return n
 		}
 		return below(x.Input, inner, true)
+	case *logical.Tally:
+		if passable(x) {
+			return below(x.Input, ids, shuffled)
+		}
 	case *logical.Filter:
 		if _, scan := x.Input.(*logical.Scan); !scan {
 			return below(x.Input, ids, shuffled)

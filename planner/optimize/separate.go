@@ -38,6 +38,8 @@ func cheap(n logical.Node) bool {
 				return false
 			}
 			n = x.Input
+		case *logical.Tally:
+			n = x.Input
 		case *logical.Project:
 			if slices.ContainsFunc(x.Defs, func(d logical.Definition) bool { return logical.HasUDF(d.Expr) }) {
 				return false

@@ -13,6 +13,7 @@ func (c *cutter) asofJoin(n *logical.AsofJoin) (fragment, error) {
 	parts := c.timedPartitions(n, n.Left, n.Right, n.LeftKeys)
 	payload := &plan.AsofJoin{
 		Direction: n.Direction, Exact: n.Exact, PreferForward: n.PreferForward, Tolerance: n.Tolerance, Left: n.Keep,
+		Tally: n.Tally,
 	}
 	left, err := c.build(n.Left)
 	if err != nil {

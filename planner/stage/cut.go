@@ -268,6 +268,8 @@ func (c *cutter) build(n logical.Node) (fragment, error) {
 		return c.asofJoin(n)
 	case *logical.EventWindows:
 		return c.eventWindows(n)
+	case *logical.Tally:
+		return c.tally(n)
 	}
 	return fragment{}, fmt.Errorf("no physical operator for %T", n)
 }

@@ -55,6 +55,12 @@ func withRuntimeFilter(n *plan.Node, column, id int) (out *plan.Node, ok bool) {
 			return n, false
 		}
 		return filteredInput(n, column, id)
+	case plan.NodeTally:
+		if len(n.Tally.By)+len(n.Tally.Where)+len(n.Tally.Sums) > 0 {
+			return n, false
+		}
+		// What is left unread cannot be counted, so nothing is.
+		return withRuntimeFilter(n.Inputs[0], column, id)
 	case plan.NodeFilter, plan.NodeUDF, plan.NodeGenerate:
 		return filteredInput(n, column, id)
 	}

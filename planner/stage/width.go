@@ -39,6 +39,8 @@ func (c *cutter) raise(n logical.Node, keys []int, parts int) {
 	switch n := n.(type) {
 	case *logical.Filter:
 		c.raise(n.Input, keys, parts)
+	case *logical.Tally:
+		c.raise(n.Input, keys, parts)
 	case *logical.Project:
 		c.raise(n.Input, logical.Sources(n.Defs, keys), parts)
 	case *logical.Aggregate:

@@ -108,7 +108,8 @@ func (s *asofJoin) plan(p *planning) logical.Node {
 		out.join(i, &s.tables[i])
 	}
 	joined := made(s.from.Text, out.renamed())
-	return p.sql(fmt.Sprintf("SELECT %s FROM joined WHERE %s", strings.Join(out.selected, ", "), out.where), map[string]*relation{"joined": joined})
+	rows := p.sql(fmt.Sprintf("SELECT %s FROM joined WHERE %s", strings.Join(out.selected, ", "), out.where), map[string]*relation{"joined": joined})
+	return p.counted(rows, plan.RowsOut)
 }
 
 // asofResult is the rows with the tables joined so far.
@@ -183,12 +184,29 @@ func (r *asofResult) join(i int, t *asofTable) {
 	if r.err != nil {
 		return
 	}
+	info := plan.TallyInfo{Where: []string{r.called(t) + " matched"}, Else: []string{r.called(t) + " unmatched"}}
+	if i == 0 {
+		info.All = plan.RowsIn
+	}
+	spec.Tally = r.number(info)
 	node, err := logical.NewAsofJoin(r.node, exprs(leftKeys), r.time.Ref(), spec)
 	if err != nil {
 		r.err = fmt.Errorf("step %s: %w", r.step.Name.Text, err)
 		return
 	}
 	r.node = node
+}
+
+// called is the name of a table in counts, which another may have, too.
+func (r *asofResult) called(t *asofTable) string {
+	name, n := t.from.Text, 1
+	for _, info := range r.tallies {
+		if slices.Contains(info.Where, name+" matched") {
+			n++
+			name = fmt.Sprintf("%s %d", t.from.Text, n)
+		}
+	}
+	return name
 }
 
 // takes are the columns of the table that come out.

@@ -58,13 +58,12 @@ func (d *dedupe) plan(p *planning) logical.Node {
 	cols := idents("", in.cols)
 	relations := map[string]*relation{"input": in}
 	if d.horizon == 0 {
-		return p.sql(fmt.Sprintf(
-			"SELECT %s FROM (SELECT *, row_number() OVER (PARTITION BY %s ORDER BY %s) AS `__n` FROM input) WHERE `__n` = 1",
-			cols, keys, p.totalOrder(in, d.orderBy, last)), relations)
+		return p.kept(fmt.Sprintf("SELECT *, row_number() OVER (PARTITION BY %s ORDER BY %s) = 1 AS `__kept` FROM input",
+			keys, p.totalOrder(in, d.orderBy, last)), cols, relations, out("__kept", "dropped"))
 	}
 	t := p.time(in, d.time)
 	over := fmt.Sprintf("OVER (PARTITION BY %s ORDER BY %s)", keys, p.totalOrder(in, []order{{column: d.time}}, last))
-	return p.sql(fmt.Sprintf(
-		"SELECT %s FROM (SELECT *, lag(%s) %s AS `__before` FROM input) WHERE `__before` IS NULL OR abs(timestampdiff(MICROSECOND, `__before`, %s)) >= %d",
-		cols, ident(t.Name), over, ident(t.Name), d.horizon), relations)
+	return p.kept(fmt.Sprintf(
+		"SELECT *, `__before` IS NULL OR abs(timestampdiff(MICROSECOND, `__before`, %s)) >= %d AS `__kept` FROM (SELECT *, lag(%s) %s AS `__before` FROM input)",
+		ident(t.Name), d.horizon, ident(t.Name), over), cols, relations, out("__kept", "dropped"))
 }

@@ -98,11 +98,11 @@ func (s *label) plan(p *planning) logical.Node {
 	p.keys(in, s.by)
 	time := p.time(in, s.time)
 	cols := idents("", in.cols)
-	watermark := p.bound(in, s.watermark, time)
-	mature := s.mature(p, in, time, watermark)
+	p.watermark = p.constantText(in, s.watermark, time.Type)
+	mature := s.mature(p, in, time)
 	// Impressions of a key and a time that are alike are told apart by a number: see ADR 13.
-	in = made(s.from.Text, p.sql(fmt.Sprintf("SELECT *, row_number() OVER (PARTITION BY %s ORDER BY %s) AS `__n` FROM (%s)",
-		idents("", p.keys(in, s.by)), p.totalOrder(in, []order{{column: s.time}}, false), mature), map[string]*relation{"input": in}))
+	in = made(s.from.Text, p.sql(fmt.Sprintf("SELECT *, row_number() OVER (PARTITION BY %s ORDER BY %s) AS `__n` FROM input",
+		idents("", p.keys(in, s.by)), p.totalOrder(in, []order{{column: s.time}}, false)), map[string]*relation{"input": made(s.from.Text, mature)}))
 	selected := []string{cols}
 	for i := range s.labels {
 		l := &s.labels[i]
@@ -127,21 +127,32 @@ func (p *planning) bound(r *relation, e *jobfile.Tree, like logical.Column) stri
 	return name
 }
 
-// mature is the impressions that come out, in SQL.
-func (s *label) mature(p *planning, in *relation, time logical.Column, watermark string) string {
-	longest := int64(0)
+// mature is the impressions that come out, with the watermark and what is mature of them.
+func (s *label) mature(p *planning, in *relation, time logical.Column) logical.Node {
+	watermark, longest := p.bound(in, s.watermark, time), int64(0)
+	kept := "true"
+	if !s.emit {
+		kept = "`__mature`"
+	}
 	for _, l := range s.labels {
 		longest = max(longest, l.within)
 	}
-	until := fmt.Sprintf("timestampadd(MICROSECOND, %d, %s)", longest, ident(time.Name))
-	rows := fmt.Sprintf("SELECT *, %s AS `__watermark`, coalesce(%s <= %s, false) AS `__mature` FROM input", watermark, until, watermark)
-	switch {
-	case s.emit:
-		return rows
-	case s.maturedAfter != nil:
-		return fmt.Sprintf("SELECT * FROM (%s) WHERE `__mature` AND %s > %s", rows, until, p.bound(in, s.maturedAfter, time))
+	if s.maturedAfter != nil {
+		kept = fmt.Sprintf("`__mature` AND %s > %s", later(longest, time.Name), p.bound(in, s.maturedAfter, time))
 	}
-	return fmt.Sprintf("SELECT * FROM (%s) WHERE `__mature`", rows)
+	mature := func(within int64) string {
+		return fmt.Sprintf("coalesce(%s <= `__watermark`, false)", later(within, time.Name))
+	}
+	text, counts := mature(longest)+" AS `__mature`", []counting{out("__kept", ""), {"__mature", "mature", "immature"}}
+	if len(s.labels) > 1 {
+		for i, l := range s.labels {
+			column := fmt.Sprintf("__mature%d", i)
+			text += ", " + mature(l.within) + " AS " + ident(column)
+			counts = append(counts, counting{column: column, name: l.name.Text + " mature"})
+		}
+	}
+	return p.kept(fmt.Sprintf("SELECT *, %s AS `__kept` FROM (SELECT *, %s FROM (SELECT *, %s AS `__watermark` FROM input))", kept, text, watermark),
+		"*", map[string]*relation{"input": in}, counts...)
 }
 
 // add makes the impressions have the label, under a name of ours.

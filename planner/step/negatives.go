@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/jobfile"
 	"github.com/quern-engine/quern/planner/logical"
 )
@@ -116,5 +117,6 @@ func (s *negatives) plan(p *planning) logical.Node {
 	} {
 		out = strings.ReplaceAll(out, part.name, part.text)
 	}
-	return p.sql(out, map[string]*relation{"input": in, "catalogue": catalogue})
+	in.node = p.counted(in.node, plan.RowsIn)
+	return p.counted(p.sql(out, map[string]*relation{"input": in, "catalogue": catalogue}), plan.RowsOut)
 }

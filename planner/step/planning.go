@@ -19,6 +19,11 @@ type planning struct {
 	step *jobfile.Step
 	env  *logical.Environment
 	err  error
+
+	first     int // number of the first tally; 0: nothing is counted
+	tallies   []plan.TallyInfo
+	reads     []string // names of relations, each once
+	watermark string
 }
 
 func (p *planning) fail(at jobfile.Value, format string, args ...any) *source.Error {
@@ -53,6 +58,9 @@ func (p *planning) input(from jobfile.Value) *relation {
 		}
 		p.err = NoRelation(p.file, from, names)
 		return nothing
+	}
+	if !slices.Contains(p.reads, found.Name) {
+		p.reads = append(p.reads, found.Name)
 	}
 	return p.read(found, from)
 }

@@ -3,9 +3,11 @@ package step
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/jobfile"
 	"github.com/quern-engine/quern/planner/logical"
 )
@@ -56,6 +58,7 @@ type sample struct {
 	rules      []rule
 	ratio      float64
 	perGroup   int64
+	strata     []string // of the ledger, by number: what is kept in any case comes first
 	salt       string
 }
 
@@ -88,10 +91,13 @@ func (s *sample) plan(p *planning) logical.Node {
 	for _, name := range []string{"sample_rate", "weight"} {
 		p.free(in, jobfile.Value{Text: name, Span: s.from.Span})
 	}
-	kept, keep := "false", "false"
+	keep := "false"
 	if s.keep != nil {
-		kept = ident(p.condition(in, s.keep))
-		keep = "coalesce(" + kept + ", false)"
+		keep = "coalesce(" + ident(p.condition(in, s.keep)) + ", false)"
+	}
+	s.strata = []string{"all"}
+	if s.keep != nil {
+		s.strata = []string{"keep", "rest"}
 	}
 	weight := "1D"
 	if s.base.Text != "" {
@@ -101,36 +107,62 @@ func (s *sample) plan(p *planning) logical.Node {
 		}
 		weight = "CAST(" + ident(c.Name) + " AS DOUBLE)"
 	}
-	out := idents("", in.cols) + ", `__rate` AS sample_rate, " + weight + " / `__rate` AS weight"
+	cols := idents("", in.cols)
 	hash := fmt.Sprintf("stable_hash('sample', %s, %s)", quote(s.salt), idents("", p.identity(in, s.key)))
 	relations := map[string]*relation{"input": in}
 	switch s.mode {
 	case "ratio":
-		return p.sql(s.byRatio(p.keys(in, s.by), out, hash, keep), relations)
+		return s.drawn(p, s.byRatio(p.keys(in, s.by), hash, keep), weight, cols, relations)
 	case "per_group":
-		return p.sql(s.byGroup(p, in, out, hash, keep), relations)
+		return s.drawn(p, s.byGroup(p, in, hash, keep), weight, cols, relations)
 	}
 	drawn := fmt.Sprintf("hash_below(%s, `__rate`)", hash)
 	if len(s.rules) == 0 { // a rate for all, which need not be looked up to draw rows
-		drawn = fmt.Sprintf("%s OR hash_below(%s, %s)", kept, hash, double(s.rate))
+		drawn = fmt.Sprintf("%s OR hash_below(%s, %s)", keep, hash, double(s.rate))
 	}
-	return p.sql(fmt.Sprintf("SELECT %s FROM (SELECT *, CASE WHEN %s THEN 1D%s END AS `__rate` FROM input) WHERE %s",
-		out, keep, s.rates(p, in), drawn), relations)
+	return s.drawn(p, fmt.Sprintf("SELECT *, %s AS `__kept` FROM (SELECT *, %s FROM input)", drawn, s.rates(p, in, keep)), weight, cols, relations)
 }
 
-func (s *sample) rates(p *planning, in *relation) string {
-	var b strings.Builder
-	for _, r := range s.rules {
-		fmt.Fprintf(&b, " WHEN %s THEN %s", ident(p.condition(in, r.where)), double(r.rate))
+// drawn is the rows that were drawn, of a statement that says of each whether it was and at which rate, and the ledger of it.
+func (s *sample) drawn(p *planning, text, weight, cols string, relations map[string]*relation) logical.Node {
+	rows := made("input", p.sql("SELECT *, CASE WHEN `__kept` THEN "+weight+" / `__rate` ELSE 0D END AS `__weight` FROM ("+text+")", relations))
+	info := plan.TallyInfo{All: plan.RowsIn, Where: []string{plan.RowsOut}, Else: []string{"left_out"}, Ledger: true, Strata: s.strata}
+	tally := logical.Tally{
+		Input: rows.node, Fixed: true, By: []*plan.Expr{rows.ref("__stratum")}, Where: []*plan.Expr{rows.ref("__kept")}, Sums: []*plan.Expr{rows.ref("__weight")},
 	}
-	fmt.Fprintf(&b, " ELSE %s", double(s.rate))
-	return b.String()
+	if s.mode == "ratio" {
+		for _, c := range p.keys(rows, s.by) {
+			info.By, tally.By = append(info.By, c.Name), append(tally.By, c.Ref())
+		}
+	}
+	if info.Rated = s.mode != "per_group"; info.Rated {
+		tally.By = append(tally.By, rows.ref("__rate"))
+	}
+	return p.keep(rows, cols+", `__rate` AS sample_rate, `__weight` AS weight", info, tally)
+}
+
+// rates are the rate of a row and the number of its stratum, in SQL.
+func (s *sample) rates(p *planning, in *relation, keep string) string {
+	rate, stratum, number := "CASE WHEN "+keep+" THEN 1D", "CASE WHEN "+keep+" THEN 0", len(s.strata)-1
+	for _, r := range s.rules {
+		where := ident(p.condition(in, r.where))
+		rate += fmt.Sprintf(" WHEN %s THEN %s", where, double(r.rate))
+		stratum += fmt.Sprintf(" WHEN %s THEN %d", where, number)
+		s.strata = slices.Insert(s.strata, number, r.where.Text)
+		number++
+	}
+	return fmt.Sprintf("%s ELSE %s END AS `__rate`, %s ELSE %d END AS `__stratum`", rate, double(s.rate), stratum, number)
+}
+
+// stratum is the number of a row's stratum where there are rows that are kept and others, in SQL.
+func (s *sample) stratum(keep string) string {
+	return fmt.Sprintf("CASE WHEN %s THEN 0 ELSE %d END AS `__stratum`", keep, len(s.strata)-1)
 }
 
 // double is a number as SQL has it, to the last bit.
 func double(v float64) string { return strconv.FormatFloat(v, 'e', -1, 64) + "D" }
 
-func (s *sample) byRatio(by []logical.Column, out, hash, keep string) string {
+func (s *sample) byRatio(by []logical.Column, hash, keep string) string {
 	on := "true"
 	group, names := "", ""
 	if len(by) > 0 {
@@ -142,20 +174,19 @@ func (s *sample) byRatio(by []logical.Column, out, hash, keep string) string {
 		on, group = strings.Join(same, " AND "), " GROUP BY "+idents("", by)
 	}
 	counts := fmt.Sprintf("SELECT %scount_if(%s) AS `__kept`, count_if(NOT %s) AS `__others` FROM input%s", names, keep, keep, group)
-	rates := fmt.Sprintf("SELECT %sleast(1D, floor(%s * `__kept` / greatest(`__others`, 1) * 4294967296D) / 4294967296D) AS `__stratum` FROM (%s)",
+	rates := fmt.Sprintf("SELECT %sleast(1D, floor(%s * `__kept` / greatest(`__others`, 1) * 4294967296D) / 4294967296D) AS `__others` FROM (%s)",
 		names, double(s.ratio), counts)
-	return fmt.Sprintf("SELECT %s FROM (SELECT i.*, CASE WHEN %s THEN 1D ELSE r.`__stratum` END AS `__rate` FROM input i JOIN (%s) r ON %s) WHERE hash_below(%s, `__rate`)",
-		out, keep, rates, on, hash)
+	return fmt.Sprintf("SELECT *, hash_below(%s, `__rate`) AS `__kept`, %s FROM (SELECT i.*, CASE WHEN %s THEN 1D ELSE r.`__others` END AS `__rate` FROM input i JOIN (%s) r ON %s)",
+		hash, s.stratum(keep), keep, rates, on)
 }
 
 // byGroup keeps the rows of a group that have the smallest hashes, as unsigned numbers.
-func (s *sample) byGroup(p *planning, in *relation, out, hash, keep string) string {
+func (s *sample) byGroup(p *planning, in *relation, hash, keep string) string {
 	by := idents("", p.keys(in, s.by))
 	order := p.totalOrder(in, nil, false)
 	return fmt.Sprintf(`
-SELECT %s FROM (
+SELECT *, %s OR `+"`__n`"+` <= %d AS `+"`__kept`"+`, %s FROM (
   SELECT *, CASE WHEN %s THEN 1D ELSE least(1D, %d / CAST(count(*) OVER (PARTITION BY %s, %s) AS DOUBLE)) END AS `+"`__rate`"+`,
     row_number() OVER (PARTITION BY %s, %s ORDER BY %s ^ (-9223372036854775807L - 1L), %s) AS `+"`__n`"+`
-  FROM input)
-WHERE %s OR `+"`__n`"+` <= %d`, out, keep, s.perGroup, by, keep, by, keep, hash, order, keep, s.perGroup)
+  FROM input)`, keep, s.perGroup, s.stratum(keep), keep, s.perGroup, by, keep, by, keep, hash, order)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/jobfile"
 	"github.com/quern-engine/quern/planner/logical"
 )
@@ -71,7 +72,9 @@ FROM (
     SELECT *, count_if(` + "`__new`" + `) OVER (PARTITION BY {keys} ORDER BY {t}) AS ` + "`__n`" + ` FROM (
       SELECT *, coalesce(timestampdiff(MICROSECOND, lag({t}) OVER (PARTITION BY {keys} ORDER BY {t}), {t}) >= {gap}, true) AS ` + "`__new`" + ` FROM input)))
 WINDOW session AS (PARTITION BY {keys}, ` + "`__n`, `__part`" + `)`
-	return p.sql(strings.NewReplacer(
+	in.node = p.counted(in.node, plan.RowsIn)
+	rows := p.sql(strings.NewReplacer(
 		"{cols}", idents("", in.cols), "{keys}", idents("", keys), "{t}", t, "{known}", strings.Join(known, " AND "),
 		"{salt}", quote(s.salt), "{gap}", fmt.Sprint(s.gap), "{part}", part).Replace(text), map[string]*relation{"input": in})
+	return p.counted(rows, plan.RowsOut)
 }

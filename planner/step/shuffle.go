@@ -66,9 +66,9 @@ func (s *shuffle) plan(p *planning) logical.Node {
 	if s.copies == nil {
 		p.identity(in, s.key) // for its errors
 		p.keys(in, s.groupBy)
-		return in.node
+		return p.counted(in.node, plan.RowsOut)
 	}
-	return p.sql("SELECT "+idents("", in.cols)+" FROM "+rows, map[string]*relation{"input": in})
+	return p.counted(p.sql("SELECT "+idents("", in.cols)+" FROM "+rows, map[string]*relation{"input": in}), plan.RowsOut)
 }
 
 // rows is the relation of the rows, in SQL, and what tells copies apart, "" for none.
@@ -94,8 +94,9 @@ func (s *Step) Arrange(env *logical.Environment, shards int) (a Arrangement, ok 
 	if !ok {
 		return a, false, nil
 	}
-	p := &planning{file: s.file, step: s.step, env: env}
+	p := &planning{file: s.file, step: s.step, env: env, first: s.first}
 	a = shuffled.arrange(p, shards)
+	a.Node = p.counted(a.Node, plan.RowsOut) // by the same number as Plan
 	return a, true, p.err
 }
 

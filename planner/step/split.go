@@ -141,8 +141,27 @@ func (s *split) plan(p *planning) logical.Node {
 		}
 	}
 	cols := idents("", in.cols)
-	return p.sql(fmt.Sprintf("SELECT %s, `__set` AS %s FROM (SELECT *, %s AS `__set` FROM input) WHERE `__set` IS NOT NULL",
-		cols, ident(s.column.Text), set), map[string]*relation{"input": in})
+	text, counts := "SELECT *, `__set` IS NOT NULL AS `__kept`", []counting{out("__kept", "left_out")}
+	for i, name := range s.sets() {
+		column := fmt.Sprintf("__set%d", i)
+		text += fmt.Sprintf(", `__set` <=> %s AS %s", quote(name), ident(column))
+		counts = append(counts, counting{column: column, name: name})
+	}
+	return p.kept(text+" FROM (SELECT *, "+set+" AS `__set` FROM input)", cols+", `__set` AS "+ident(s.column.Text), map[string]*relation{"input": in}, counts...)
+}
+
+// sets are the names of the sets that rows may be in.
+func (s *split) sets() (names []string) {
+	switch {
+	case s.hashed:
+		for _, sh := range s.shares {
+			names = append(names, sh.name)
+		}
+		return names
+	case s.valid != nil:
+		return []string{"train", "validation", "test"}
+	}
+	return []string{"train", "test"}
 }
 
 // byHash names the set of a row's entity.

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/quern-engine/quern/internal/source"
+	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/jobfile"
 	"github.com/quern-engine/quern/planner/logical"
 )
@@ -70,6 +71,12 @@ type Step struct {
 	file    *jobfile.File
 	step    *jobfile.Step
 	planner planner
+
+	// What the latest Plan has found.
+	first     int // number of its first tally; 0: nothing is counted
+	tallies   []plan.TallyInfo
+	reads     []string
+	watermark string
 }
 
 // Parse reads the options of a step. Parameters are replaced in texts; in expressions they are constants.
@@ -91,13 +98,15 @@ func Parse(f *jobfile.File, s *jobfile.Step, params jobfile.Params) (*Step, erro
 	return &Step{Kind: kind, file: f, step: s, planner: planner}, nil
 }
 
-// Plan plans the step over the sources and steps before it.
-func (s *Step) Plan(env *logical.Environment) (logical.Node, error) {
-	p := &planning{file: s.file, step: s.step, env: env}
+// Plan plans the step over the sources and steps before it. What it counts is numbered from first on; nothing is counted if that
+// is 0.
+func (s *Step) Plan(env *logical.Environment, first int) (logical.Node, error) {
+	p := &planning{file: s.file, step: s.step, env: env, first: first}
 	node := s.planner.plan(p)
 	if p.err != nil {
 		return nil, p.err
 	}
+	s.first, s.tallies, s.reads, s.watermark = first, p.tallies, p.reads, p.watermark
 	return node, nil
 }
 

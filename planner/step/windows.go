@@ -226,6 +226,7 @@ func (s *lookback) look(p *planning, in, events *relation, features []logical.Ev
 	time, eventTime := p.time(in, s.time), p.time(events, s.eventTime)
 	p.sameTime(time, eventTime, s.eventTime)
 	left, right := p.pairs(in, events, s.by)
+	in.node = p.counted(in.node, plan.RowsIn)
 	spec := logical.EventWindowsSpec{
 		Left: in.node, Events: events.node, LeftKeys: exprs(left), EventKeys: exprs(right), LeftTime: time.Ref(), EventTime: eventTime.Ref(),
 		Latency: s.latency, Ties: exprs(p.keys(events, s.ties)),
@@ -252,7 +253,7 @@ func (s *lookback) look(p *planning, in, events *relation, features []logical.Ev
 		p.err = fmt.Errorf("step %s: %w", p.step.Name.Text, err)
 		return in.node
 	}
-	return node
+	return p.counted(node, plan.RowsOut)
 }
 
 type sequence struct {

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -38,6 +39,7 @@ type AsofJoin struct {
 	search asofSearcher // with a condition
 
 	taken, given int64 // left rows, and rows put out
+	matched      int64 // left rows with a partner
 }
 
 var _ Operator = (*AsofJoin)(nil)
@@ -135,8 +137,11 @@ func (o *AsofJoin) nextLeft(ctx context.Context) error {
 	o.left.release()
 	rec, err := o.pull(ctx, 0)
 	if err == io.EOF {
-		if err := o.checkRows(); err != nil {
+		if err := errors.Join(o.checkRows(), o.rest(ctx, 1)); err != nil {
 			return err
+		}
+		if o.plan.Tally > 0 && o.env.Tallies != nil {
+			o.env.Tallies.Tally(o.node, []plan.Stratum{{Rows: o.taken, Where: []int64{o.matched}}}, false)
 		}
 	}
 	if err != nil {

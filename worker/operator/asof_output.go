@@ -60,6 +60,9 @@ func (a *asofOutput) chosen(row int) {
 func (a *asofOutput) pick(cursor int, r asofRef) {
 	p := vector.Pick{}
 	if r.b != nil {
+		if cursor == 0 {
+			a.o.matched++
+		}
 		last := &a.last[cursor]
 		if last.b != r.b {
 			r.b.rec.Retain()

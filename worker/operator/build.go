@@ -85,9 +85,19 @@ func lower(n *plan.Node, in []Operator, env Env) (Operator, error) {
 		}
 		return orError(join, err)
 	case n.Op == plan.NodeAsofJoin && n.AsofJoin != nil:
-		return orError(NewAsofJoin(env, in[0], in[1], n.AsofJoin, n.Schema))
+		join, err := NewAsofJoin(env, in[0], in[1], n.AsofJoin, n.Schema)
+		if err == nil {
+			join.node = n
+		}
+		return orError(join, err)
 	case n.Op == plan.NodeEventWindows && n.EventWindows != nil:
-		return orError(NewEventWindows(env, in[0], in[1], n.EventWindows, n.Schema))
+		windows, err := NewEventWindows(env, in[0], in[1], n.EventWindows, n.Schema)
+		if err == nil {
+			windows.node = n
+		}
+		return orError(windows, err)
+	case n.Op == plan.NodeTally && n.Tally != nil:
+		return NewTally(env, in[0], n), nil
 	case n.Op == plan.NodeSort && n.Sort != nil:
 		return NewSort(env, in[0], n.Sort), nil
 	case n.Op == plan.NodeUnion:

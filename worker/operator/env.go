@@ -32,6 +32,7 @@ type Env struct {
 	Scratch   Scratch      // nil: nothing spills, a refused reservation is an error
 	Filters   Filters      // nil: joins publish nothing
 	Observer  Observer     // nil: nobody watches
+	Tallies   Tallies      // nil: nobody asks for counts
 	Builds    *Builds      // nil: every join makes its own build side
 	// BuildKey names the build side of a join that Builds may have; empty, or nil, where it may not.
 	BuildKey func(join *plan.Node) string
@@ -65,7 +66,8 @@ type stream struct {
 	inputs []Operator
 	err    error
 	closed bool
-	held   int64 // bytes reserved
+	held   int64      // bytes reserved
+	node   *plan.Node // what the operator is made of; nil where nobody asks
 }
 
 func newStream(env Env, schema plan.Schema, inputs ...Operator) stream {
@@ -116,6 +118,20 @@ func (s *stream) each(ctx context.Context, input int, visit func(arrow.Record) e
 			return err
 		}
 	}
+}
+
+// rest reads what an operator has no use for of an input, if something below counts it.
+func (s *stream) rest(ctx context.Context, input int) error {
+	counted := false
+	if s.node != nil {
+		s.node.Inputs[input].Walk(func(n *plan.Node) {
+			counted = counted || n.Op == plan.NodeTally || n.AsofJoin != nil && n.AsofJoin.Tally > 0
+		})
+	}
+	if !counted {
+		return nil
+	}
+	return s.each(ctx, input, func(arrow.Record) error { return nil })
 }
 
 // hold makes the reservation n bytes in all.

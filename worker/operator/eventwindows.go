@@ -116,6 +116,11 @@ func (o *EventWindows) next(ctx context.Context) (arrow.Record, error) {
 func (o *EventWindows) nextLeft(ctx context.Context) error {
 	o.left.release()
 	rec, err := o.pull(ctx, 0)
+	if err == io.EOF {
+		if err := o.rest(ctx, 1); err != nil {
+			return err
+		}
+	}
 	if err != nil {
 		return err
 	}

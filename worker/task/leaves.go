@@ -33,7 +33,8 @@ type builder struct {
 	slicing   *slicing  // nil: the task does all of what it reads
 	functions Functions // nil: the stage calls none
 	rejects   rejects
-	answers   map[string]uint64 // sums, by function; of one goroutine
+	answers   map[string]uint64       // sums, by function; of one goroutine
+	tallies   map[int]plan.TallyCount // by place
 }
 
 // root builds the stage's operators, leaves included.
@@ -45,7 +46,7 @@ func (b *builder) root(ctx context.Context) (operator.Operator, error) {
 	b.profile = newProfile(b.stage.Root)
 	env := operator.Env{
 		Mem: b.env.Allocator, Memory: b.memory, Caller: caller, Rejects: &b.rejects, BatchRows: b.env.BatchRows,
-		Session: b.task.Job.Session, Filters: &b.filters, Observer: b.profile, Builds: b.env.Builds,
+		Session: b.task.Job.Session, Filters: &b.filters, Tallies: b, Observer: b.profile, Builds: b.env.Builds,
 		BuildKey: func(join *plan.Node) string { return operator.ShareKey(join, b.task.Run, b.shared) },
 	}
 	if b.scratch != nil {
@@ -242,6 +243,13 @@ func (b *builder) addCounts() {
 	if b.profile != nil {
 		b.counts.Operators = b.profile.counts
 	}
+	b.stage.Tallied(func(place int, _ plan.Tally) {
+		count, ok := b.tallies[place]
+		if !ok {
+			count = plan.TallyCount{Place: place, Partial: true}
+		}
+		b.counts.Tallies = append(b.counts.Tallies, count)
+	})
 	if b.scan == nil {
 		return
 	}
@@ -253,6 +261,15 @@ func (b *builder) addCounts() {
 	if filter := filterOfScan(b.stage.Root); filter != nil {
 		b.counts.RowsKept = b.profile.rows(filter)
 	}
+}
+
+// Tally keeps what an operator has counted.
+func (b *builder) Tally(n *plan.Node, strata []plan.Stratum, merged bool) {
+	if b.tallies == nil {
+		b.tallies = map[int]plan.TallyCount{}
+	}
+	place := b.profile.place[n]
+	b.tallies[place] = plan.NewTallyCount(place, strata, merged)
 }
 
 // batchSource is what leaves read from.

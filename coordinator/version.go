@@ -12,6 +12,9 @@ const (
 	LatestName   = latestName   // in a dataset: the id of the run that made its latest version
 )
 
+// Step is what a manifest says of a step of the job.
+type Step = manifestStep
+
 // Manifest describes a version of an output.
 type Manifest = manifest
 

@@ -94,10 +94,10 @@ func (n *Node) tallyText() string {
 
 // Tallied calls visit for each node of a stage that counts all rows of its place exactly once, whatever the memory, the sizes of
 // batches and the division of the stage into tasks: with its place in the tree, parents first, and what it counts.
-// Below a limit an operator stops to read; what a stage that adapts reads beside the rows that stream through it may be read by
+// Below a limit, or what a plugin does, an operator may stop to read; what a stage that adapts reads beside the rows that stream through it may be read by
 // several tasks.
 func (s *Stage) Tallied(visit func(place int, t Tally)) {
-	t := tallied{visit: visit}
+	t := tallied{visit: visit, single: s.Tasks == 1}
 	if s.Adapt != nil {
 		t.shared = slices.ContainsFunc(s.Adapt.Inputs, func(in AdaptInput) bool { return in.Splits || in.Slices })
 	}
@@ -106,6 +106,7 @@ func (s *Stage) Tallied(visit func(place int, t Tally)) {
 
 type tallied struct {
 	visit  func(place int, t Tally)
+	single bool // one task does all
 	shared bool // what does not stream may be read several times
 	place  int
 }
@@ -121,9 +122,9 @@ func (t *tallied) node(n *Node, exact bool) {
 		t.visit(place, Tally{Number: n.AsofJoin.Tally})
 	}
 	for i, in := range n.Inputs {
-		below := exact && n.Op != NodeLimit && !(t.shared && n.Op == NodeWindow) // slices are read with what is around them
+		below := exact && n.Op != NodeLimit && n.Op != NodePluginTable && !(t.shared && n.Op == NodeWindow) // slices are read with what is around them
 		if i > 0 && n.Op != NodeUnion {
-			below = below && !t.shared && in.partitioned()
+			below = below && !t.shared && (t.single || in.partitioned())
 		}
 		t.node(in, below)
 	}
@@ -133,9 +134,7 @@ func (t *tallied) node(n *Node, exact bool) {
 func (n *Node) partitioned() bool {
 	own := true
 	n.Walk(func(x *Node) {
-		if x.Op == NodeValues || x.Op == NodeShuffleRead && x.ShuffleRead.Broadcast {
-			own = false
-		}
+		own = own && (len(x.Inputs) > 0 || x.Op == NodeScan || x.readsPartition())
 	})
 	return own
 }

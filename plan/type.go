@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -315,4 +316,13 @@ func nestedTypeOf(dt arrow.DataType) (Type, error) {
 		t.Children = append(t.Children, Field{Name: f.Name, Type: child, Nullable: f.Nullable})
 	}
 	return t, nil
+}
+
+// HasOrder reports a type whose values can be sorted and compared: maps and calendar intervals have no order, nor has what has
+// them inside.
+func (t Type) HasOrder() bool {
+	if t.Kind == KindMap || t.Kind == KindInterval {
+		return false
+	}
+	return !slices.ContainsFunc(t.Children, func(f Field) bool { return !f.Type.HasOrder() })
 }

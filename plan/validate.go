@@ -86,7 +86,7 @@ var inputCounts = map[NodeOp]int{
 	NodeScan: 0, NodeValues: 0, NodeShuffleRead: 0, NodeFilter: 1, NodeProject: 1, NodeUDF: 1, NodeAggregate: 1,
 	NodeJoin: 2, NodeSort: 1, NodeLimit: 1, NodeExpand: 1, NodeGenerate: 1, NodePluginTable: 1, NodeWindow: 1, NodeAsofJoin: 2,
 	NodeEventWindows: 2,
-	NodeTally: 1,
+	NodeTally:        1,
 }
 
 func (n *Node) validate() error {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +15,10 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
+	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/cmd/quern/dataset"
+	"github.com/quern-engine/quern/coordinator"
+	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 )
 
@@ -40,7 +42,11 @@ type versionInfo struct {
 	Shards   int               `json:"shards"`
 	Params   map[string]string `json:"params,omitempty"`
 	Plan     string            `json:"plan,omitempty"`
-	Purged   bool              `json:"purged,omitempty"` // by this command; with --dry-run: it would be
+	// Checks counts the outcomes of the checks (passed, failed, skipped, error); Released is why it was published in spite of them.
+	Checks   map[string]int     `json:"checks,omitempty"`
+	Released string             `json:"released,omitempty"`
+	Steps    []coordinator.Step `json:"steps,omitempty"`
+	Purged   bool               `json:"purged,omitempty"` // by this command; with --dry-run: it would be
 }
 
 func newDatasetsCommand() *cobra.Command {
@@ -49,6 +55,7 @@ func newDatasetsCommand() *cobra.Command {
 		older  string
 		keep   int
 		dryRun bool
+		steps  bool
 	)
 	cmd := &cobra.Command{
 		Use:   "datasets PATH",
@@ -86,6 +93,9 @@ func newDatasetsCommand() *cobra.Command {
 			if output.json() {
 				return printJSON(cmd.OutOrStdout(), map[string]any{"datasets": list})
 			}
+			if steps {
+				return printSteps(cmd.OutOrStdout(), list)
+			}
 			return printDatasets(cmd.OutOrStdout(), list, dryRun)
 		},
 	}
@@ -93,6 +103,7 @@ func newDatasetsCommand() *cobra.Command {
 	cmd.Flags().StringVar(&older, "purge-older-than", "", "remove versions that were published longer ago: 30d, 12h, 8w")
 	cmd.Flags().IntVar(&keep, "keep", 0, "remove versions that are not among the newest N")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be removed")
+	cmd.Flags().BoolVar(&steps, "steps", false, "show what was counted of each step of the newest published version")
 	return cmd
 }
 
@@ -105,26 +116,13 @@ func retention(cmd *cobra.Command, keep int, older string) (r dataset.Retention,
 		r.Keep, purge = keep, true
 	}
 	if older != "" {
-		d, err := parseAge(older)
-		if err != nil {
-			return r, false, usageError{fmt.Errorf("--purge-older-than %s: %w", older, err)}
+		micros, ok := plan.ParseDuration(older)
+		if !ok {
+			return r, false, usageError{fmt.Errorf("--purge-older-than %s: write a number and a unit, or several: 30d, 12h, 8w, 1d12h", older)}
 		}
-		r.Than, purge = time.Now().Add(-d), true
+		r.Than, purge = time.Now().Add(-time.Duration(micros)*time.Microsecond), true
 	}
 	return r, purge, nil
-}
-
-var agePattern = regexp.MustCompile(`^([0-9]{1,6})(w|d|h|m)$`)
-
-// parseAge reads a number of weeks, days, hours or minutes.
-func parseAge(s string) (time.Duration, error) {
-	m := agePattern.FindStringSubmatch(s)
-	if m == nil {
-		return 0, fmt.Errorf("write a number and a unit: 30d, 12h, 8w, 90m")
-	}
-	n, err := strconv.Atoi(m[1])
-	unit := map[string]time.Duration{"w": 7 * 24 * time.Hour, "d": 24 * time.Hour, "h": time.Hour, "m": time.Minute}[m[2]]
-	return time.Duration(n) * unit, err
 }
 
 // localURL is a path of the command line as a URL.
@@ -144,6 +142,8 @@ func datasetInfos(found []dataset.Dataset) []datasetInfo {
 			info := versionInfo{RunID: v.ID, Path: storage.Display(v.URL), State: v.State, Latest: v.Latest, Modified: v.Modified.UTC(), Files: v.Files, Bytes: v.Bytes}
 			if m := v.Manifest; m != nil {
 				info.Job, info.Rows, info.Shards, info.Plan, info.Params = m.Job, m.Rows, len(m.Shards), m.Plan, map[string]string{}
+				info.Steps = m.Steps
+				info.checked(m)
 				for _, p := range m.Params {
 					info.Params[p.Name] = p.Value
 				}
@@ -182,13 +182,13 @@ func printDatasets(w io.Writer, list []datasetInfo, dryRun bool) error {
 		t.Style().Options.DrawBorder, t.Style().Options.SeparateColumns = false, false
 		t.Style().Format.Header = text.FormatDefault
 		t.SetColumnConfigs([]table.ColumnConfig{{Number: 4, Align: text.AlignRight}, {Number: 5, Align: text.AlignRight}, {Number: 6, Align: text.AlignRight}})
-		t.AppendHeader(table.Row{"version", "state", "written (UTC)", "rows", "shards", "bytes", "parameters"})
+		t.AppendHeader(table.Row{"version", "state", "written (UTC)", "rows", "shards", "bytes", "checks", "parameters"})
 		for _, v := range d.Versions {
 			rows, shards := "", ""
 			if v.State == dataset.Published {
 				rows, shards = humanize.Comma(v.Rows), strconv.Itoa(v.Shards)
 			}
-			t.AppendRow(table.Row{v.RunID, stateWords(v, dryRun), v.Modified.Format(time.DateTime), rows, shards, humanize.IBytes(uint64(v.Bytes)), paramWords(v.Params)})
+			t.AppendRow(table.Row{v.RunID, stateWords(v, dryRun), v.Modified.Format(time.DateTime), rows, shards, humanize.IBytes(uint64(v.Bytes)), checkWords(v), paramWords(v.Params)})
 		}
 		if _, err := fmt.Fprintf(w, "%s\n%s\n", d.Path, t.Render()); err != nil {
 			return err
@@ -207,6 +207,32 @@ func stateWords(v versionInfo, dryRun bool) string {
 		return string(v.State) + ", latest"
 	}
 	return string(v.State)
+}
+
+// checked counts what came of the checks.
+func (v *versionInfo) checked(m *coordinator.Manifest) {
+	for _, r := range m.Checks {
+		if v.Checks == nil {
+			v.Checks = map[string]int{}
+		}
+		v.Checks[string(r.Outcome)]++
+	}
+	if m.Override != nil {
+		v.Released = m.Override.Because
+	}
+}
+
+func checkWords(v versionInfo) string {
+	var words []string
+	for _, outcome := range []api.CheckOutcome{api.CheckPassed, api.CheckFailed, api.CheckError, api.CheckSkipped} {
+		if n := v.Checks[string(outcome)]; n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", n, outcome))
+		}
+	}
+	if v.Released != "" {
+		words = append(words, "released")
+	}
+	return strings.Join(words, ", ")
 }
 
 func paramWords(params map[string]string) string {

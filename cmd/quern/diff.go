@@ -24,9 +24,9 @@ func newDiffCommand() *cobra.Command {
 	var output outputFlag
 	cmd := &cobra.Command{
 		Use:   "diff A B",
-		Short: "Say in what two versions of a dataset differ: what went in, the first stage, the first column",
+		Short: "Say in what two versions of a dataset differ: what went in, the first step, the first column",
 		Long: "Compare two versions, each given as its folder, its manifest, or a dataset (its latest version is meant then): parameters, plugins,\n" +
-			"inputs, plan, columns, the rows that each stage has moved, and of the first shard with other bytes the first value that differs.\n\n" +
+			"inputs, plan, columns, what was counted of each step of the job, and of the first shard with other bytes the first value that differs.\n\n" +
 			"Exit status: 0 the shards have the same bytes, 1 they differ.",
 		Example: "  quern diff out/flight_delay/examples/20261129t102758-5a0c9b1e out/flight_delay/examples",
 		Args: func(_ *cobra.Command, args []string) error {

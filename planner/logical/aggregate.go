@@ -244,17 +244,10 @@ func (a *analyser) orderKeys(order []sql.OrderItem, ctx *exprContext) ([]OrderKe
 
 // orderable refuses sort keys of types without an order.
 func (a *analyser) orderable(at sql.Expr, x *plan.Expr) error {
-	if hasOrder(x.Type) {
+	if x.Type.HasOrder() {
 		return nil
 	}
 	return a.errorf(at.Pos(), "DATATYPE_MISMATCH.INVALID_ORDERING_TYPE", "values of type %s have no order", x.Type)
-}
-
-func hasOrder(t plan.Type) bool {
-	if t.Kind == plan.KindMap || t.Kind == plan.KindInterval {
-		return false
-	}
-	return !slices.ContainsFunc(t.Children, func(f plan.Field) bool { return !hasOrder(f.Type) })
 }
 
 // filter applies FILTER (WHERE p). Most aggregates skip NULLs, so their arguments become NULL where p is not true. first

@@ -278,13 +278,13 @@ func (x *EventFeature) signature(args []*plan.Expr) (sig compute.Signature, isPa
 	fits := len(args) == 2
 	switch x.Func {
 	case "top_k":
-		values, fits = 2, len(args) == 3 && hasOrder(types[1])
+		values, fits = 2, len(args) == 3 && types[1].HasOrder()
 	case "first_k", "last_k":
 		fits = fits || len(args) == 3
 	case "ages":
 		values, fits = 0, len(args) == 1
 	case "histogram":
-		fits = len(args) == 1 && hasOrder(types[0])
+		fits = len(args) == 1 && types[0].HasOrder()
 	}
 	if !fits {
 		return sig, nil, fmt.Errorf("%s cannot be called with %v: it is %s", x.Func, types, takes)

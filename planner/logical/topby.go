@@ -56,7 +56,7 @@ func (a *analyser) topBy(e *sql.Call, f *compute.Function, ctx *exprContext) (*p
 	if err != nil {
 		return nil, err
 	}
-	if by := a.made[e.Args[1]]; by != nil && !hasOrder(by.Type) {
+	if by := a.made[e.Args[1]]; by != nil && !by.Type.HasOrder() {
 		return nil, a.errorf(e.Args[1].Pos(), "DATATYPE_MISMATCH.INVALID_ORDERING_TYPE", "values of type %s have no order", by.Type)
 	}
 	return out, nil

@@ -77,7 +77,7 @@ func (a *analyser) windowExpr(e *sql.Call, f *compute.Function, ctx *exprContext
 		return nil, err
 	}
 	for i, x := range call.partition {
-		if !hasOrder(x.Type) {
+		if !x.Type.HasOrder() {
 			return nil, a.errorf(spec.PartitionBy[i].Pos(), "EXPRESSION_TYPE_IS_NOT_ORDERABLE", "values of type %s have no order, so rows cannot be divided by them", x.Type)
 		}
 	}

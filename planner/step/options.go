@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/quern-engine/quern/internal/source"
+	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner/jobfile"
 )
 
@@ -304,32 +305,6 @@ func (o *options) asReal(t *jobfile.Tree, what string, least, most float64) floa
 	return v
 }
 
-var durationPattern = regexp.MustCompile(`^(?:[0-9]+(?:w|d|h|ms|m|s|us))+$`)
-var durationPart = regexp.MustCompile(`([0-9]+)(w|d|h|ms|m|s|us)`)
-
-// unitMicros is how long the units of a duration are, in microseconds.
-var unitMicros = map[string]int64{"us": 1, "ms": 1e3, "s": 1e6, "m": 60e6, "h": 3600e6, "d": 86400e6, "w": 7 * 86400e6}
-
-// maxMicros is the longest duration: some 290 years, so that sums with times do not overflow.
-const maxMicros = 1 << 53
-
-// parseDuration reads "7d", "1h30m", "250ms".
-func parseDuration(text string) (micros int64, ok bool) {
-	if !durationPattern.MatchString(text) {
-		return 0, false
-	}
-	for _, m := range durationPart.FindAllStringSubmatch(text, -1) {
-		n, err := strconv.ParseInt(m[1], 10, 64)
-		if err != nil || n > maxMicros/unitMicros[m[2]] {
-			return 0, false
-		}
-		if micros += n * unitMicros[m[2]]; micros > maxMicros {
-			return 0, false
-		}
-	}
-	return micros, true
-}
-
 // duration reads a length of time, in microseconds.
 func (o *options) duration(name string, other int64) int64 {
 	if t := o.get(name); t != nil {
@@ -339,7 +314,7 @@ func (o *options) duration(name string, other int64) int64 {
 }
 
 func (o *options) asDuration(t *jobfile.Tree, what string) int64 {
-	micros, ok := parseDuration(t.Text)
+	micros, ok := plan.ParseDuration(t.Text)
 	if !ok {
 		o.fail(t.Value, "%s of %s must be a duration, found %s", what, o.what, t).
 			WithHint("a number and a unit, or several: 7d, 36h, 1h30m, 10s, 250ms; the units are w, d, h, m, s, ms, us")

@@ -127,7 +127,7 @@ func exprs(cols []logical.Column) []*plan.Expr {
 // key finds a column that rows can be told apart by.
 func (p *planning) key(r *relation, v jobfile.Value) logical.Column {
 	c := p.column(r, v)
-	if p.err == nil && !orderable(c.Type) {
+	if p.err == nil && !c.Type.HasOrder() {
 		p.fail(v, "the column %q is of type %s, which cannot be compared", c.Name, c.Type)
 	}
 	return c
@@ -187,14 +187,6 @@ func (p *planning) free(r *relation, names ...jobfile.Value) {
 			}
 		}
 	}
-}
-
-// orderable says that values of the type have an order: maps, and what has them inside, have none.
-func orderable(t plan.Type) bool {
-	if t.Kind == plan.KindMap {
-		return false
-	}
-	return !slices.ContainsFunc(t.Children, func(f plan.Field) bool { return !orderable(f.Type) })
 }
 
 // define adds a column that is an expression of the user's over the relation, and returns its name.
@@ -342,7 +334,7 @@ func (p *planning) sortKeys(r *relation, first []order) []plan.SortKey {
 		}
 	}
 	for place, c := range r.cols {
-		if !used[place] && orderable(c.Type) {
+		if !used[place] && c.Type.HasOrder() {
 			keys = append(keys, plan.SortKey{Column: place})
 		}
 	}
@@ -372,5 +364,5 @@ func (p *planning) identity(r *relation, key []jobfile.Value) []logical.Column {
 	if len(key) > 0 {
 		return p.keys(r, key)
 	}
-	return slices.DeleteFunc(slices.Clone(r.cols), func(c logical.Column) bool { return !orderable(c.Type) })
+	return slices.DeleteFunc(slices.Clone(r.cols), func(c logical.Column) bool { return !c.Type.HasOrder() })
 }

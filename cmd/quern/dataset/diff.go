@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -16,7 +18,7 @@ import (
 
 // Difference is one thing in which two versions differ.
 type Difference struct {
-	Part string `json:"part"` // job, params, functions, inputs, plan, schema, layout, stage, rows, shard, column
+	Part string `json:"part"` // job, params, functions, inputs, plan, schema, layout, step, stage, rows, shard, column
 	Text string `json:"text"`
 }
 
@@ -61,7 +63,9 @@ func Diff(ctx context.Context, store *storage.Store, a, b *Version) ([]Differenc
 	d.inputs(m, n)
 	d.same("plan", "the plan has the digest", m.Plan, n.Plan)
 	d.schema(m, n)
-	d.stages(m, n)
+	if !d.steps(m, n) {
+		d.stages(m, n)
+	}
 	d.same("rows", "there are rows:", fmt.Sprint(m.Rows), fmt.Sprint(n.Rows))
 	return d.found, d.shards(ctx, store, a, b)
 }
@@ -180,6 +184,54 @@ func (d *differ) schema(m, n *coordinator.Manifest) {
 	}
 	d.same("layout", "files are", m.FileFormat+" "+m.Compression, n.FileFormat+" "+n.Compression)
 	d.same("layout", "folders are by", fmt.Sprint(m.PartitionBy), fmt.Sprint(n.PartitionBy))
+}
+
+// steps finds the first step of the job that says something else, or of which something else was counted; false if there is none.
+func (d *differ) steps(m, n *coordinator.Manifest) bool {
+	for i := range max(len(m.Steps), len(n.Steps)) {
+		switch {
+		case i >= len(n.Steps):
+			d.add("step", "step %d, %s, is in A only", i+1, m.Steps[i].Name)
+		case i >= len(m.Steps):
+			d.add("step", "step %d, %s, is in B only", i+1, n.Steps[i].Name)
+		case m.Steps[i].Name != n.Steps[i].Name:
+			d.add("step", "step %d is %s in A, %s in B", i+1, m.Steps[i].Name, n.Steps[i].Name)
+		case m.Steps[i].Definition != n.Steps[i].Definition:
+			d.add("step", "%s is the first to differ: the job file says something else of it", m.Steps[i].Name)
+		default:
+			text := stepDifference(m.Steps[i], n.Steps[i])
+			if text == "" {
+				continue
+			}
+			d.add("step", "%s is the first to differ: %s", m.Steps[i].Name, text)
+		}
+		return true
+	}
+	return false
+}
+
+// stepDifference is the first of the counts of a step that differs; "" if none does, or they are not in both versions.
+func stepDifference(x, y coordinator.Step) string {
+	for _, c := range []struct {
+		what string
+		a, b *int64
+	}{{"rows in", x.RowsIn, y.RowsIn}, {"rows", x.Rows, y.Rows}} {
+		if c.a != nil && c.b != nil && *c.a != *c.b {
+			return fmt.Sprintf("%s %d in A, %d in B", c.what, *c.a, *c.b)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(x.Counts)) {
+		if b, ok := y.Counts[name]; ok && b != x.Counts[name] {
+			return fmt.Sprintf("%s %d in A, %d in B", name, x.Counts[name], b)
+		}
+	}
+	if x.Watermark != y.Watermark {
+		return fmt.Sprintf("the watermark is %s in A, %s in B", x.Watermark, y.Watermark)
+	}
+	if !reflect.DeepEqual(x.Ledger, y.Ledger) && x.Ledger != nil && y.Ledger != nil {
+		return "the ledger has other strata, or other rows in one"
+	}
+	return ""
 }
 
 // stages finds the first stage that has moved other numbers of rows: what comes before it has not changed in number.

@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 # everywhere lets all builds share one cache.
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build run test check fmt vet lint race e2e soak crashes faults stores rejects airflow skew simulate bench bench-tpch bench-training bench-memory bench-cluster verify python interop fuzz cover generate tidy-tree clean
+.PHONY: help build run test check fmt vet lint race e2e soak crashes faults stores rejects airflow skew simulate bench bench-tpch bench-training bench-udf bench-memory bench-cluster verify python interop fuzz cover generate tidy-tree clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -112,6 +112,12 @@ bench-training: build $(EVENTS) ## As-of join, windows, dedupe, and sample, spli
 
 $(EVENTS): | build
 	$(BIN)/quern datagen events --out $@ --days 5 --impressions 4M --users 1M --items 200k --late 0 --files 4
+
+ROWS ?= 50000000
+bench-udf: build ## A trivial function on ROWS rows: built in, plugins in Go and Python, DuckDB's and PySpark's Arrow functions (needs Python and Java)
+	python3 -m venv bench/data/venv-udf
+	bench/data/venv-udf/bin/pip install --quiet -r bench/udf/requirements.txt ./udf/python
+	bench/data/venv-udf/bin/python bench/udf/compare.py --quern $(BIN)/quern --data bench/data/udf/v-$(ROWS).parquet --rows $(ROWS) --runs $(RUNS)
 
 bench-memory: build ## Group, sort, join and window inputs much larger than MEMORY (default 1GiB): time, RSS, scratch (30 GB of disk at PERCENT=100)
 	cd bench && $(GO) run ./memory -quern $(abspath $(BIN))/quern -data data -memory $(MEMORY) -percent $(PERCENT)

@@ -214,13 +214,19 @@ func newCluster(t *testing.T, addresses []string) *cluster {
 	return c
 }
 
-// begin starts all coordinators and waits for a leader.
+// begin starts all coordinators, and waits for a leader and until all of them vote: one whose state directory is empty does
+// not before it has heard from a leader, so two of three would not be enough yet.
 func (c *cluster) begin(t *testing.T) {
 	t.Helper()
 	for _, a := range c.addresses {
 		c.startCoordinator(t, a)
 	}
 	c.waitLeader(t)
+	for _, p := range c.coordinators {
+		eventually(t, p.name+" to vote", func() bool {
+			return len(c.addresses) == 1 || strings.Contains(p.log.String(), "votes from now on")
+		})
+	}
 }
 
 // launch starts a process of the cluster.

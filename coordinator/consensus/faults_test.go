@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/quern-engine/quern/coordinator/state"
 )
 
 // faulty is a disk on which writes can be made to fail, or to hang.
@@ -196,20 +198,21 @@ func TestFullDiskOfALoneNodeIsOutlived(t *testing.T) {
 func TestEntriesAreOfTheOldestVersion(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
+	const next = state.EntryVersion + 1
 	newer := func(o *Options) {
 		calm(o)
 		if o.ID != "c3" {
-			o.EntryVersion = 2
+			o.EntryVersion = next
 		}
 	}
 	h := newHouse(t, newer)
 	lead(ctx, t, h.begin("c1", false))
-	if v := h.leader(ctx).EntryVersion(); v != 2 {
+	if v := h.leader(ctx).EntryVersion(); v != next {
 		t.Errorf("alone, the leader writes version %d", v)
 	}
 	h.begin("c2", true)
 	h.add(ctx, "c2")
-	if v := h.leader(ctx).EntryVersion(); v != 2 {
+	if v := h.leader(ctx).EntryVersion(); v != next {
 		t.Errorf("among equals, the leader writes version %d", v)
 	}
 	// An older build would have to read what is there already.

@@ -62,8 +62,8 @@ func TestBlobStores(t *testing.T) {
 
 	reference := runBlobJob(t, local, filepath.Join(t.TempDir(), "out"))
 	want := digests(t, reference)
-	if len(want) != 3 || reference.Rows < 1000 {
-		t.Fatalf("%d shards with %d rows are no basis", len(want), reference.Rows)
+	if len(want) != 3+1 || reference.Rows < 1000 {
+		t.Fatalf("%d shards with %d rows are no basis", len(want)-1, reference.Rows)
 	}
 	fileURL := (&url.URL{Scheme: "file", Path: local}).String()
 	for _, c := range []struct{ name, source, output string }{
@@ -158,8 +158,7 @@ func runBlobJob(t *testing.T, source, output string) api.OutputStatus {
 	return r.Outputs["routes"]
 }
 
-// blobDigests checks an output in a bucket: the pointer, the marker, the manifest and the shards. It returns the shards'
-// SHA-256.
+// blobDigests is [digests] of an output in a bucket: it checks the pointer, the marker, the manifest and the shards.
 func blobDigests(t *testing.T, store *storage.Store, output string) []string {
 	t.Helper()
 	get := func(u string) []byte {
@@ -173,6 +172,7 @@ func blobDigests(t *testing.T, store *storage.Store, output string) []string {
 	get(storage.Join(version, "_SUCCESS"))
 	var manifest struct {
 		Shards []struct{ Key, SHA256 string }
+		Steps  json.RawMessage
 	}
 	if err := json.Unmarshal(get(storage.Join(version, "manifest.json")), &manifest); err != nil {
 		t.Fatal(err)
@@ -192,7 +192,7 @@ func blobDigests(t *testing.T, store *storage.Store, output string) []string {
 	if len(listed) != len(manifest.Shards)+1 {
 		t.Errorf("%d files besides markers, want %d shards and the manifest: %v", len(listed), len(manifest.Shards), listed)
 	}
-	return sums
+	return append(sums, string(manifest.Steps))
 }
 
 // missingBlob expects a clear word about a source that is not there.

@@ -24,6 +24,7 @@ type Functions struct {
 	host   *Host
 	byName map[string]plan.Function
 	deadly atomic.Int64 // rows that have each cost a process, as often as they were tried
+	told   reports
 
 	mu     sync.Mutex // guards the following
 	leases map[kind]*lease
@@ -78,6 +79,7 @@ func (f *Functions) Close() error {
 		}
 	}
 	clear(f.leases)
+	f.told.close()
 	return nil
 }
 
@@ -223,6 +225,7 @@ func (c *call) open(ctx context.Context) error {
 	if err != nil {
 		return c.rpcFailure(ctx, limited, err)
 	}
+	c.functions.told.take(c.fn.Name, reply.GetReport())
 	if no := reply.GetRefusal(); no != nil {
 		return plan.Failf(plan.FailureUser, "%s: %s", label(c.fn), clip(no.GetMessage()))
 	}
@@ -266,6 +269,7 @@ func (c *call) batch(ctx context.Context, args arrow.Record) (answer, error) {
 		return answer{}, c.rpcFailure(ctx, limited, err)
 	}
 	defer give()
+	c.functions.told.take(c.fn.Name, reply.GetReport())
 	answered := reply.GetColumn() != nil || reply.GetSharedColumn() != nil
 	if failed := reply.GetFailures(); len(failed) > 0 && (!req.GetEveryRow() || !answered || failed[len(failed)-1].GetRow() < 0) {
 		return answer{}, c.functionFailure(failed[len(failed)-1], args)

@@ -51,6 +51,7 @@ func (f *Functions) Fold(ctx context.Context, function string, fold Fold) (arrow
 	if err != nil {
 		return nil, c.rpcFailure(ctx, limited, err)
 	}
+	c.functions.told.take(fn.Name, reply.GetReport())
 	if failed := reply.GetFailures(); len(failed) > 0 {
 		return nil, c.functionFailure(failed[0], withoutGroups(fold.Rows))
 	}

@@ -260,7 +260,7 @@ func (h *Host) Close() error {
 
 // Open binds functions, by their names in SQL, for the calls of one attempt. It starts nothing.
 func (h *Host) Open(_ context.Context, functions []plan.Function) (*Functions, error) {
-	f := &Functions{host: h, byName: make(map[string]plan.Function, len(functions)), leases: map[kind]*lease{}}
+	f := &Functions{host: h, byName: make(map[string]plan.Function, len(functions)), leases: map[kind]*lease{}, told: reports{log: h.opts.Log}}
 	for _, fn := range functions {
 		if !validDigest(fn.SHA256) {
 			return nil, plan.Failf(plan.FailureInternal, "plugin function %s: %q is no SHA-256", fn.Name, fn.SHA256)

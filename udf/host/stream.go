@@ -44,6 +44,7 @@ type reply struct {
 	rows     *udfpb.Payload
 	done     uint64
 	failures []*udfpb.Failure
+	report   *udfpb.Report
 	err      error
 }
 
@@ -78,7 +79,7 @@ func (f *Functions) Table(ctx context.Context, function string, input Input) (*B
 	}()
 	go b.receive(func() (reply, error) {
 		r, err := stream.Recv()
-		return reply{rows: r.GetRows(), done: r.GetDone(), failures: r.GetFailures()}, err
+		return reply{rows: r.GetRows(), done: r.GetDone(), failures: r.GetFailures(), report: r.GetReport()}, err
 	})
 	return b, nil
 }
@@ -110,7 +111,7 @@ func (f *Functions) Read(ctx context.Context, function string, task int, columns
 	}
 	go b.receive(func() (reply, error) {
 		r, err := stream.Recv()
-		return reply{rows: r.GetRows(), failures: r.GetFailures()}, err
+		return reply{rows: r.GetRows(), failures: r.GetFailures(), report: r.GetReport()}, err
 	})
 	return b, nil
 }
@@ -129,6 +130,7 @@ func (b *Batches) receive(next func() (reply, error)) {
 	for {
 		r, err := next()
 		r.err = err
+		b.call.functions.told.take(b.call.fn.Name, r.report)
 		select {
 		case b.replies <- r:
 		case <-b.ctx.Done():

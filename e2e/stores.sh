@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests of storage, and whole jobs, on servers that speak S3, Google Cloud Storage and Azure Blob Storage: versitygw over
-# a folder, fake-gcs-server, Azurite. It installs them once, below the folder given (they need Go and npm), and stops them.
+# a folder, fake-gcs-server, Azurite. It installs them once, below the folder given (they need Go and npm), and stops them. With
+# --install behind the folder it only installs.
 set -euo pipefail
 tools=$(mkdir -p "${1:?usage: e2e/stores.sh FOLDER}" && cd "$1" && pwd)
 cd "$(dirname "$0")/.."
@@ -13,6 +14,7 @@ export GOBIN=$tools/bin CGO_ENABLED=0
 azurite=$tools/node_modules/.bin/azurite-blob
 [ -x "$azurite" ] || npm install --silent --no-audit --no-fund --prefix "$tools" azurite@3.37.0 || skip "azurite cannot be installed"
 
+[ "${2:-}" != --install ] || exit 0
 state=$(mktemp -d)
 servers=()
 trap 'kill "${servers[@]}" 2>/dev/null || true; wait; rm -rf "$state"' EXIT

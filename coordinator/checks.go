@@ -19,22 +19,12 @@ import (
 	"github.com/quern-engine/quern/storage"
 )
 
-// keepRequest puts the request of a job with checks beside its plan.
-func (c *Coordinator) keepRequest(ctx context.Context, request api.SubmitRequest, digest string) error {
+// checkable refuses a job with checks that this coordinator could not look at.
+func (c *Coordinator) checkable(run string) error {
 	if c.options.PlanChecks == nil {
-		return fmt.Errorf("run %s: this coordinator cannot plan checks", request.RunID)
+		return fmt.Errorf("run %s: this coordinator cannot plan checks", run)
 	}
-	if err := plan.ValidateID("the id of the run that measures for the checks", state.ChecksRun(request.RunID)); err != nil {
-		return err
-	}
-	data, err := json.Marshal(request)
-	if err != nil {
-		return fmt.Errorf("encode request: %w", err)
-	}
-	if err := c.blobs.put(digest, bytes.NewReader(data)); err != nil {
-		return fmt.Errorf("store request: %w", err)
-	}
-	return c.blobs.spread(ctx, c.life(), digest)
+	return plan.ValidateID("the id of the run that measures for the checks", state.ChecksRun(run))
 }
 
 // parents are the runs that the pointers of a run's outputs name. Only checks ask.

@@ -81,6 +81,13 @@ func TestJobIsPublished(t *testing.T) {
 	if strings.Contains(string(data), "r1") {
 		t.Errorf("the manifest knows the run: %s", data)
 	}
+	made, err := os.ReadFile(filepath.Join(version, "_job.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := DecodeMadeBy(made); err != nil || kept.Plan != m.Plan || kept.Job.File != "job.yaml" || kept.Job.Text != url || strings.Contains(string(made), "r1") {
+		t.Errorf("what made it: %v\n%s", err, made)
+	}
 	eventually(t, "the worker to be told to forget the run", func() bool {
 		return w.has(func(w *fakeWorker) bool { return slices.Contains(w.forgot, "r1") })
 	})
@@ -361,7 +368,7 @@ func TestPublishingSweepsStrayFiles(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	want := []string{"_SUCCESS", "manifest.json", "part-00000-of-00002.0.zstd.parquet", "part-00001-of-00002.0.zstd.parquet"}
+	want := []string{"_SUCCESS", "_job.json", "manifest.json", "part-00000-of-00002.0.zstd.parquet", "part-00001-of-00002.0.zstd.parquet"}
 	if !slices.Equal(names, want) {
 		t.Errorf("published %v, want %v", names, want)
 	}
@@ -413,7 +420,7 @@ func TestShardsInPartitions(t *testing.T) {
 		}
 		return err
 	})
-	want := []string{"_SUCCESS", "day=1/part-0.parquet", "day=1/part-1.parquet", "day=2/part-0.parquet", "day=2/part-1.parquet", "manifest.json"}
+	want := []string{"_SUCCESS", "_job.json", "day=1/part-0.parquet", "day=1/part-1.parquet", "day=2/part-0.parquet", "day=2/part-1.parquet", "manifest.json"}
 	if err != nil || !slices.Equal(names, want) {
 		t.Errorf("published %v, %v, want %v", names, err, want)
 	}

@@ -222,7 +222,7 @@ func (f *failpoints) Put(ctx context.Context, url string, data []byte) error {
 // The leader stops dead at each step of publishing; the next one finishes, with the same bytes.
 func TestPublishingResumes(t *testing.T) {
 	t.Parallel()
-	for _, step := range []string{"before manifest.json", "after manifest.json", "after _SUCCESS", "after _LATEST"} {
+	for _, step := range []string{"after _job.json", "before manifest.json", "after manifest.json", "after _SUCCESS", "after _LATEST"} {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
 			ctx := testContext(t)
@@ -267,7 +267,7 @@ func TestPublishingResumes(t *testing.T) {
 			for _, e := range entries {
 				names = append(names, e.Name())
 			}
-			want := []string{"_SUCCESS", "manifest.json", "part-00000-of-00002.0.zstd.parquet", "part-00001-of-00002.0.zstd.parquet"}
+			want := []string{"_SUCCESS", "_job.json", "manifest.json", "part-00000-of-00002.0.zstd.parquet", "part-00001-of-00002.0.zstd.parquet"}
 			if !slices.Equal(names, want) {
 				t.Errorf("published %v", names)
 			}

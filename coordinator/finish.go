@@ -107,7 +107,7 @@ func (c *Coordinator) commit(ctx context.Context, run string) error {
 	return failpoint.Hit("coordinator/job-committed")
 }
 
-// publish makes a run's outputs visible: for each the manifest, then the marker, and when all have those, the
+// publish makes a run's outputs visible: for each what made it, the manifest, then the marker, and when all have those, the
 // pointers. Each file's bytes follow from what was committed, so doing it twice is harmless. If the store refuses, the
 // run fails, unless a pointer already names it: then readers may have followed it, and there is no way but on.
 func (c *Coordinator) publish(ctx context.Context, run string) error {
@@ -121,7 +121,11 @@ func (c *Coordinator) publish(ctx context.Context, run string) error {
 	if err != nil {
 		return err
 	}
-	err = c.writeVersion(ctx, run, job, made)
+	origin, err := c.madeBy(ctx, made)
+	if err != nil {
+		return err
+	}
+	err = c.writeVersion(ctx, run, job, made, origin)
 	if err == nil {
 		// A leader that stood still up to here (a stopped process, a frozen machine) may have a successor that has published
 		// this run and later ones: their pointers must not be turned back.
@@ -158,8 +162,13 @@ func (c *Coordinator) loadJob(ctx context.Context, digest string) (*plan.Job, er
 	return plan.DecodeJob(data)
 }
 
-func (c *Coordinator) writeVersion(ctx context.Context, run string, job *plan.Job, made state.Committed) error {
+func (c *Coordinator) writeVersion(ctx context.Context, run string, job *plan.Job, made state.Committed, origin []byte) error {
 	for _, o := range made.Outputs {
+		if origin != nil {
+			if err := c.put(ctx, storage.Join(o.VersionURL, madeByName), origin); err != nil {
+				return err
+			}
+		}
 		files, err := c.writeManifest(ctx, job, made, o)
 		if err != nil {
 			return err
@@ -217,7 +226,7 @@ func (c *Coordinator) point(ctx context.Context, run string, made state.Committe
 // sweep removes the lists of shards, and what workers that were killed have left in a version, before its marker says that it
 // is whole. What cannot be removed is named by no manifest, so it is no reason to fail.
 func (c *Coordinator) sweep(ctx context.Context, run string, o state.Output, named []string) {
-	keep := map[string]bool{manifestName: true, successName: true}
+	keep := map[string]bool{manifestName: true, madeByName: true, successName: true}
 	for _, name := range named {
 		keep[name] = true
 	}

@@ -152,7 +152,13 @@ func (c *Coordinator) prepare(ctx context.Context, request api.SubmitRequest, di
 	if err := c.blobs.put(planned, strings.NewReader(string(encoded))); err != nil {
 		return nil, fmt.Errorf("store plan: %w", err)
 	}
-	if err := c.blobs.spread(ctx, c.life(), append(needed, planned)...); err != nil {
+	if request.Job != nil {
+		if err := c.keepRequest(request, digest); err != nil {
+			return nil, err
+		}
+		needed = append(needed, digest)
+	}
+	if err := c.blobs.spread(ctx, c.life(), slices.Concat(needed, []string{planned})...); err != nil {
 		return nil, err
 	}
 	command := describeJob(job, request.RunID)
@@ -164,11 +170,9 @@ func (c *Coordinator) prepare(ctx context.Context, request api.SubmitRequest, di
 		return nil, api.Errorf(api.CodeInvalid, "functions with on_error: quarantine need all coordinators to be of a build that knows them: upgrade those that do not")
 	}
 	if command.Checks > 0 {
-		// Who leads when the run's files are decided plans what its checks have to measure.
-		if err := c.keepRequest(ctx, request, digest); err != nil {
+		if err := c.checkable(request.RunID); err != nil {
 			return nil, err
 		}
-		needed = append(needed, digest)
 	}
 	command.Request, command.Plan, command.At = digest, planned, c.now()
 	command.Attach, command.Priority, command.Weight, command.Blobs = request.Attach, request.Priority, request.Weight, needed

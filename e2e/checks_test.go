@@ -167,7 +167,7 @@ func TestBlocked(t *testing.T) {
 	if manifest.Parent != "first" || manifest.Rows != 3 || len(manifest.Checks) != 2 || o.By != "ada" || o.Because != "it is right" || o.At.IsZero() {
 		t.Errorf("manifest %+v", manifest)
 	}
-	if want := append([]string{"_SUCCESS", "manifest.json"}, shards...); !slices.Equal(names(version), want) {
+	if want := append([]string{"_SUCCESS", "_job.json", "manifest.json"}, shards...); !slices.Equal(names(version), want) {
 		t.Errorf("the released version has %v, not %v", names(version), want)
 	}
 	for _, id := range []string{"second", "third", "fourth"} {

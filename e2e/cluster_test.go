@@ -147,7 +147,7 @@ func testCluster(t *testing.T, job string, want []string) {
 		c.goOn()
 		succeeded(t, p)
 		shards := names(filepath.Join(dir, "out", "flight_delay", "examples", "loss"))
-		if len(shards) != 8+len([]string{"manifest.json", "_SUCCESS"}) {
+		if len(shards) != 8+len([]string{"manifest.json", "_job.json", "_SUCCESS"}) {
 			t.Errorf("the version has %v", shards)
 		}
 		join(1) // which also clears away what the killed one has left

@@ -104,7 +104,7 @@ func checkDataset(t *testing.T, o api.OutputStatus) string {
 	if err := json.Unmarshal(data, &m); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"_SUCCESS", "manifest.json"}
+	want := []string{"_SUCCESS", "_job.json", "manifest.json"}
 	var rows int64
 	for _, s := range m.Shards {
 		want = append(want, s.Key)

@@ -215,7 +215,7 @@ func stray(dir, run string) string {
 	if err := json.Unmarshal(data, &manifest); err != nil {
 		return err.Error()
 	}
-	want := []string{"_SUCCESS", "manifest.json"}
+	want := []string{"_SUCCESS", "_job.json", "manifest.json"}
 	for _, s := range manifest.Shards {
 		want = append(want, s.Key)
 	}

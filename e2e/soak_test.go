@@ -496,7 +496,7 @@ func (s *soak) leftovers(dir, run string) string {
 	published := known && status.State == api.RunSucceeded
 	var want []string
 	if published {
-		want = append(s.shards(filepath.Join(version, "manifest.json")), "_SUCCESS", "manifest.json")
+		want = append(s.shards(filepath.Join(version, "manifest.json")), "_SUCCESS", "_job.json", "manifest.json")
 		slices.Sort(want)
 	}
 	if have := names(version); !slices.Equal(have, want) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/quern-engine/quern/internal/source"
 	"github.com/quern-engine/quern/plan"
@@ -31,6 +32,9 @@ func (p *prepared) addFunctions(ctx context.Context) error {
 	}()
 	for i := range wanted {
 		ref := &wanted[i]
+		if pin := p.pins[ref.Name]; pin != "" && inRegistry(ref.Plugin, job.Dir) && !strings.Contains(ref.Plugin, "@") {
+			ref.Plugin += "@" + pin
+		}
 		key := [2]string{ref.Plugin, ref.Python}
 		pl, ok := plugins[key]
 		if !ok {
@@ -39,6 +43,10 @@ func (p *prepared) addFunctions(ctx context.Context) error {
 			}
 			plugins[key] = pl
 			p.blobs[pl.asked.SHA256] = pl.asked.Path
+		}
+		if pin := p.pins[ref.Name]; pin != "" && pl.asked.SHA256 != pin {
+			return ref.PluginErrorf("plugin %s has SHA-256 %s now, and had %s", ref.Plugin, pl.asked.SHA256, pin).
+				WithHint("with --job FILE the job is run with the plugin as it is")
 		}
 		fn, err := pl.bind(ctx, ref)
 		if err != nil {

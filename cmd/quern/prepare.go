@@ -20,6 +20,8 @@ import (
 type prepared struct {
 	request api.SubmitRequest
 	blobs   map[string]string // plugin executables and side files: digest -> path
+	// pins are the SHA-256 that functions' plugins must have, by the functions' names; nil leaves it to the job file.
+	pins map[string]string
 }
 
 // newRunID names a run by the second it was asked for and some randomness. It appears in paths, never in file contents.

@@ -55,14 +55,25 @@ func (f *pluginFlags) require() error {
 	return nil
 }
 
+// inRegistry reports that a plugin is called by its name in a registry, and not by a path relative to dir.
+func inRegistry(plugin, dir string) bool {
+	name, _, _ := strings.Cut(plugin, "@")
+	_, err := os.Stat(pluginPath(plugin, dir))
+	return err != nil && pluginName.MatchString(name)
+}
+
+func pluginPath(plugin, dir string) string {
+	if filepath.IsAbs(plugin) {
+		return plugin
+	}
+	return filepath.Join(dir, plugin)
+}
+
 // find gives the executable that a plugin is called by: a path, relative to dir, or a name in the registry.
 func (f pluginFlags) find(ctx context.Context, plugin, dir string) (string, error) {
-	path := plugin
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, path)
-	}
+	path := pluginPath(plugin, dir)
 	name, sha, _ := strings.Cut(plugin, "@")
-	if _, err := os.Stat(path); err == nil || !pluginName.MatchString(name) {
+	if !inRegistry(plugin, dir) {
 		cache, err := pluginCache()
 		if err != nil {
 			return "", err

@@ -131,13 +131,9 @@ func (c *Coordinator) recordChecks(ctx context.Context, run string, results []ap
 }
 
 func (c *Coordinator) planMeasuring(ctx context.Context, run string, made state.Committed) (*state.SubmitRun, error) {
-	data, err := c.blobs.read(ctx, made.Request)
+	request, err := c.loadRequest(ctx, made.Request)
 	if err != nil {
-		return nil, fmt.Errorf("load request: %w", err)
-	}
-	var request api.SubmitRequest
-	if err := json.Unmarshal(data, &request); err != nil {
-		return nil, fmt.Errorf("decode request: %w", err)
+		return nil, err
 	}
 	job, err := c.loadJob(ctx, made.Plan)
 	if err != nil {

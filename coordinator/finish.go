@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -160,6 +161,18 @@ func (c *Coordinator) loadJob(ctx context.Context, digest string) (*plan.Job, er
 		return nil, fmt.Errorf("load plan: %w", err)
 	}
 	return plan.DecodeJob(data)
+}
+
+// loadRequest reads what a run was submitted as.
+func (c *Coordinator) loadRequest(ctx context.Context, digest string) (request api.SubmitRequest, err error) {
+	data, err := c.blobs.read(ctx, digest)
+	if err != nil {
+		return request, fmt.Errorf("load request: %w", err)
+	}
+	if err := json.Unmarshal(data, &request); err != nil {
+		return request, fmt.Errorf("decode request: %w", err)
+	}
+	return request, nil
 }
 
 func (c *Coordinator) writeVersion(ctx context.Context, run string, job *plan.Job, made state.Committed, origin []byte) error {

@@ -44,13 +44,9 @@ func (c *Coordinator) madeBy(ctx context.Context, made state.Committed) ([]byte,
 	if !slices.Contains(made.Blobs, made.Request) {
 		return nil, nil
 	}
-	data, err := c.blobs.read(ctx, made.Request)
+	request, err := c.loadRequest(ctx, made.Request)
 	if err != nil {
-		return nil, fmt.Errorf("load request: %w", err)
-	}
-	var request api.SubmitRequest
-	if err := json.Unmarshal(data, &request); err != nil {
-		return nil, fmt.Errorf("decode request: %w", err)
+		return nil, err
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -101,13 +101,37 @@ func (h *Host) seal(ctx context.Context, sha string) (*contain.Executable, error
 	}
 }
 
-func (h *Host) fetch(ctx context.Context, dir, path, sha string) (err error) {
-	src, err := h.opts.Fetch(ctx, sha)
+func (h *Host) fetch(ctx context.Context, dir, path, sha string) error {
+	most := h.opts.MaxExecutable
+	return h.download(ctx, download{what: "fetch executable", sha256: sha, dir: dir, path: path, most: most, mode: 0o500}, func(n int64, got string) error {
+		switch {
+		case n > most:
+			return fmt.Errorf("fetch executable: larger than %d MiB", most>>20)
+		case got != sha:
+			return fmt.Errorf("fetch executable: its SHA-256 is %s; refused", got)
+		}
+		return nil
+	})
+}
+
+// download is something that is fetched into the cache.
+type download struct {
+	what   string // for messages
+	sha256 string
+	dir    string // of path
+	path   string
+	most   int64 // bytes; one more is read, to tell what is larger
+	mode   os.FileMode
+}
+
+// download fetches into a temporary file, which takes the place of d.path once check is content with its size and SHA-256.
+func (h *Host) download(ctx context.Context, d download, check func(n int64, sha256 string) error) (err error) {
+	src, err := h.opts.Fetch(ctx, d.sha256)
 	if err != nil {
-		return fmt.Errorf("fetch executable: %w", err)
+		return fmt.Errorf("%s: %w", d.what, err)
 	}
 	defer src.Close()
-	f, err := os.CreateTemp(dir, ".fetch-")
+	f, err := os.CreateTemp(d.dir, ".fetch-")
 	if err != nil {
 		return fmt.Errorf("plugin cache: %w", err)
 	}
@@ -117,17 +141,15 @@ func (h *Host) fetch(ctx context.Context, dir, path, sha string) (err error) {
 		}
 	}()
 	digest := sha256.New()
-	n, err := io.Copy(io.MultiWriter(f, digest), io.LimitReader(src, h.opts.MaxExecutable+1))
-	if cerr := errors.Join(f.Chmod(0o500), f.Close()); err == nil {
+	n, err := io.Copy(io.MultiWriter(f, digest), io.LimitReader(src, d.most+1))
+	if cerr := errors.Join(f.Chmod(d.mode), f.Close()); err == nil {
 		err = cerr
 	}
-	switch got := hex.EncodeToString(digest.Sum(nil)); {
-	case err != nil:
-		return fmt.Errorf("fetch executable: %w", err)
-	case n > h.opts.MaxExecutable:
-		return fmt.Errorf("fetch executable: larger than %d MiB", h.opts.MaxExecutable>>20)
-	case got != sha:
-		return fmt.Errorf("fetch executable: its SHA-256 is %s; refused", got)
+	if err != nil {
+		return fmt.Errorf("%s: %w", d.what, err)
 	}
-	return os.Rename(f.Name(), path)
+	if err := check(n, hex.EncodeToString(digest.Sum(nil))); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), d.path)
 }

@@ -2,12 +2,8 @@ package host
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -105,31 +101,11 @@ func (h *Host) fileIs(path string, f plan.FunctionFile) bool {
 	return true
 }
 
-func (h *Host) fetchFile(ctx context.Context, dir, path string, want plan.FunctionFile) (err error) {
-	src, err := h.opts.Fetch(ctx, want.SHA256)
-	if err != nil {
-		return fmt.Errorf("fetch: %w", err)
-	}
-	defer src.Close()
-	f, err := os.CreateTemp(dir, ".fetch-")
-	if err != nil {
-		return fmt.Errorf("plugin cache: %w", err)
-	}
-	defer func() {
-		if rerr := os.Remove(f.Name()); rerr != nil && !errors.Is(rerr, fs.ErrNotExist) {
-			err = errors.Join(err, rerr)
+func (h *Host) fetchFile(ctx context.Context, dir, path string, want plan.FunctionFile) error {
+	return h.download(ctx, download{what: "fetch", sha256: want.SHA256, dir: dir, path: path, most: want.Size, mode: 0o444}, func(n int64, got string) error {
+		if n != want.Size || got != want.SHA256 {
+			return errors.New("what was fetched has another content; refused")
 		}
-	}()
-	digest := sha256.New()
-	n, err := io.Copy(io.MultiWriter(f, digest), io.LimitReader(src, want.Size+1))
-	if cerr := errors.Join(f.Chmod(0o444), f.Close()); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return fmt.Errorf("fetch: %w", err)
-	}
-	if got := hex.EncodeToString(digest.Sum(nil)); n != want.Size || got != want.SHA256 {
-		return errors.New("what was fetched has another content; refused")
-	}
-	return os.Rename(f.Name(), path)
+		return nil
+	})
 }

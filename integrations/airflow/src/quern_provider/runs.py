@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from quern_provider.client import TERMINAL
+
 #: Runs of one task try that may come after another before the operator gives up.
 MOST_RUNS = 50
 
@@ -54,7 +56,7 @@ def superseded(asked: str, status: Mapping[str, Any]) -> bool:
     A run that failed or was cancelled is tried again. One that succeeded is asked for again under another id: where nothing has changed
     since, Quern answers with the very same run, and where inputs have, it computes anew.
     """
-    return bool(status["run_id"] == asked and status["state"] in ("succeeded", "failed", "cancelled"))
+    return bool(status["run_id"] == asked and status["state"] in TERMINAL)
 
 
 class Progress:

@@ -190,7 +190,7 @@ func (c *Coordinator) propose(ctx context.Context, commands ...state.Command) ([
 func (c *Coordinator) logEvent(ctx context.Context, e state.Event) {
 	level := slog.LevelInfo
 	switch e.Kind {
-	case state.EventTaskGranted, state.EventTaskCommitted, state.EventTaskStopped, state.EventReportRefused, state.EventStageReady:
+	case state.EventTaskGranted, state.EventTaskCommitted, state.EventTaskStopped, state.EventReportRefused, state.EventStageReady, state.EventStageDone:
 		level = slog.LevelDebug
 	}
 	if !c.log.Enabled(ctx, level) {
@@ -203,7 +203,7 @@ func (c *Coordinator) logEvent(ctx context.Context, e state.Event) {
 	if e.Task != nil {
 		args = append(args, "attempt", e.Task.String())
 	}
-	if e.Kind == state.EventStageReady {
+	if e.OfStage() {
 		args = append(args, "stage", e.Stage)
 	}
 	if e.Worker != "" {

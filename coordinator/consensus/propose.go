@@ -86,7 +86,8 @@ func (n *Node) write(batch []*proposal) {
 const oldestEntries = 1
 
 // EntryVersion is the version of the entries that this node writes as a leader: the newest that all members read. A member
-// that was not met since this node started counts as the oldest build. Commands that are newer must not be proposed.
+// that was not met since this node started counts as the oldest build, but as one that reads what all must have read who have the
+// log. Commands that are newer must not be proposed.
 func (n *Node) EntryVersion() int {
 	version := n.reads
 	for _, m := range n.Members() {
@@ -94,7 +95,9 @@ func (n *Node) EntryVersion() int {
 			version = min(version, n.stream.versionOf(m.Address))
 		}
 	}
-	return version
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return max(version, n.machine.EntryVersion())
 }
 
 func (s *stream) versionOf(address string) int {

@@ -17,10 +17,14 @@ import (
 //
 //  1. what there was first
 //  2. plugin functions: a Shape with Rejects or Functions, and reports about these
-const EntryVersion = FunctionsVersion
+//  3. logs: KeepLogs, and events of runs are noted in the state
+const EntryVersion = LogsVersion
 
-// FunctionsVersion is the first version of entries about plugin functions.
-const FunctionsVersion = 2
+// FunctionsVersion is the first version of entries about plugin functions, and LogsVersion of those of which logs are kept.
+const (
+	FunctionsVersion = 2
+	LogsVersion      = 3
+)
 
 // Entry is one log entry: commands that are applied together, in order.
 type Entry struct {
@@ -47,6 +51,7 @@ type Command struct {
 	Purge      *PurgeRuns      `json:"purge,omitempty"`
 	Checked    *RunChecked     `json:"checked,omitempty"`
 	Override   *OverrideChecks `json:"override,omitempty"`
+	Logs       *KeepLogs       `json:"logs,omitempty"`
 }
 
 // SubmitRun begins a run. Its idempotency key is the run's id; a different request under the same id is a conflict.
@@ -280,5 +285,5 @@ func (c Command) known() bool {
 	return c.Submit != nil || c.Register != nil || c.WorkerLost != nil || c.Grant != nil || c.Report != nil ||
 		c.Missing != nil || c.Cancel != nil || c.Commit != nil || c.Published != nil || c.Fail != nil ||
 		c.Cleaned != nil || c.Release != nil || c.Drain != nil || c.Adapt != nil || c.Purge != nil ||
-		c.Checked != nil || c.Override != nil
+		c.Checked != nil || c.Override != nil || c.Logs != nil
 }

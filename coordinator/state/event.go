@@ -21,6 +21,7 @@ const (
 	EventRunEnding      EventKind = "run ending"
 	EventRunEnded       EventKind = "run ended"
 	EventStageReady     EventKind = "stage ready"
+	EventStageDone      EventKind = "stage done"
 	EventTaskGranted    EventKind = "task granted"
 	EventTwinGranted    EventKind = "second attempt granted"
 	EventStageAdapted   EventKind = "stage adapted"
@@ -41,9 +42,14 @@ type Event struct {
 	Kind    EventKind
 	Run     string
 	Task    *plan.AttemptID
-	Stage   int // of EventStageReady and EventStageAdapted
+	Stage   int // of events of stages
 	Worker  string
 	Message string
+}
+
+// OfStage reports an event that is about a stage as a whole.
+func (e Event) OfStage() bool {
+	return e.Kind == EventStageReady || e.Kind == EventStageAdapted || e.Kind == EventStageDone
 }
 
 // String is the event on one line.
@@ -52,7 +58,7 @@ func (e Event) String() string {
 	switch {
 	case e.Task != nil:
 		parts = append(parts, e.Task.String())
-	case e.Kind == EventStageReady || e.Kind == EventStageAdapted:
+	case e.OfStage():
 		parts = append(parts, fmt.Sprintf("%s/%d", e.Run, e.Stage))
 	case e.Run != "":
 		parts = append(parts, e.Run)

@@ -71,6 +71,8 @@ func (a *applier) purge(c *PurgeRuns) {
 // forgetRun takes a run off the indexes.
 func (a *applier) forgetRun(r *run) {
 	delete(a.runs, r.ID)
+	a.journals -= r.Journal.size()
+	a.logs -= r.logged()
 	for _, w := range r.Workers {
 		if known := a.workers[w.ID]; known != nil {
 			delete(known.runs, r.ID)

@@ -84,7 +84,13 @@ func (a *applier) workerLost(id string) {
 	}
 	delete(a.workers, id)
 	a.doc.Workers = slices.DeleteFunc(a.doc.Workers, func(o *worker) bool { return o == w })
-	a.event(Event{Kind: EventWorkerLost, Worker: id})
+	lost := Event{Kind: EventWorkerLost, Worker: id, Message: w.Address}
+	a.event(lost)
+	for _, r := range a.doc.Runs {
+		if r.live() && w.runs[r.ID] != nil {
+			a.note(r, lost)
+		}
+	}
 	for _, attempt := range w.Attempts {
 		a.abandon(attempt, id, func(r *run, s *stage, t *task) {
 			if t.State == taskPending {

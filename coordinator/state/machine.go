@@ -31,6 +31,9 @@ type Machine struct {
 	runs    map[string]*run    // by id, of doc.Runs
 	workers map[string]*worker // by id, of doc.Workers
 	over    uint64             // grows when a run has become one that workers may forget
+
+	journals int   // bytes of all runs' journals
+	logs     int64 // bytes of all runs' log files
 }
 
 // document is what a snapshot holds: everything that is not derived from it.
@@ -40,6 +43,8 @@ type document struct {
 	Epoch   uint64    `json:"epoch"` // highest that a grant carried
 	Runs    []*run    `json:"runs"`  // in order of submission
 	Workers []*worker `json:"workers"`
+	// Entries is the newest version of log entries that was applied, from LogsVersion on.
+	Entries int `json:"entries,omitempty"`
 }
 
 // worker is a process that has registered and has not been given up.
@@ -86,9 +91,12 @@ func New() *Machine {
 // Apply carries out an entry and answers command by command.
 func (m *Machine) Apply(index uint64, e Entry) []Result {
 	m.doc.Index = index
+	if e.Version >= LogsVersion {
+		m.doc.Entries = max(m.doc.Entries, e.Version)
+	}
 	results := make([]Result, len(e.Commands))
 	for i, c := range e.Commands {
-		a := applier{Machine: m, result: Result{Outcome: Applied}}
+		a := applier{Machine: m, version: e.Version, result: Result{Outcome: Applied}}
 		a.apply(c)
 		results[i] = a.result
 	}
@@ -98,8 +106,9 @@ func (m *Machine) Apply(index uint64, e Entry) []Result {
 // applier carries out one command and gathers what comes of it.
 type applier struct {
 	*Machine
-	at     time.Time
-	result Result
+	version int // of the entry
+	at      time.Time
+	result  Result
 }
 
 func (a *applier) apply(c Command) {
@@ -152,12 +161,19 @@ func (a *applier) apply(c Command) {
 	case c.Override != nil:
 		a.at = c.Override.At
 		a.override(c.Override)
+	case c.Logs != nil:
+		a.keepLogs(c.Logs)
 	default:
 		a.reject()
 	}
 }
 
-func (a *applier) event(e Event) { a.result.Events = append(a.result.Events, e) }
+func (a *applier) event(e Event) {
+	a.result.Events = append(a.result.Events, e)
+	if e.told() {
+		a.note(a.runs[e.Run], e)
+	}
+}
 
 func (a *applier) reject() { a.result.Outcome = Rejected }
 
@@ -197,7 +213,7 @@ func (a *applier) submit(c *SubmitRun) {
 	a.event(Event{Kind: EventRunSubmitted, Run: r.ID, Message: r.Name})
 	for i := range r.Stages {
 		if r.ready(i) {
-			a.event(Event{Kind: EventStageReady, Run: r.ID, Stage: i})
+			a.event(Event{Kind: EventStageReady, Run: r.ID, Stage: i, Message: r.Stages[i].Label})
 		}
 	}
 }

@@ -144,6 +144,7 @@ func (a *applier) commit(r *run, s *stage, t *task, c *Report) {
 	a.touch(r)
 	a.event(Event{Kind: EventTaskCommitted, Run: r.ID, Task: &id, Worker: c.Worker})
 	if s.complete() {
+		a.event(Event{Kind: EventStageDone, Run: r.ID, Stage: id.Stage, Message: fmt.Sprintf("%d rows", s.Counts.RowsOut)})
 		a.completed(r, id.Stage)
 	}
 }
@@ -211,7 +212,7 @@ func (a *applier) completed(r *run, stage int) {
 	for i, next := range r.Stages {
 		if !next.complete() && slices.Contains(next.Inputs, stage) && r.ready(i) {
 			r.weigh(i)
-			a.event(Event{Kind: EventStageReady, Run: r.ID, Stage: i})
+			a.event(Event{Kind: EventStageReady, Run: r.ID, Stage: i, Message: next.Label})
 		}
 	}
 	if len(r.Outputs) == 0 && r.complete() {

@@ -51,6 +51,10 @@ type run struct {
 	ChecksOf  string            `json:"checks_of,omitempty"` // the run that it measures for
 	Lines     []string          `json:"lines,omitempty"`     // what it has measured
 
+	Journal journal   `json:"journal,omitempty"`
+	Logs    []LogFile `json:"logs,omitempty"`          // in the order in which they came
+	LeftOut int64     `json:"logs_left_out,omitempty"` // lines of attempts that are in none of Logs
+
 	places map[string]int32 // of Workers by id, from 1
 }
 
@@ -135,7 +139,7 @@ func (s *stage) derive() {
 // copied is a run that shares nothing that changes with the original.
 func (r *run) copied() *run {
 	c := *r
-	c.Workers, c.Stopping = slices.Clone(r.Workers), slices.Clone(r.Stopping)
+	c.Workers, c.Stopping, c.Journal = slices.Clone(r.Workers), slices.Clone(r.Stopping), slices.Clone(r.Journal)
 	c.places = nil
 	c.Stages = make([]*stage, len(r.Stages))
 	for i, s := range r.Stages {

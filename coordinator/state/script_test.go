@@ -30,12 +30,15 @@ import (
 //	measure RUN STAGES…                 submit the run that measures for the checks of RUN
 //	checked RUN OUTCOME[/SEVERITY] … · override RUN · measured RUN · committed RUN · finished WORKER · expired SECONDS
 //	cancel RUN · commit RUN [PARENT …] · published RUN · cleaned RUN · release RUN · giveup RUN · purge RUN …
+//	keep RUN DIGEST BYTES LINES [OUT]   log lines of attempts in a file, or none for "-", and how many there was no room for
+//	journal RUN [AFTER] · logs RUN
 //	later SECONDS                       lets time pass
+//	entries VERSION                     has later entries written in a version
 //	runs · ready N · slow · adaptable · due · where RUN STAGE · assignment RUN/STAGE/TASK.ATTEMPT@WORKER
 func TestScripts(t *testing.T) { golden.Files(t, "testdata/*.txt", runScript) }
 
 func runScript(t *testing.T, text string) string {
-	s := &script{t: t, machine: New()}
+	s := &script{t: t, machine: New(), version: EntryVersion}
 	var out strings.Builder
 	for i, block := range strings.Split(strings.TrimRight(text, "\n"), "\n\n") {
 		if i > 0 {
@@ -56,6 +59,7 @@ type script struct {
 	t       *testing.T
 	machine *Machine
 	index   uint64
+	version int // of entries
 	passed  time.Duration
 }
 
@@ -118,6 +122,16 @@ func (s *script) line(f []string) string {
 			out += fmt.Sprintf("  %s after %q: %d files\n", o.Name, o.Parent, len(o.Files))
 		}
 		return out
+	case "journal":
+		after := 0
+		if len(f) > 2 {
+			after, _ = strconv.Atoi(f[2])
+		}
+		return s.journal(f[1], after)
+	case "logs":
+		l, known := s.machine.Logs(f[1])
+		return fmt.Sprintf("%s rests=%v last=%d files=%v left=%d room=%d/%d %v\n", l.State, l.Rests, l.Last, l.Files, l.LeftOut,
+			s.machine.LogRoom(f[1], false), s.machine.LogRoom(f[1], true), known)
 	case "finished":
 		return fmt.Sprintln(s.machine.FinishedFor(f[1], func(string) bool { return false }))
 	case "expired":
@@ -125,6 +139,9 @@ func (s *script) line(f []string) string {
 		return fmt.Sprintln(s.machine.Expired(s.at().Add(-time.Duration(seconds) * time.Second)))
 	case "drained":
 		return fmt.Sprintln(s.machine.Drained(f[1]))
+	case "entries":
+		s.version, _ = strconv.Atoi(f[1])
+		return ""
 	case "later":
 		seconds, _ := strconv.Atoi(f[1])
 		s.passed += time.Duration(seconds) * time.Second
@@ -150,7 +167,7 @@ func (s *script) line(f []string) string {
 
 // apply sends the command through the log's encoding.
 func (s *script) apply(c Command) string {
-	data, err := Entry{Version: EntryVersion, Commands: []Command{c}}.Encode()
+	data, err := Entry{Version: s.version, Commands: []Command{c}}.Encode()
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -249,6 +266,17 @@ func (s *script) command(f []string) (Command, bool) {
 		return Command{Published: &RunPublished{RunID: f[1], At: at}}, true
 	case "cleaned":
 		return Command{Cleaned: &RunCleaned{RunID: f[1], At: at}}, true
+	case "keep":
+		c := &KeepLogs{RunID: f[1]}
+		bytes, _ := strconv.ParseInt(f[3], 10, 64)
+		lines, _ := strconv.ParseInt(f[4], 10, 64)
+		if c.File = (&LogFile{Digest: f[2], Bytes: bytes, Lines: lines}); f[2] == "-" {
+			c.File = nil
+		}
+		if len(f) > 5 {
+			c.LeftOut, _ = strconv.ParseInt(f[5], 10, 64)
+		}
+		return Command{Logs: c}, true
 	case "release":
 		return Command{Release: &ReleaseRun{RunID: f[1]}}, true
 	case "giveup":
@@ -474,6 +502,14 @@ func describeView(v View) string {
 			}
 		}
 		out.WriteString("\n")
+	}
+	return out.String()
+}
+
+func (s *script) journal(run string, after int) string {
+	var out strings.Builder
+	for _, e := range s.machine.Journal(run, after) {
+		fmt.Fprintf(&out, "  %d %s %s %v %s %q\n", e.Number, e.At.Format(time.TimeOnly), e.Kind, e.Place, e.Worker, e.Text)
 	}
 	return out.String()
 }

@@ -45,6 +45,8 @@ func Restore(data []byte) (*Machine, error) {
 	for _, r := range m.doc.Runs {
 		m.runs[r.ID] = r
 		r.derive()
+		m.journals += r.Journal.size()
+		m.logs += r.logged()
 		for _, w := range r.Workers {
 			if known := m.workers[w.ID]; known != nil {
 				known.runs[r.ID] = r
@@ -69,3 +71,6 @@ func (m *Machine) Copy() *Machine {
 	}
 	return c
 }
+
+// EntryVersion is the newest version of log entries that was applied, of those that say so; 0 for older ones.
+func (m *Machine) EntryVersion() int { return m.doc.Entries }

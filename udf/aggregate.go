@@ -108,7 +108,7 @@ func (f *folding[S, A, R]) run(call *foldCall) (arrow.Record, error) {
 			return nil, err
 		}
 	}
-	col := f.result.build(results, nil)
+	col := f.result.build(nil, results, nil)
 	defer col.Release()
 	return array.NewRecord(schemaOf([]Column{{Name: "result", Type: f.result.typ}}), []arrow.Array{col}, int64(len(results))), nil
 }
@@ -269,7 +269,7 @@ func encodedStates[S any](encode func(*S) ([]byte, error), decode func([]byte, *
 				}
 				encoded[i] = b
 			}
-			col := bytes.build(encoded, nil)
+			col := bytes.build(nil, encoded, nil)
 			defer col.Release()
 			return array.NewRecord(schemaOf(columns), []arrow.Array{col}, int64(len(all))), nil
 		},

@@ -2,12 +2,15 @@ package udf
 
 import (
 	"fmt"
+	"math"
 	"time"
 	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"github.com/quern-engine/quern/udf/udfpb"
 )
 
 // codec goes between a Go type and its columns.
@@ -17,9 +20,15 @@ type codec[T any] struct {
 	// read is the column as a slice, which may share the column's memory. Where it is NULL, the element is arbitrary,
 	// or nil for an optional type.
 	read func(arr arrow.Array) ([]T, error)
-	// build is a column of the values; NULL where null, which may be nil, says so.
-	build func(values []T, null []bool) arrow.Array
+	// build is a column of the values; NULL where null, which may be nil, says so. If there is room for it, it is made there,
+	// where udfpb.Share leaves it.
+	build func(room []byte, values []T, null []bool) arrow.Array
+	// values makes the slice for build: in the room if that takes it as it is. It holds anything.
+	values func(room []byte, n int) []T
 }
+
+// onHeap is values of types that Arrow does not have as Go has them.
+func onHeap[T any](_ []byte, n int) []T { return make([]T, n) }
 
 // codecOf is the codec of a type. It panics for none: Value admits no other types.
 func codecOf[T Value]() codec[T] {
@@ -105,15 +114,21 @@ func fixed[T int8 | int16 | int32 | int64 | float32 | float64 | Date](t Type) co
 			all := unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(data.Buffers()[1].Bytes()))), data.Offset()+data.Len())
 			return all[data.Offset():], nil
 		},
-		build: func(values []T, null []bool) arrow.Array {
+		build: func(_ []byte, values []T, null []bool) arrow.Array {
 			raw := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*width)
 			return makeArray(t, len(values), null, memory.NewBufferBytes(raw))
+		},
+		values: func(room []byte, n int) []T {
+			if n == 0 || n*width > len(room) {
+				return make([]T, n)
+			}
+			return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(room))), n)
 		},
 	}
 }
 
-// makeArray wraps a value buffer.
-func makeArray(t Type, n int, null []bool, values *memory.Buffer) arrow.Array {
+// makeArray wraps buffers.
+func makeArray(t Type, n int, null []bool, buffers ...*memory.Buffer) arrow.Array {
 	var validity *memory.Buffer
 	nulls := 0
 	if null != nil {
@@ -127,7 +142,7 @@ func makeArray(t Type, n int, null []bool, values *memory.Buffer) arrow.Array {
 		}
 		validity = memory.NewBufferBytes(bits)
 	}
-	data := array.NewData(t.Arrow(), n, []*memory.Buffer{validity, values}, nil, nulls, 0)
+	data := array.NewData(t.Arrow(), n, append([]*memory.Buffer{validity}, buffers...), nil, nulls, 0)
 	defer data.Release()
 	return array.MakeFromData(data)
 }
@@ -146,7 +161,8 @@ func boolCodec() codec[bool] {
 			}
 			return out, nil
 		},
-		build: func(values []bool, null []bool) arrow.Array {
+		values: onHeap[bool],
+		build: func(_ []byte, values []bool, null []bool) arrow.Array {
 			bits := make([]byte, (len(values)+7)/8)
 			for i, v := range values {
 				if v {
@@ -173,12 +189,13 @@ func timeCodec() codec[time.Time] {
 			}
 			return out, nil
 		},
-		build: func(values []time.Time, null []bool) arrow.Array {
-			raw := make([]int64, len(values))
+		values: onHeap[time.Time],
+		build: func(room []byte, values []time.Time, null []bool) arrow.Array {
+			raw := micros.values(room, len(values))
 			for i, v := range values {
 				raw[i] = v.UnixMicro()
 			}
-			return micros.build(raw, null)
+			return micros.build(room, raw, null)
 		},
 	}
 }
@@ -197,12 +214,8 @@ func stringCodec() codec[string] {
 			}
 			return out, nil
 		},
-		build: func(values []string, null []bool) arrow.Array {
-			b := array.NewStringBuilder(memory.DefaultAllocator)
-			defer b.Release()
-			b.AppendValues(values, valid(null))
-			return b.NewArray()
-		},
+		values: onHeap[string],
+		build:  func(room []byte, values []string, null []bool) arrow.Array { return texts(String, room, values, null) },
 	}
 }
 
@@ -220,25 +233,35 @@ func binaryCodec() codec[[]byte] {
 			}
 			return out, nil
 		},
-		build: func(values [][]byte, null []bool) arrow.Array {
-			b := array.NewBinaryBuilder(memory.DefaultAllocator, arrow.BinaryTypes.Binary)
-			defer b.Release()
-			b.AppendValues(values, valid(null))
-			return b.NewArray()
-		},
+		values: onHeap[[]byte],
+		build:  func(room []byte, values [][]byte, null []bool) arrow.Array { return texts(Binary, room, values, null) },
 	}
 }
 
-// valid is the opposite of null, as builders want it; nil stays nil.
-func valid(null []bool) []bool {
-	if null == nil {
-		return nil
+// texts makes a column of them, in the room if there is enough.
+func texts[T string | []byte](t Type, room []byte, all []T, null []bool) arrow.Array {
+	size, at := 0, udfpb.TextsAt(len(all))
+	for i, v := range all {
+		if null == nil || !null[i] {
+			size += len(v)
+		}
 	}
-	out := make([]bool, len(null))
-	for i, isNull := range null {
-		out[i] = !isNull
+	if size > math.MaxInt32 {
+		panic(fmt.Sprintf("%d bytes of text for a batch", size))
 	}
-	return out
+	if at+size > len(room) {
+		room = make([]byte, at+size)
+	}
+	offsets, values := arrow.Int32Traits.CastFromBytes(room[:4*(len(all)+1)]), room[at:at+size]
+	end := 0
+	offsets[0] = 0
+	for i, v := range all {
+		if null == nil || !null[i] {
+			end += copy(values[end:], v)
+		}
+		offsets[i+1] = int32(end)
+	}
+	return makeArray(t, len(all), null, memory.NewBufferBytes(room[:4*(len(all)+1)]), memory.NewBufferBytes(values))
 }
 
 // optional is the codec of a pointer.
@@ -259,14 +282,17 @@ func optional[T any](base codec[T]) codec[*T] {
 			}
 			return out, nil
 		},
-		build: func(pointers []*T, null []bool) arrow.Array {
-			values, isNull := make([]T, len(pointers)), make([]bool, len(pointers))
+		values: onHeap[*T],
+		build: func(room []byte, pointers []*T, null []bool) arrow.Array {
+			values, isNull := base.values(room, len(pointers)), make([]bool, len(pointers))
 			for i, p := range pointers {
-				if isNull[i] = p == nil || (null != nil && null[i]); !isNull[i] {
+				if isNull[i] = p == nil || (null != nil && null[i]); isNull[i] {
+					values[i] = *new(T)
+				} else {
 					values[i] = *p
 				}
 			}
-			return base.build(values, isNull)
+			return base.build(room, values, isNull)
 		},
 	}
 }

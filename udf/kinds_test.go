@@ -233,7 +233,7 @@ func (j *joined) UnmarshalBinary(b []byte) error {
 // fold sends rows of groups, and gives the answer's rows.
 func fold(t *testing.T, c udfpb.PluginClient, req *udfpb.FoldRequest, groups []int32, cols ...arrow.Array) (*udfpb.Payload, []string) {
 	t.Helper()
-	cols = append([]arrow.Array{fixed[int32](Int).build(groups, nil)}, cols...)
+	cols = append([]arrow.Array{fixed[int32](Int).build(nil, groups, nil)}, cols...)
 	fields := make([]arrow.Field, len(cols))
 	for i, col := range cols {
 		fields[i] = arrow.Field{Name: "c", Type: col.DataType(), Nullable: true}
@@ -260,7 +260,7 @@ func twoPhases[S any, R Value](t *testing.T, f Fold[S, string, R]) string {
 	c := connect(t, fn)
 	open(t, c, &udfpb.OpenRequest{Function: "f"})
 	update := func(groups []int32, texts ...string) []arrow.Array {
-		p, _ := fold(t, c, &udfpb.FoldRequest{Step: udfpb.Step_STEP_UPDATE, Groups: 2}, groups, stringCodec().build(texts, nil))
+		p, _ := fold(t, c, &udfpb.FoldRequest{Step: udfpb.Step_STEP_UPDATE, Groups: 2}, groups, stringCodec().build(nil, texts, nil))
 		rec, err := p.Record(memory.DefaultAllocator)
 		if err != nil {
 			t.Fatal(err)

@@ -185,7 +185,7 @@ func fieldOf[V Value](offset uintptr) (Column, field) {
 			for i := range values {
 				values[i] = *(*V)(unsafe.Add(base, uintptr(i)*stride))
 			}
-			return c.build(values, nil)
+			return c.build(nil, values, nil)
 		},
 	}
 }

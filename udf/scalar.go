@@ -54,8 +54,14 @@ func OpenScalar[A, R Value](name string, open func(*Context) (func(A) (R, error)
 			if err != nil {
 				return nil, err
 			}
-			skip := strictNulls(call.args, ca.optional)
-			return loop(call, cr, skip, func(i int) (R, error) { return f(a[i]) })
+			return loop(call, cr, strictNulls(call.args, ca.optional), func(out []R, at *int) (err error) {
+				for a := a[:len(out)]; *at < len(out); *at++ {
+					if out[*at], err = f(a[*at]); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
 		}
 	})
 }
@@ -73,8 +79,14 @@ func OpenScalar2[A, B, R Value](name string, open func(*Context) (func(A, B) (R,
 			if err != nil {
 				return nil, err
 			}
-			skip := strictNulls(call.args, ca.optional, cb.optional)
-			return loop(call, cr, skip, func(i int) (R, error) { return f(a[i], b[i]) })
+			return loop(call, cr, strictNulls(call.args, ca.optional, cb.optional), func(out []R, at *int) (err error) {
+				for a, b := a[:len(out)], b[:len(out)]; *at < len(out); *at++ {
+					if out[*at], err = f(a[*at], b[*at]); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
 		}
 	})
 }
@@ -97,8 +109,14 @@ func OpenScalar3[A, B, C, R Value](name string, open func(*Context) (func(A, B, 
 			if err != nil {
 				return nil, err
 			}
-			skip := strictNulls(call.args, ca.optional, cb.optional, cc.optional)
-			return loop(call, cr, skip, func(i int) (R, error) { return f(a[i], b[i], c[i]) })
+			return loop(call, cr, strictNulls(call.args, ca.optional, cb.optional, cc.optional), func(out []R, at *int) (err error) {
+				for a, b, c := a[:len(out)], b[:len(out)], c[:len(out)]; *at < len(out); *at++ {
+					if out[*at], err = f(a[*at], b[*at], c[*at]); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
 		}
 	})
 }
@@ -128,7 +146,8 @@ type scalarFunc func(call *batchCall) (arrow.Array, error)
 type batchCall struct {
 	ctx      context.Context
 	args     arrow.Record
-	every    bool // go on behind a row that fails
+	every    bool   // go on behind a row that fails
+	room     []byte // for the column, in memory that the host reads; nil for none
 	failures []*udfpb.Failure
 }
 
@@ -167,16 +186,19 @@ func strictNulls(args arrow.Record, optional ...bool) []bool {
 // enough not to be felt by those of nanoseconds.
 const cancelEvery = 256
 
+// span computes rows from *at to the end of out, and leaves *at at the row that fails.
+type span[R any] func(out []R, at *int) error
+
 // loop computes a column row by row.
-func loop[R any](call *batchCall, result codec[R], skip []bool, f func(i int) (R, error)) (arrow.Array, error) {
-	out := make([]R, call.args.NumRows())
-	for next := 0; ; {
+func loop[R any](call *batchCall, result codec[R], skip []bool, f span[R]) (arrow.Array, error) {
+	out := result.values(call.room, int(call.args.NumRows()))
+	for next := 0; ; next++ {
 		failure, err := rows(call, out, &next, skip, f)
 		if err != nil {
 			return nil, err
 		}
 		if failure == nil {
-			return result.build(out, skip), nil
+			return result.build(call.room, out, skip), nil
 		}
 		call.failures = append(call.failures, failure)
 		if !call.every {
@@ -185,33 +207,45 @@ func loop[R any](call *batchCall, result codec[R], skip []bool, f func(i int) (R
 		if skip == nil {
 			skip = make([]bool, len(out))
 		}
-		skip[failure.Row] = true
+		skip[next], out[next] = true, *new(R)
 	}
 }
 
-// rows computes rows from next on, until one fails; next is then the one behind it. A panic is answered rather than
-// left to end the process because the answer can name the row.
-func rows[R any](call *batchCall, out []R, next *int, skip []bool, f func(i int) (R, error)) (failure *udfpb.Failure, err error) {
+// rows computes rows from *next on, until one fails, which is then *next. A panic is answered rather than left to end the process
+// because the answer can name the row.
+func rows[R any](call *batchCall, out []R, next *int, skip []bool, f span[R]) (failure *udfpb.Failure, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			failure = panicFailure(p, *next)
-			*next++
 		}
 	}()
-	for ; *next < len(out); *next++ {
-		i := *next
-		if i%cancelEvery == 0 && call.ctx.Err() != nil {
-			return nil, fmt.Errorf("row %d of %d: %w", i, len(out), call.ctx.Err())
+	for look := 0; *next < len(out); {
+		if *next >= look {
+			if call.ctx.Err() != nil {
+				return nil, fmt.Errorf("row %d of %d: %w", *next, len(out), call.ctx.Err())
+			}
+			look = *next + cancelEvery
 		}
-		if skip != nil && skip[i] {
+		if skip != nil && skip[*next] {
+			out[*next] = *new(R) // there may be anything
+			*next++
 			continue
 		}
-		v, err := f(i)
-		if err != nil {
-			*next++
-			return &udfpb.Failure{Message: err.Error(), Row: int64(i)}, nil
+		to := min(look, len(out))
+		if skip != nil {
+			to = untilSkip(skip, *next, to)
 		}
-		out[i] = v
+		if err := f(out[:to], next); err != nil {
+			return &udfpb.Failure{Message: err.Error(), Row: int64(*next)}, nil
+		}
 	}
 	return nil, nil
+}
+
+// untilSkip is the first row from one on, before another, that is to be skipped, or that other.
+func untilSkip(skip []bool, from, to int) int {
+	for from < to && !skip[from] {
+		from++
+	}
+	return from
 }

@@ -194,7 +194,7 @@ func (s *server) Call(ctx context.Context, req *udfpb.CallRequest) (*udfpb.CallR
 	if err := checkColumns(args, described.Args); err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "function %s: %v", in.ctx.function, err)
 	}
-	call := &batchCall{ctx: ctx, args: args, every: req.GetEveryRow()}
+	call := &batchCall{ctx: ctx, args: args, every: req.GetEveryRow(), room: s.shared.room(req.GetRoom())}
 	begun := time.Now()
 	col, failed := call.guard(in.scalar)
 	in.ctx.told.worked(begun)
@@ -206,7 +206,7 @@ func (s *server) Call(ctx context.Context, req *udfpb.CallRequest) (*udfpb.CallR
 		return reply, nil
 	}
 	defer col.Release()
-	if err := s.shared.answer(reply, req.GetRoom(), described.Returns, col); err != nil {
+	if err := s.shared.answer(reply, req.GetRoom(), call.room, described.Returns, col); err != nil {
 		return nil, status.Errorf(codes.Internal, "result: %v", err)
 	}
 	return reply, nil

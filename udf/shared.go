@@ -31,15 +31,23 @@ func (m *sharedMemory) arguments(req *udfpb.CallRequest, types []string) (arrow.
 	return shared.Borrow(m.args, want)
 }
 
+// room is the memory that the host gives for a result; nil for none.
+func (m *sharedMemory) room(e *udfpb.Extent) []byte {
+	if m == nil || e == nil || e.GetOffset() > uint64(len(m.results)) || e.GetLength() > uint64(len(m.results))-e.GetOffset() {
+		return nil
+	}
+	return m.results[e.GetOffset() : e.GetOffset()+e.GetLength()]
+}
+
 // answer puts a result into a reply: into the room that the host has given, if it fits. One of another type than declared goes
 // with its schema, for the host to say so.
-func (m *sharedMemory) answer(reply *udfpb.CallReply, room *udfpb.Extent, declared string, col arrow.Array) (err error) {
-	if m != nil && checkType(col, Type(declared)) == nil && room != nil && room.GetOffset() <= uint64(len(m.results)) && room.GetLength() <= uint64(len(m.results))-room.GetOffset() {
+func (m *sharedMemory) answer(reply *udfpb.CallReply, where *udfpb.Extent, room []byte, declared string, col arrow.Array) (err error) {
+	if room != nil && checkType(col, Type(declared)) == nil {
 		schema := arrow.NewSchema([]arrow.Field{{Name: "result", Type: col.DataType(), Nullable: true}}, nil)
 		rec := array.NewRecord(schema, []arrow.Array{col}, int64(col.Len()))
 		defer rec.Release()
-		if size, ok := udfpb.SharedSize(rec); ok && uint64(size) <= room.GetLength() {
-			reply.SharedColumn = udfpb.Share(m.results, int(room.GetOffset()), rec)
+		if size, ok := udfpb.SharedSize(rec); ok && size <= len(room) {
+			reply.SharedColumn = udfpb.Share(m.results, int(where.GetOffset()), rec)
 			return nil
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
@@ -23,7 +24,7 @@ func roundTrip[T Value](t *testing.T, want Type, values ...T) {
 	}
 	null := make([]bool, len(values))
 	null[1] = true
-	arr := c.build(values, null)
+	arr := c.build(nil, values, null)
 	defer arr.Release()
 	if !arrow.TypeEqual(arr.DataType(), want.Arrow()) || arr.NullN() != 1 || arr.IsValid(1) {
 		t.Errorf("%s: built %s of %s", want, arr, arr.DataType())
@@ -102,7 +103,7 @@ func ask(t *testing.T, f Function, cols ...arrow.Array) (arrow.Array, *udfpb.Fai
 }
 
 func bigints(valid []bool, v ...int64) arrow.Array {
-	return fixed[int64](BigInt).build(v, invert(valid))
+	return fixed[int64](BigInt).build(nil, v, invert(valid))
 }
 
 func invert(valid []bool) []bool {
@@ -231,6 +232,43 @@ func TestServerRefusesWhatItCannotServe(t *testing.T) {
 	} {
 		if _, err := s.Call(t.Context(), req); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", says, err)
+		}
+	}
+}
+
+// Columns are made where they are shared, if there is room, and at any rate with the same values.
+func TestRoom(t *testing.T) {
+	null := []bool{false, true, false}
+	inRoom(t, codecOf[int32](), []int32{1, 0, 3}, null, true)
+	inRoom(t, codecOf[string](), []string{"one", "", "three"}, null, true)
+	inRoom(t, codecOf[time.Time](), []time.Time{time.UnixMicro(1), {}, time.UnixMicro(3)}, null, true)
+	three := int64(3)
+	inRoom(t, codecOf[*int64](), []*int64{nil, &three, nil}, nil, true)
+	inRoom(t, codecOf[bool](), []bool{true, false, true}, null, false)
+	inRoom(t, codecOf[string](), nil, nil, false)
+}
+
+func inRoom[T any](t *testing.T, c codec[T], values []T, null []bool, there bool) {
+	t.Helper()
+	want := c.build(nil, values, null)
+	for _, room := range [][]byte{make([]byte, 8192)[:4096], make([]byte, 8)[:1]} {
+		made := c.values(room, len(values))
+		copy(made, values)
+		col := c.build(room, made, null)
+		at := unsafe.SliceData(room)
+		inside := col.Len() > 0 && unsafe.SliceData(col.Data().Buffers()[1].Bytes()) == at
+		if inside != (there && len(room) > 8) {
+			t.Errorf("%s in a room of %d: made there %t", c.typ, len(room), inside)
+		}
+		rec := array.NewRecord(schemaOf([]Column{{Name: "c", Type: c.typ}}), []arrow.Array{col}, int64(col.Len()))
+		size, _ := udfpb.SharedSize(rec)
+		region := room
+		if size > len(region) {
+			region = make([]byte, size)
+		}
+		shared, err := udfpb.Share(region, 0, rec).Borrow(region, []arrow.DataType{c.typ.Arrow()})
+		if err != nil || !array.Equal(shared.Column(0), want) {
+			t.Errorf("%s in a room of %d: %v, %v, not %v", c.typ, len(room), shared, err, want)
 		}
 	}
 }

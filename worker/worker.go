@@ -139,7 +139,7 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	defer w.builds.Forget("")
 	defer w.peers.CloseIdleConnections()
 	defer w.client.Close()
-	plugins, err := task.NewPluginHost(own.dir, w.executable, w.opts.Log)
+	plugins, err := task.NewPluginHost(own.dir, w.executable, w.opts.Allocator, w.opts.Log)
 	if err != nil {
 		return err
 	}

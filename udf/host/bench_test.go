@@ -10,6 +10,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"github.com/quern-engine/quern/internal/recycle"
 )
 
 // BenchmarkBoundary measures what it costs to hand rows to a plugin and to take as many back: a function that answers its
@@ -19,9 +21,12 @@ func BenchmarkBoundary(b *testing.B) {
 		function string
 		width    int
 		rows     int
-	}{{"same_bigint", 8, 16384}, {"same_string", 20, 16384}, {"same_string", 200, 16384}, {"same_string", 2000, 16384}} {
-		b.Run(fmt.Sprintf("%s/%d", c.function, c.width), func(b *testing.B) {
-			_, f, _ := open(b, built.panicky, nil)
+	}{
+		{"same_bigint", 8, 16384}, {"same_bigint", 8, 65536}, {"same_string", 20, 16384}, {"same_string", 20, 65536},
+		{"same_string", 200, 16384}, {"same_string", 2000, 4096},
+	} {
+		b.Run(fmt.Sprintf("%s/%d/%d", c.function, c.width, c.rows), func(b *testing.B) {
+			_, f, _ := open(b, built.panicky, func(o *Options) { o.Mem = recycle.New(64 << 20) }) // as a worker has it
 			rec := wide(c.function, c.width, c.rows)
 			defer rec.Release()
 			call := func() {

@@ -310,7 +310,7 @@ func (c *call) result(req *udfpb.CallRequest, reply *udfpb.CallReply) (arrow.Rec
 	if req.GetRoom() == nil {
 		return nil, errors.New("a column in shared memory where it was given no room")
 	}
-	return shared.Copy(c.run.shared.results, []arrow.DataType{c.fn.Returns.Arrow()})
+	return shared.Copy(c.host.opts.Mem, c.run.shared.results, []arrow.DataType{c.fn.Returns.Arrow()})
 }
 
 // fault is a fault that no row is known to be the cause of.
@@ -346,7 +346,7 @@ func (c *call) halves(ctx context.Context, args arrow.Record) (answer, error) {
 		out.rejected = appendRejections(out.rejected, a.rejected, int(half[0]))
 	}
 	var err error
-	out.column, err = array.Concatenate(cols, c.host.opts.Mem)
+	out.column, err = array.Concatenate(cols, heap)
 	return out, err
 }
 

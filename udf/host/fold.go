@@ -102,7 +102,7 @@ func (f *Functions) foldHalves(ctx context.Context, fn plan.Function, fold Fold)
 
 // inGroups puts the states of the same groups one after the other, behind the groups' numbers.
 func (f *Functions) inGroups(states []arrow.Record) (arrow.Record, error) {
-	numbers := array.NewInt32Builder(f.host.opts.Mem)
+	numbers := array.NewInt32Builder(heap)
 	defer numbers.Release()
 	for _, s := range states {
 		for g := range int32(s.NumRows()) {
@@ -121,7 +121,7 @@ func (f *Functions) inGroups(states []arrow.Record) (arrow.Record, error) {
 		for k, s := range states {
 			parts[k] = s.Column(i)
 		}
-		col, err := array.Concatenate(parts, f.host.opts.Mem)
+		col, err := array.Concatenate(parts, heap)
 		if err != nil {
 			return nil, fmt.Errorf("merge states: %w", err)
 		}

@@ -44,6 +44,9 @@ type Options struct {
 	Level contain.Level
 }
 
+// heap is for what Arrow itself makes: it takes memory for bitmaps to be cleared, which Options.Mem does not promise.
+var heap = memory.NewGoAllocator()
+
 func (o *Options) ensureDefaults() {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -20,6 +20,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"go.uber.org/goleak"
 
+	"github.com/quern-engine/quern/internal/recycle"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/udf/host/contain"
 )
@@ -80,7 +81,7 @@ func open(t testing.TB, exe string, change func(*Options)) (*Host, *Functions, [
 	if err != nil {
 		t.Fatal(err)
 	}
-	opts := Options{CacheDir: t.TempDir(), Fetch: fetchFile(exe)}
+	opts := Options{CacheDir: t.TempDir(), Fetch: fetchFile(exe), Mem: recycle.Poison()}
 	if change != nil {
 		change(&opts)
 	}
@@ -138,7 +139,7 @@ func ask(t *testing.T, f *Functions, function string, args arrow.Record) string 
 	}
 	defer col.Release()
 	if text, ok := col.(*array.String); ok {
-		return text.Value(0)
+		return strings.Clone(text.Value(0))
 	}
 	return col.ValueStr(0)
 }

@@ -49,7 +49,7 @@ func (f *Functions) retry(ctx context.Context, fn plan.Function, args arrow.Reco
 	if err := t.rows(ctx, args, 0); err != nil {
 		return answer{}, err
 	}
-	column, err := array.Concatenate(t.pieces, f.host.opts.Mem)
+	column, err := array.Concatenate(t.pieces, heap)
 	if err != nil {
 		return answer{}, plan.Failf(plan.FailureInternal, "%s: %w", label(fn), err)
 	}
@@ -144,7 +144,7 @@ func (t *trial) reject(args arrow.Record, bad *fault, row int) error {
 		return plan.Failf(plan.FailurePlugin, "%s: %d rows of this task have gone wrong, each in a process that did nothing else: "+
 			"it is the function that is at fault; the last was (%s): %w", label(t.fn), n, rowText(args, 0), bad.failure)
 	}
-	t.pieces = append(t.pieces, array.MakeArrayOfNull(t.f.host.opts.Mem, t.fn.Returns.Arrow(), 1))
+	t.pieces = append(t.pieces, array.MakeArrayOfNull(heap, t.fn.Returns.Arrow(), 1))
 	t.answer.rejected = append(t.answer.rejected, plan.Rejection{Row: row, Reason: bad.reason})
 	return nil
 }

@@ -68,7 +68,8 @@ func textBounds(d arrow.ArrayData) (first, last int) {
 	return int(offsets[d.Offset()]), int(offsets[d.Offset()+d.Len()])
 }
 
-// Share writes a batch, of which SharedSize has said that there is room for it, at an offset of shared memory.
+// Share writes a batch, of which SharedSize has said that there is room for it, at an offset of shared memory. Of a column that was
+// made there, at the place that TextsAt or, for values of a fixed width, the offset itself says, only the validity is written.
 func Share(region []byte, offset int, rec arrow.Record) *SharedBatch {
 	w := writer{region: region, at: offset}
 	out := &SharedBatch{Rows: uint64(rec.NumRows())}
@@ -95,21 +96,21 @@ func (w *writer) column(c arrow.Array) *SharedColumn {
 	d := c.Data()
 	s, _ := shapeOf(c.DataType()) // SharedSize has looked
 	out := &SharedColumn{Nulls: uint64(c.NullN()), Buffers: []*Extent{{}}}
-	if c.NullN() > 0 {
-		out.Buffers[0] = w.bits(d.Buffers()[0], d.Offset(), d.Len())
-	}
 	switch {
 	case s.variable:
-		return w.texts(d, out)
+		w.texts(d, out)
 	case s.bits == 1:
 		out.Buffers = append(out.Buffers, w.bits(d.Buffers()[1], d.Offset(), d.Len()))
 	default:
 		width := s.bits / 8
 		buf, e := w.next(d.Len() * width)
 		if d.Len() > 0 {
-			copy(buf, d.Buffers()[1].Bytes()[d.Offset()*width:])
+			copy(buf, d.Buffers()[1].Bytes()[d.Offset()*width:]) // nothing, if they are the same place
 		}
 		out.Buffers = append(out.Buffers, e)
+	}
+	if c.NullN() > 0 {
+		out.Buffers[0] = w.bits(d.Buffers()[0], d.Offset(), d.Len())
 	}
 	return out
 }
@@ -122,14 +123,19 @@ func (w *writer) bits(from *memory.Buffer, offset, rows int) *Extent {
 	return e
 }
 
-func (w *writer) texts(d arrow.ArrayData, out *SharedColumn) *SharedColumn {
+// TextsAt is where the values of a text column are whose offsets are at the beginning of a room.
+func TextsAt(rows int) int { return aligned(4 * (rows + 1)) }
+
+func (w *writer) texts(d arrow.ArrayData, out *SharedColumn) {
 	first, last := textBounds(d)
 	buf, places := w.next(4 * (d.Len() + 1))
 	offsets := arrow.Int32Traits.CastFromBytes(buf)
 	if d.Len() == 0 {
 		offsets[0] = 0
+	} else if from := arrow.Int32Traits.CastFromBytes(d.Buffers()[1].Bytes())[d.Offset() : d.Offset()+d.Len()+1]; first == 0 {
+		copy(offsets, from)
 	} else {
-		for i, o := range arrow.Int32Traits.CastFromBytes(d.Buffers()[1].Bytes())[d.Offset() : d.Offset()+d.Len()+1] {
+		for i, o := range from {
 			offsets[i] = o - int32(first)
 		}
 	}
@@ -138,12 +144,17 @@ func (w *writer) texts(d arrow.ArrayData, out *SharedColumn) *SharedColumn {
 		copy(values, d.Buffers()[2].Bytes()[first:last])
 	}
 	out.Buffers = append(out.Buffers, places, e)
-	return out
 }
 
-// Copy makes a batch of what another process has written, and may be writing still: every buffer is copied, then checked.
-func (b *SharedBatch) Copy(region []byte, types []arrow.DataType) (arrow.Record, error) {
-	rec, err := b.record(region, types, true)
+// Copy makes a batch of what another process has written, and may be writing still: every buffer is copied, to memory of mem's,
+// then checked.
+func (b *SharedBatch) Copy(mem memory.Allocator, region []byte, types []arrow.DataType) (arrow.Record, error) {
+	rec, err := b.record(region, types, func(raw []byte, _ bool) *memory.Buffer {
+		buf := memory.NewResizableBuffer(mem)
+		buf.ResizeNoShrink(len(raw))
+		copy(buf.Bytes(), raw)
+		return buf
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -157,10 +168,20 @@ func (b *SharedBatch) Copy(region []byte, types []arrow.DataType) (arrow.Record,
 // Borrow makes a batch in place, of what a trusted process has written and does not write again before it is answered. Texts are
 // copied: whoever reads one may keep it, as the key of a map.
 func (b *SharedBatch) Borrow(region []byte, types []arrow.DataType) (arrow.Record, error) {
-	return b.record(region, types, false)
+	return b.record(region, types, func(raw []byte, text bool) *memory.Buffer {
+		if text {
+			kept := make([]byte, len(raw))
+			copy(kept, raw)
+			raw = kept
+		}
+		return memory.NewBufferBytes(raw)
+	})
 }
 
-func (b *SharedBatch) record(region []byte, types []arrow.DataType, all bool) (arrow.Record, error) {
+// take makes a buffer of what lies in shared memory, for columns of texts or of others.
+type take func(raw []byte, text bool) *memory.Buffer
+
+func (b *SharedBatch) record(region []byte, types []arrow.DataType, take take) (arrow.Record, error) {
 	if len(b.GetColumns()) != len(types) || b.GetRows() > uint64(len(region))*8 {
 		return nil, fmt.Errorf("%d columns of %d rows, not %d", len(b.GetColumns()), b.GetRows(), len(types))
 	}
@@ -173,7 +194,7 @@ func (b *SharedBatch) record(region []byte, types []arrow.DataType, all bool) (a
 	}()
 	for i, c := range b.GetColumns() {
 		fields[i] = arrow.Field{Name: fmt.Sprint("c", i), Type: types[i], Nullable: true}
-		col, err := c.array(region, types[i], rows, all)
+		col, err := c.array(region, types[i], rows, take)
 		if err != nil {
 			return nil, fmt.Errorf("column %d: %w", i, err)
 		}
@@ -182,7 +203,7 @@ func (b *SharedBatch) record(region []byte, types []arrow.DataType, all bool) (a
 	return array.NewRecord(arrow.NewSchema(fields, nil), cols, int64(rows)), nil
 }
 
-func (c *SharedColumn) array(region []byte, t arrow.DataType, rows int, all bool) (arrow.Array, error) {
+func (c *SharedColumn) array(region []byte, t arrow.DataType, rows int, take take) (arrow.Array, error) {
 	s, ok := shapeOf(t)
 	want := []int{(rows*s.bits + 7) / 8}
 	if s.variable {
@@ -196,6 +217,13 @@ func (c *SharedColumn) array(region []byte, t arrow.DataType, rows int, all bool
 		nulls = (rows + 7) / 8
 	}
 	buffers := make([]*memory.Buffer, len(want)+1)
+	defer func() {
+		for _, b := range buffers {
+			if b != nil {
+				b.Release() // the array has its own references
+			}
+		}
+	}()
 	for i, size := range append([]int{nulls}, want...) {
 		e := c.GetBuffers()[i]
 		if i == 0 && size < 0 {
@@ -208,10 +236,7 @@ func (c *SharedColumn) array(region []byte, t arrow.DataType, rows int, all bool
 			return nil, fmt.Errorf("a buffer of %d bytes, not %d", e.GetLength(), size)
 		}
 		raw := region[e.GetOffset() : e.GetOffset()+e.GetLength() : e.GetOffset()+e.GetLength()]
-		if all || s.variable {
-			raw = append(make([]byte, 0, len(raw)), raw...)
-		}
-		buffers[i] = memory.NewBufferBytes(raw)
+		buffers[i] = take(raw, s.variable)
 	}
 	return makeArray(t, rows, buffers, int(c.GetNulls()))
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"github.com/quern-engine/quern/internal/recycle"
 )
 
 // mixed has a column of each type that functions have, with NULLs in every other one.
@@ -64,6 +66,8 @@ func typesOf(rec arrow.Record) []arrow.DataType {
 }
 
 func TestSharedRoundTrip(t *testing.T) {
+	mem := memory.NewCheckedAllocator(recycle.Poison())
+	defer mem.AssertSize(t, 0)
 	whole := mixed(100)
 	for _, rec := range []arrow.Record{whole, whole.NewSlice(3, 90), whole.NewSlice(8, 9), whole.NewSlice(5, 5), mixed(0), mixed(1)} {
 		size, ok := SharedSize(rec)
@@ -72,7 +76,10 @@ func TestSharedRoundTrip(t *testing.T) {
 		}
 		region := make([]byte, 128+size)
 		batch := Share(region, 128, rec)
-		for name, read := range map[string]func([]byte, []arrow.DataType) (arrow.Record, error){"copy": batch.Copy, "borrow": batch.Borrow} {
+		copied := func(region []byte, types []arrow.DataType) (arrow.Record, error) {
+			return batch.Copy(mem, region, types)
+		}
+		for name, read := range map[string]func([]byte, []arrow.DataType) (arrow.Record, error){"copy": copied, "borrow": batch.Borrow} {
 			got, err := read(region, typesOf(rec))
 			if err != nil {
 				t.Fatalf("%s of %d rows: %v", name, rec.NumRows(), err)
@@ -82,14 +89,15 @@ func TestSharedRoundTrip(t *testing.T) {
 			}
 			got.Release()
 		}
-		copied, err := batch.Copy(region, typesOf(rec))
+		kept, err := copied(region, typesOf(rec))
 		if err != nil {
 			t.Fatal(err)
 		}
 		clear(region)
-		if !array.RecordEqual(copied, rec) {
+		if !array.RecordEqual(kept, rec) {
 			t.Error("a copy changes with what it was made of")
 		}
+		kept.Release()
 	}
 }
 
@@ -100,6 +108,7 @@ func TestSharedNonsense(t *testing.T) {
 	region := make([]byte, size)
 	rng := rand.New(rand.NewPCG(1, 2))
 	refused := 0
+	mem := recycle.Poison() // not checked: what Arrow's constructors hold when they panic, they keep
 	for range 5000 {
 		batch := Share(region, 0, rec)
 		for range 1 + rng.IntN(3) {
@@ -121,7 +130,7 @@ func TestSharedNonsense(t *testing.T) {
 				region[rng.IntN(size)] = byte(rng.Uint32())
 			}
 		}
-		got, err := batch.Copy(region, typesOf(rec))
+		got, err := batch.Copy(mem, region, typesOf(rec))
 		if err != nil {
 			refused++
 			continue
@@ -136,7 +145,7 @@ func TestSharedNonsense(t *testing.T) {
 	if refused < 1000 {
 		t.Errorf("only %d batches were refused", refused)
 	}
-	if _, err := (&SharedBatch{}).Copy(nil, typesOf(rec)); err == nil {
+	if _, err := (&SharedBatch{}).Copy(mem, nil, typesOf(rec)); err == nil {
 		t.Error("no columns were accepted")
 	}
 	var none *SharedBatch

@@ -5,17 +5,28 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 
 	"github.com/quern-engine/quern/compute/hash"
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
 )
 
-// udfAhead is how many batches are with the plugins at once: while they work on one, its predecessor goes on here and its
+// udfAhead is how many calls are with the plugins at once: while they work on one, its predecessor goes on here and its
 // successor is made.
 const udfAhead = 2
+
+// Going to a plugin and back costs as much as it does to copy some 50,000 numbers, so a call has several batches, if they are small:
+// as many rows as the function does in udfTime, for it must not take much longer than it would for one, and at most udfRows rows,
+// or batches of udfBytes, since they are held meanwhile.
+const (
+	udfTime  = 100 * time.Millisecond
+	udfRows  = 1 << 16
+	udfBytes = 8 << 20
+)
 
 // UDF appends the results of plugin functions to its input's columns. What a plugin answers is not trusted: its length
 // and type must be what the plan says. Rows that a function rejects do not go on.
@@ -24,25 +35,29 @@ type UDF struct {
 	calls []plan.UDFCall
 	args  []plan.Schema // per call
 
-	under []*udfBatch // in order, the first the oldest
-	end   error       // what the input ended with, once it has
-	read  int64       // rows
+	under []*udfCall     // in order, the first the oldest
+	ready []arrow.Record // batches that are done
+	end   error          // what the input ended with, once it has
+	read  int64          // rows
+	most  int            // rows of a call; none for one batch
 
 	hashes []uint64 // scratch
 }
 
 var _ Operator = (*UDF)(nil)
 
-// udfBatch is a batch that is with the plugins.
-type udfBatch struct {
-	rec    arrow.Record
-	first  int64          // number of its first row
-	args   []arrow.Record // per call
+// udfCall is batches that are with the plugins.
+type udfCall struct {
+	recs   []arrow.Record
+	rows   int            // of all
+	first  int64          // number of the first row
+	args   []arrow.Record // of all batches, per function
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the following is there
 
 	results  []arrow.Array
-	rejected [][]plan.Rejection // per call
+	rejected [][]plan.Rejection // per function
+	took     time.Duration
 	err      error
 }
 
@@ -73,79 +88,137 @@ func NewUDF(env Env, input Operator, u *plan.UDF, schema plan.Schema) (*UDF, err
 func (o *UDF) Next(ctx context.Context) (arrow.Record, error) { return o.step(ctx, o.next) }
 
 func (o *UDF) next(ctx context.Context) (arrow.Record, error) {
-	for {
+	for len(o.ready) == 0 {
 		for len(o.under) < udfAhead && o.end == nil {
-			rec, err := o.pull(ctx, 0)
-			if err != nil {
-				o.end = err
-				break
+			if err := o.begin(ctx); err != nil {
+				return nil, err
 			}
-			o.under = append(o.under, o.begin(ctx, rec))
 		}
 		if len(o.under) == 0 {
 			return nil, o.end
 		}
-		b := o.under[0]
+		c := o.under[0]
 		o.under = o.under[1:]
-		<-b.done // soon, when ctx is done: calls heed it
-		out, err := o.finish(ctx, b)
-		b.release()
-		if out != nil || err != nil {
-			return out, err
+		<-c.done // soon, when ctx is done: calls heed it
+		err := o.finish(ctx, c)
+		c.release()
+		if err != nil {
+			return nil, err
 		}
 	}
+	out := o.ready[0]
+	o.ready = o.ready[1:]
+	return out, nil
 }
 
-// begin has the plugins work on a batch, which it takes over.
-func (o *UDF) begin(ctx context.Context, rec arrow.Record) *udfBatch {
-	b := &udfBatch{rec: rec, first: o.read, done: make(chan struct{}), results: make([]arrow.Array, len(o.calls)), rejected: make([][]plan.Rejection, len(o.calls))}
-	o.read += rec.NumRows()
-	for i, call := range o.calls {
-		borrowed := vector.NewRecord(o.args[i], pick(rec, call.Args), int(rec.NumRows()))
-		b.args = append(b.args, vector.DecodeRecord(o.env.Mem, borrowed))
-		borrowed.Release()
+// begin has the plugins work on the next batches, if there are any.
+func (o *UDF) begin(ctx context.Context) error {
+	c := &udfCall{
+		first: o.read, cancel: func() {}, done: make(chan struct{}),
+		results: make([]arrow.Array, len(o.calls)), rejected: make([][]plan.Rejection, len(o.calls)),
 	}
-	ctx, b.cancel = context.WithCancel(ctx)
+	for bytes := int64(0); len(c.recs) == 0 || c.rows < o.most && bytes < udfBytes; {
+		rec, err := o.pull(ctx, 0)
+		if err != nil {
+			o.end = err
+			break
+		}
+		c.recs, c.rows, bytes = append(c.recs, rec), c.rows+int(rec.NumRows()), bytes+recordBytes(rec)
+	}
+	if len(c.recs) == 0 {
+		return nil
+	}
+	o.read += int64(c.rows)
+	for i, call := range o.calls {
+		args, err := o.arguments(c.recs, o.args[i], call.Args)
+		if err != nil {
+			c.release()
+			return err
+		}
+		c.args = append(c.args, args)
+	}
+	o.under = append(o.under, c)
+	ctx, c.cancel = context.WithCancel(ctx)
 	go func() {
-		defer close(b.done)
+		defer close(c.done)
 		defer func() {
 			if p := recover(); p != nil {
-				b.err = plan.Failf(plan.FailureInternal, "the engine panicked, which is a defect of Quern: %v\n%s", p, debug.Stack())
+				c.err = plan.Failf(plan.FailureInternal, "the engine panicked, which is a defect of Quern: %v\n%s", p, debug.Stack())
 			}
 		}()
+		begun := time.Now()
 		for i, call := range o.calls {
-			if b.results[i], b.rejected[i], b.err = o.call(ctx, b.args[i], i); b.err != nil {
-				b.err = fmt.Errorf("call %s: %w", call.Function, b.err)
+			if c.results[i], c.rejected[i], c.err = o.call(ctx, c.args[i], i); c.err != nil {
+				c.err = fmt.Errorf("call %s: %w", call.Function, c.err)
 				return
 			}
 		}
+		c.took = time.Since(begun)
 	}()
-	return b
+	return nil
 }
 
-// release gives back what a batch holds. It must be done.
-func (b *udfBatch) release() {
-	b.cancel()
-	b.rec.Release()
-	releaseRecords(b.args)
-	releaseArrays(b.results)
+// arguments is columns of batches as one batch, in the plain layout.
+func (o *UDF) arguments(recs []arrow.Record, schema plan.Schema, columns []int) (arrow.Record, error) {
+	parts := make([]arrow.Record, len(recs))
+	for i, rec := range recs {
+		borrowed := vector.NewRecord(schema, pick(rec, columns), int(rec.NumRows()))
+		parts[i] = vector.DecodeRecord(o.env.Mem, borrowed)
+		borrowed.Release()
+	}
+	if len(parts) == 1 {
+		return parts[0], nil
+	}
+	defer releaseRecords(parts)
+	return vector.ConcatRecords(o.env.Mem, schema, parts)
 }
 
-// finish is a batch with its results, without what was rejected; nil if that is all.
-func (o *UDF) finish(ctx context.Context, b *udfBatch) (arrow.Record, error) {
-	if b.err != nil && ctx.Err() != nil {
-		return nil, context.Cause(ctx) // whatever went wrong went wrong because of that
+// release gives back what a call holds. It must be done.
+func (c *udfCall) release() {
+	c.cancel()
+	releaseRecords(c.recs)
+	releaseRecords(c.args)
+	releaseArrays(c.results)
+}
+
+// finish makes ready the batches of a call with their results, without what was rejected.
+func (o *UDF) finish(ctx context.Context, c *udfCall) error {
+	if c.err != nil && ctx.Err() != nil {
+		return context.Cause(ctx) // whatever went wrong went wrong because of that
 	}
-	if b.err != nil {
-		return nil, b.err
+	if c.err != nil {
+		return c.err
 	}
-	o.sum(b)
-	keep, err := o.reject(ctx, b)
+	o.most = int(min(udfRows, int64(c.rows)*int64(udfTime)/max(int64(c.took), 1)))
+	o.sum(c)
+	from := 0
+	for _, rec := range c.recs {
+		to := from + int(rec.NumRows())
+		out, err := o.part(ctx, c, rec, from, to)
+		if err != nil {
+			return err
+		}
+		if out != nil {
+			o.ready = append(o.ready, out)
+		}
+		from = to
+	}
+	return nil
+}
+
+// part is one of the batches of a call, which has some of its rows, with the results; nil if all were rejected.
+func (o *UDF) part(ctx context.Context, c *udfCall, rec arrow.Record, from, to int) (arrow.Record, error) {
+	keep, err := o.reject(ctx, c, rec, from, to)
 	if err != nil || keep != nil && len(keep) == 0 {
 		return nil, err
 	}
-	cols := append(b.rec.Columns()[:b.rec.NumCols():b.rec.NumCols()], b.results...)
-	out := vector.NewRecord(o.schema, cols, int(b.rec.NumRows()))
+	cols := rec.Columns()[:rec.NumCols():rec.NumCols()]
+	results := make([]arrow.Array, len(c.results))
+	defer func() { releaseArrays(results) }()
+	for i, r := range c.results {
+		results[i] = array.NewSlice(r, int64(from), int64(to))
+	}
+	out := vector.NewRecord(o.schema, append(cols, results...), int(rec.NumRows()))
 	if keep == nil {
 		return out, nil
 	}
@@ -154,30 +227,34 @@ func (o *UDF) finish(ctx context.Context, b *udfBatch) (arrow.Record, error) {
 }
 
 // sum tells what the functions have answered. Rows come in the same order whenever a task is done, so their numbers are part of it.
-func (o *UDF) sum(b *udfBatch) {
+func (o *UDF) sum(c *udfCall) {
 	if o.env.Answered == nil {
 		return
 	}
 	for i, call := range o.calls {
-		field := o.schema.Fields[int(b.rec.NumCols())+i]
-		result := vector.NewRecord(plan.Schema{Fields: []plan.Field{field}}, b.results[i:i+1], int(b.rec.NumRows()))
+		field := o.schema.Fields[len(o.schema.Fields)-len(o.calls)+i]
+		result := vector.NewRecord(plan.Schema{Fields: []plan.Field{field}}, c.results[i:i+1], c.rows)
 		o.hashes = hash.Columns(result, []int{0}, 0, o.hashes)
 		result.Release()
 		var sum uint64
 		for row, h := range o.hashes {
-			sum += h * (2*uint64(b.first+int64(row)) + 1)
+			sum += h * (2*uint64(c.first+int64(row)) + 1)
 		}
 		o.env.Answered(call.Function, sum)
 	}
 }
 
-// reject hands on the rejected rows, each with the first of the calls that did so, and tells which rows are left; nil if all are.
-func (o *UDF) reject(ctx context.Context, b *udfBatch) ([]int32, error) {
+// reject hands on the rejected rows of a batch, each with the first of the functions that did so, and tells which rows of the batch
+// are left; nil if all are.
+func (o *UDF) reject(ctx context.Context, c *udfCall, rec arrow.Record, from, to int) ([]int32, error) {
 	var gone []bool
 	for i, call := range o.calls {
-		for _, r := range b.rejected[i] {
-			if gone == nil {
-				gone = make([]bool, b.rec.NumRows())
+		for len(c.rejected[i]) > 0 && c.rejected[i][0].Row < to {
+			r := c.rejected[i][0]
+			c.rejected[i] = c.rejected[i][1:]
+			number := c.first + int64(r.Row)
+			if r.Row -= from; gone == nil {
+				gone = make([]bool, to-from)
 			}
 			if gone[r.Row] {
 				continue
@@ -186,7 +263,10 @@ func (o *UDF) reject(ctx context.Context, b *udfBatch) ([]int32, error) {
 			if o.env.Rejects == nil {
 				return nil, plan.Failf(plan.FailureInternal, "udf %s: this task has nowhere to put rejected rows", call.Function)
 			}
-			if err := o.env.Rejects.Reject(ctx, call.Function, b.first+int64(r.Row), r, b.rec, b.args[i]); err != nil {
+			args := vector.Slice(c.args[i], from, to)
+			err := o.env.Rejects.Reject(ctx, call.Function, number, r, rec, args)
+			args.Release()
+			if err != nil {
 				return nil, err
 			}
 		}
@@ -224,14 +304,15 @@ func (o *UDF) call(ctx context.Context, args arrow.Record, i int) (arrow.Array, 
 
 // Close gives up what is with the plugins and waits for it.
 func (o *UDF) Close() error {
-	for _, b := range o.under {
-		b.cancel()
+	for _, c := range o.under {
+		c.cancel()
 	}
-	for _, b := range o.under {
-		<-b.done
-		b.release()
+	for _, c := range o.under {
+		<-c.done
+		c.release()
 	}
-	o.under = nil
+	releaseRecords(o.ready)
+	o.under, o.ready = nil, nil
 	return o.stream.Close()
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/udf/host"
@@ -19,9 +20,10 @@ type PluginHost struct {
 
 var _ Plugins = (*PluginHost)(nil)
 
-// NewPluginHost keeps executables, fetched by digest, in dir. No process is started before it is needed.
-func NewPluginHost(dir string, fetch func(ctx context.Context, sha256 string) (io.ReadCloser, error), log *slog.Logger) (*PluginHost, error) {
-	h, err := host.New(host.Options{CacheDir: dir, Fetch: fetch, Log: log})
+// NewPluginHost keeps executables, fetched by digest, in dir. What functions answer is memory of mem's. No process is started before
+// it is needed.
+func NewPluginHost(dir string, fetch func(ctx context.Context, sha256 string) (io.ReadCloser, error), mem memory.Allocator, log *slog.Logger) (*PluginHost, error) {
+	h, err := host.New(host.Options{CacheDir: dir, Fetch: fetch, Mem: mem, Log: log})
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package step
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/quern-engine/quern/plan"
@@ -18,13 +19,14 @@ var labelKind = &Kind{
 		{Name: "time", Type: "column", Required: true, Doc: "the time of an impression"},
 		{Name: "watermark", Type: "expression", Required: true, Doc: "the time up to which all events have landed; a constant, such as `${ds} + 1`"},
 		{Name: "immature", Type: "`drop` or `emit`", Doc: "what happens to impressions whose events may still come: they are left out, or come out with `label_mature` false; default `drop`"},
-		{Name: "matured_after", Type: "expression", Doc: "with `drop`: only impressions that were not mature at this earlier watermark come out, so that each comes out in one night"},
+		{Name: "matured_after", Type: "expression", Doc: "an earlier watermark, that of the version before: what has not changed since is left out. With `drop` impressions come out that were not mature then, with `emit` those that are new and those of which a label has matured"},
 		{Name: "labels", Type: "mapping of names to mappings", Required: true, Doc: "the labels", Fields: []Field{
 			{Name: "from", Type: "step or source", Required: true, Doc: "the events"},
 			{Name: "by", Type: "list of columns, or mapping", Doc: "their keys; `{item_id: id}` where the impressions call item_id what the events call id; default: as the impressions"},
 			{Name: "time", Type: "column", Required: true, Doc: "the time of an event"},
 			{Name: "within", Type: "duration", Required: true, Doc: "events count that are less than this behind the impression"},
 			{Name: "after", Type: "duration", Doc: "and at least this; default 0: an event at the impression's very time counts"},
+			{Name: "lag", Type: "duration", Doc: "how much later than others these events land: their watermark is so much before the step's; default 0"},
 			{Name: "credit", Type: "`any`, `last_touch`, `first_touch` or `shared`", Doc: "which of several impressions an event counts for: all, the last or the first before it, or all with an equal share each; default `any`"},
 			{Name: "of", Type: "call in SQL", Doc: "an aggregate of the events, `sum(price)`; without it the label is 1 if there is an event, else 0 (with `shared`: the sum of shares)"},
 		}},
@@ -38,9 +40,12 @@ var labelKind = &Kind{
     labels:
       clicked: {from: clicks, time: clicked_at, within: 1h, credit: last_touch}
       revenue: {from: conversions, time: bought_at, within: 7d, of: sum(price)}`,
-	Notes: "An event at t counts for an impression at q if q + after ≤ t < q + within. An impression is mature when q + within ≤ watermark for all labels: before that a missing event means nothing, and a model that is " +
-		"trained on it learns that late buyers do not buy. The column `label_version` is the watermark. With `emit` there are `label_mature`, and `observed_for`, the microseconds from the impression to the watermark. " +
-		"Events behind the watermark do not count, so the labels of a version never change. In `last_touch` and `first_touch` an event counts once: of impressions at one time the last in the order of all their columns.",
+	Notes: "An event at t counts for an impression at q if q + after ≤ t < q + within. A label of an impression is mature when q + within ≤ watermark - lag, the impression when all its labels are: before that a missing event means nothing, " +
+		"and a model that is trained on it learns that late buyers do not buy. The column `label_version` is the watermark. With `emit` there are `label_mature`, for each label NAME`_mature`, and `observed_for`, " +
+		"the microseconds from the impression to the watermark. Events behind the watermark (less the lag) do not count, so the labels of a version never change. " +
+		"In `last_touch` and `first_touch` an event counts once: of impressions at one time the last in the order of all their columns.\n\n" +
+		"With `emit` and `matured_after` labels come in versions: an impression comes out in the first version after it was shown, with what is known by then, and again in each that a label of it matures in, " +
+		"the last time with `label_mature` true. It is new if it lies at or behind the earlier watermark; without a time it is never new. No version is ever rewritten. The newest row of each impression has the labels that a single run with the newest watermark would give, as far as these are mature: `dedupe` by the impression's key, `order_by: [label_version desc]`.",
 	read: readLabel,
 }
 
@@ -49,6 +54,7 @@ type labelSpec struct {
 	from, time    jobfile.Value
 	by            []pair
 	within, after int64
+	lag           int64
 	credit        string
 	of            *jobfile.Tree
 }
@@ -66,13 +72,10 @@ func readLabel(o *options) planner {
 		from: o.text("from"), time: o.text("time"), by: o.names("by"), watermark: o.expr("watermark"), maturedAfter: o.expr("matured_after"),
 		emit: o.choice("immature", "drop", "emit") == "emit",
 	}
-	if s.emit && s.maturedAfter != nil {
-		o.fail(o.place("matured_after"), "label: with emit all impressions come out, so matured_after has no meaning")
-	}
 	names, parts := o.named("labels", "the label", "")
 	for i, part := range parts {
 		l := labelSpec{
-			name: names[i], from: part.text("from"), time: part.text("time"), by: same(s.by), within: part.positive("within"), after: part.duration("after", 0),
+			name: names[i], from: part.text("from"), time: part.text("time"), by: same(s.by), within: part.positive("within"), after: part.duration("after", 0), lag: part.duration("lag", 0),
 			credit: part.choice("credit", "any", "last_touch", "first_touch", "shared"), of: part.expr("of"),
 		}
 		if part.has("by") {
@@ -88,80 +91,115 @@ func readLabel(o *options) planner {
 
 func (s *label) plan(p *planning) logical.Node {
 	in := p.input(s.from)
-	names := []string{"label_version"}
-	if s.emit {
-		names = append(names, "label_mature", "observed_for")
-	}
-	for _, name := range names {
-		p.free(in, jobfile.Value{Text: name, Span: s.from.Span})
-	}
+	p.unique(in, s.added())
 	p.keys(in, s.by)
 	time := p.time(in, s.time)
 	cols := idents("", in.cols)
 	p.watermark = p.constantText(in, s.watermark, time.Type)
-	mature := s.mature(p, in, time)
-	// Impressions of a key and a time that are alike are told apart by a number: see ADR 13.
-	in = made(s.from.Text, p.sql(fmt.Sprintf("SELECT *, row_number() OVER (PARTITION BY %s ORDER BY %s) AS `__n` FROM input",
-		idents("", p.keys(in, s.by)), p.totalOrder(in, []order{{column: s.time}}, false)), map[string]*relation{"input": made(s.from.Text, mature)}))
+	if s.maturedAfter != nil {
+		if before := p.constantText(in, s.maturedAfter, time.Type); before != "" && p.watermark != "" && before >= p.watermark {
+			p.fail(s.maturedAfter.Value, "matured_after is %s, which is not before the watermark, %s", before, p.watermark).WithHint("it is the watermark of the version before")
+		}
+	}
+	all, in := s.matured(p, in, time)
 	selected := []string{cols}
 	for i := range s.labels {
 		l := &s.labels[i]
 		value := fmt.Sprintf("__label%d", i)
-		in = l.add(p, in, s, value)
-		p.free(in, l.name)
+		in = l.add(p, all, in, s, value)
 		selected = append(selected, ident(value)+" AS "+ident(l.name.Text))
 	}
 	selected = append(selected, "`__watermark` AS label_version")
 	if s.emit {
-		selected = append(selected, "`__mature` AS label_mature", fmt.Sprintf("timestampdiff(MICROSECOND, %s, `__watermark`) AS observed_for", ident(time.Name)))
+		selected = append(selected, "`__mature` AS label_mature")
+		for i, l := range s.labels {
+			selected = append(selected, ident(matureColumn(i))+" AS "+ident(l.name.Text+"_mature"))
+		}
+		selected = append(selected, fmt.Sprintf("timestampdiff(MICROSECOND, %s, `__watermark`) AS observed_for", ident(time.Name)))
 	}
 	return p.sql("SELECT "+strings.Join(selected, ", ")+" FROM input", map[string]*relation{"input": in})
 }
 
-// bound adds a column for a time that is given, of the type of another.
+// bound adds a column for a time that is given, a constant, of the type of another.
 func (p *planning) bound(r *relation, e *jobfile.Tree, like logical.Column) string {
-	name := ident(p.define(r, e, "a time", isTime))
-	if p.err == nil {
-		name = fmt.Sprintf("CAST(%s AS %s)", name, like.Type)
+	d := p.defined(r, e.SQL, p.parsed(e))
+	switch {
+	case p.err != nil:
+	case !isTime(d.Type):
+		p.fail(e.Value, "this must be a time, and is of type %s", d.Type)
+	case d.Expr != nil && readsColumns(d.Expr):
+		p.fail(e.Value, "this must be one time for all rows, and depends on columns").WithHint("a constant, such as ${ds} + 1")
 	}
-	return name
+	return fmt.Sprintf("CAST(%s AS %s)", ident(d.Name), like.Type)
 }
 
-// mature is the impressions that come out, with the watermark and what is mature of them.
-func (s *label) mature(p *planning, in *relation, time logical.Column) logical.Node {
-	watermark, longest := p.bound(in, s.watermark, time), int64(0)
-	kept := "true"
-	if !s.emit {
-		kept = "`__mature`"
+// added are the columns that the step adds, each with the place of its name.
+func (s *label) added() (names []jobfile.Value) {
+	own := func(name string) { names = append(names, jobfile.Value{Text: name, Span: s.from.Span}) }
+	own("label_version")
+	if s.emit {
+		own("label_mature")
+		own("observed_for")
 	}
 	for _, l := range s.labels {
-		longest = max(longest, l.within)
-	}
-	if s.maturedAfter != nil {
-		kept = fmt.Sprintf("`__mature` AND %s > %s", later(longest, time.Name), p.bound(in, s.maturedAfter, time))
-	}
-	mature := func(within int64) string {
-		return fmt.Sprintf("coalesce(%s <= `__watermark`, false)", later(within, time.Name))
-	}
-	text, counts := mature(longest)+" AS `__mature`", []counting{out("__kept", ""), {"__mature", "mature", "immature"}}
-	if len(s.labels) > 1 {
-		for i, l := range s.labels {
-			column := fmt.Sprintf("__mature%d", i)
-			text += ", " + mature(l.within) + " AS " + ident(column)
-			counts = append(counts, counting{column: column, name: l.name.Text + " mature"})
+		names = append(names, l.name)
+		if s.emit {
+			names = append(names, jobfile.Value{Text: l.name.Text + "_mature", Span: l.name.Span})
 		}
 	}
-	return p.kept(fmt.Sprintf("SELECT *, %s AS `__kept` FROM (SELECT *, %s FROM (SELECT *, %s AS `__watermark` FROM input))", kept, text, watermark),
-		"*", map[string]*relation{"input": in}, counts...)
+	return names
 }
 
-// add makes the impressions have the label, under a name of ours.
-func (l *labelSpec) add(p *planning, in *relation, s *label, value string) *relation {
+// matureColumn says whether a label is mature.
+func matureColumn(i int) string { return fmt.Sprintf("__mature%d", i) }
+
+// ripens is how long after an impression its label is mature.
+func (l *labelSpec) ripens() int64 { return l.within + l.lag }
+
+// matured is all impressions, and those that come out, with the watermark and what is mature of them. An event is credited
+// to one of all impressions: one that does not come out in this version has its events all the same.
+func (s *label) matured(p *planning, in *relation, time logical.Column) (all, kept *relation) {
+	watermark, before := p.bound(in, s.watermark, time), ""
+	if s.maturedAfter != nil {
+		before = ", " + p.bound(in, s.maturedAfter, time) + " AS `__before`"
+	}
+	counts := []counting{out("__kept", ""), {"__mature", "mature", "immature"}}
+	var mature, both, matured []string
+	for i, l := range s.labels {
+		known := later(l.ripens(), time.Name)
+		mature = append(mature, fmt.Sprintf("coalesce(%s <= `__watermark`, false) AS %s", known, ident(matureColumn(i))))
+		both = append(both, ident(matureColumn(i)))
+		matured = append(matured, fmt.Sprintf("%s AND %s > `__before`", ident(matureColumn(i)), known))
+		if len(s.labels) > 1 {
+			counts = append(counts, counting{column: matureColumn(i), name: l.name.Text + " mature"})
+		}
+	}
+	changed := "true"
+	switch {
+	case before != "" && s.emit:
+		changed = fmt.Sprintf("coalesce(%s >= `__before`, false) OR %s", ident(time.Name), strings.Join(matured, " OR "))
+	case before != "":
+		changed = "`__mature` AND (" + strings.Join(matured, " OR ") + ")"
+	case !s.emit:
+		changed = "`__mature`"
+	}
+	rows := in
+	if slices.ContainsFunc(s.labels, func(l labelSpec) bool { return l.credit != "any" }) {
+		// Impressions of a key and a time that are alike are told apart by a number: see ADR 13.
+		rows = made(s.from.Text, p.sql(fmt.Sprintf("SELECT *, row_number() OVER (PARTITION BY %s ORDER BY %s) AS `__n` FROM input",
+			idents("", p.keys(in, s.by)), p.totalOrder(in, []order{{column: s.time}}, false)), map[string]*relation{"input": in}))
+	}
+	return rows, made(s.from.Text, p.kept(fmt.Sprintf("SELECT *, %s AS `__kept` FROM (SELECT *, %s AS `__mature` FROM (SELECT *, %s FROM (SELECT *, %s AS `__watermark`%s FROM input)))",
+		changed, strings.Join(both, " AND "), strings.Join(mature, ", "), watermark, before), "*", map[string]*relation{"input": rows}, counts...))
+}
+
+// add makes the impressions have the label, under a name of ours. all are those that events are credited to.
+func (l *labelSpec) add(p *planning, all, in *relation, s *label, value string) *relation {
 	events := p.input(l.from)
 	time, eventTime := p.time(in, s.time), p.time(events, l.time)
 	p.sameTime(time, eventTime, l.time)
 	left, right := p.pairs(in, events, l.by)
-	t := &touches{planning: p, labelSpec: l, in: in, time: time.Name, eventTime: eventTime.Name, value: value}
+	t := &touches{planning: p, labelSpec: l, shown: all, in: in, time: time.Name, eventTime: eventTime.Name, value: value}
 	if l.of != nil {
 		t.call = p.aggregate(events, l.of)
 	} else {
@@ -172,7 +210,7 @@ func (l *labelSpec) add(p *planning, in *relation, s *label, value string) *rela
 		t.keys, t.eventKeys = append(t.keys, left[i].Name), append(t.eventKeys, right[i].Name)
 	}
 	// What lies behind the watermark has not all landed.
-	t.events = t.over(events, fmt.Sprintf("SELECT * FROM input WHERE %s < %s", ident(eventTime.Name), watermark))
+	t.events = t.over(events, fmt.Sprintf("SELECT * FROM input WHERE %s < timestampadd(MICROSECOND, %d, %s)", ident(eventTime.Name), -l.lag, watermark))
 	if p.err != nil {
 		return in
 	}
@@ -189,7 +227,8 @@ func (l *labelSpec) add(p *planning, in *relation, s *label, value string) *rela
 type touches struct {
 	*planning
 	*labelSpec
-	in, events      *relation
+	shown           *relation // the impressions that events are credited to
+	in, events      *relation // the impressions that get the label; the events
 	time, eventTime string
 	keys, eventKeys []string
 	call            aggregate
@@ -286,13 +325,13 @@ func impressionKeys(n int) (names []string) {
 	return names
 }
 
-// impressions are the keys, times and numbers of the impressions, under names of ours.
+// impressions are the keys, times and numbers of all impressions, under names of ours.
 func (t *touches) impressions() *relation {
 	var cols []string
 	for i, k := range t.keys {
 		cols = append(cols, fmt.Sprintf("%s AS `__key%d`", ident(k), i))
 	}
-	return t.over(t.in, fmt.Sprintf("SELECT %s, %s AS `__time`, `__n` AS `__of` FROM input", strings.Join(cols, ", "), ident(t.time)))
+	return t.over(t.shown, fmt.Sprintf("SELECT %s, %s AS `__time`, `__n` AS `__of` FROM input", strings.Join(cols, ", "), ident(t.time)))
 }
 
 // credited counts an event for one impression, the last or first that it can have followed.

@@ -189,6 +189,16 @@ func (p *planning) free(r *relation, names ...jobfile.Value) {
 	}
 }
 
+// unique makes sure that the columns which the step adds have names of their own, among each other, too.
+func (p *planning) unique(r *relation, names []jobfile.Value) {
+	p.free(r, names...)
+	for i, v := range names {
+		if p.err == nil && slices.ContainsFunc(names[:i], func(other jobfile.Value) bool { return strings.EqualFold(other.Text, v.Text) }) {
+			p.fail(v, "this step would add two columns %q", v.Text)
+		}
+	}
+}
+
 // define adds a column that is an expression of the user's over the relation, and returns its name.
 func (p *planning) define(r *relation, e *jobfile.Tree, want string, ok func(plan.Type) bool) string {
 	c := p.defined(r, e.SQL, p.parsed(e))

@@ -9,6 +9,9 @@ import (
 	"github.com/quern-engine/quern/compute/vector"
 )
 
+// asofWaiting is what a join that has to wait for rows holds in any case, whatever other operators of its task have left.
+const asofWaiting = 16 << 20
+
 // asofBatch is a batch of either side with what its rows are compared by.
 type asofBatch struct {
 	rec    arrow.Record
@@ -150,7 +153,12 @@ func (w *asofWindow) load(ctx context.Context) error {
 	if w.o.bounded() {
 		return nil
 	}
-	return w.o.hold(w.bytes())
+	held := w.bytes()
+	if held > asofWaiting {
+		return w.o.hold(held)
+	}
+	w.o.mustHold(held)
+	return nil
 }
 
 func (w *asofWindow) drop(b *asofBatch) {

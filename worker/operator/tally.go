@@ -102,9 +102,8 @@ func (t *Tally) count(rec arrow.Record) error {
 			t.merge()
 		} else {
 			t.name(rec)
-			if err := t.hold(t.table.Bytes()); err != nil {
-				return err
-			}
+			// There are few strata, and counting them must not fail a task whose other operators would go to disk.
+			t.mustHold(t.table.Bytes())
 		}
 	}
 	t.countRows(rows)

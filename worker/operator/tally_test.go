@@ -55,7 +55,7 @@ func TestTally(t *testing.T) {
 				run = func(t optest.TB, c optest.Case) { optest.RunIn(t, c, 2) } // all rows in one batch: many small ones take long
 			}
 			run(t, optest.Case{
-				Inputs: []optest.Table{{Schema: columns, Rows: c.rows}}, Want: c.rows, Ordered: true, Unspillable: true,
+				Inputs: []optest.Table{{Schema: columns, Rows: c.rows}}, Want: c.rows, Ordered: true,
 				Build: func(env operator.Env, inputs []operator.Operator) (operator.Operator, error) {
 					env.Tallies = tallier(func(text string) { told[text] = true })
 					return operator.NewTally(env, inputs[0], node), nil

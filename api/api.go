@@ -176,7 +176,20 @@ type StageStatus struct {
 	// Median and Slowest are seconds from a task's grant to its report, of those that are done; Median is up to a quarter too long.
 	Median  float64 `json:"median,omitempty"`
 	Slowest float64 `json:"slowest,omitempty"`
-	Counts  Counts  `json:"counts"` // of the committed attempts
+	Counts  Counts  `json:"counts"`         // of the committed attempts
+	Live    *Live   `json:"live,omitempty"` // of the attempts that run now; nil if nothing is known of them
+}
+
+// Spilled is what the operators of committed attempts and of those that run have written to scratch files, in bytes.
+func (s *StageStatus) Spilled() int64 {
+	n := int64(0)
+	for _, o := range s.Counts.Operators {
+		n += o.Spilled
+	}
+	if s.Live != nil {
+		n += s.Live.Spilled
+	}
+	return n
 }
 
 // Counts are what an attempt, or a stage, has moved.
@@ -286,7 +299,8 @@ type WorkerStatus struct {
 	WorkerID   string           `json:"worker_id"`
 	Address    string           `json:"address"`
 	Slots      int              `json:"slots"`
-	Memory     int64            `json:"memory"` // bytes
+	Memory     int64            `json:"memory"`                // bytes
+	MemoryUsed int64            `json:"memory_used,omitempty"` // what operators held when it last spoke
 	Running    []plan.AttemptID `json:"running,omitempty"`
 	Silent     time.Duration    `json:"silent"` // since its last word
 	Draining   bool             `json:"draining,omitempty"`
@@ -458,6 +472,35 @@ type HeartbeatRequest struct {
 	Running  []plan.AttemptID `json:"running"`
 	// Draining says that the worker is about to stop: it takes no more work, and finishes what it has.
 	Draining bool `json:"draining,omitempty"`
+	// Progress is how far these attempts have come, of those that have something to show.
+	Progress []AttemptProgress `json:"progress,omitempty"`
+	// MemoryUsed is what the operators of all attempts hold, in bytes.
+	MemoryUsed int64 `json:"memory_used,omitempty"`
+}
+
+// AttemptProgress is how far an attempt has come that runs.
+type AttemptProgress struct {
+	plan.AttemptID
+	Live
+}
+
+// Live is what has been done by attempts that run now, as their workers last said. It is for people: no leader writes it down, and
+// the next one knows nothing of it until the workers speak.
+type Live struct {
+	RowsRead  int64 `json:"rows_read,omitempty"`  // from sources
+	BytesRead int64 `json:"bytes_read,omitempty"` // from sources, as stored
+	RowsIn    int64 `json:"rows_in,omitempty"`    // from shuffles
+	RowsOut   int64 `json:"rows_out,omitempty"`
+	Spilled   int64 `json:"spilled,omitempty"` // bytes written to scratch files
+}
+
+// Add sums.
+func (l *Live) Add(o Live) {
+	l.RowsRead += o.RowsRead
+	l.BytesRead += o.BytesRead
+	l.RowsIn += o.RowsIn
+	l.RowsOut += o.RowsOut
+	l.Spilled += o.Spilled
 }
 
 // HeartbeatReply names the attempts to stop and the runs whose scratch can go.

@@ -300,6 +300,53 @@ func TestLostWorkerAndLateReport(t *testing.T) {
 	}
 }
 
+// What heartbeats tell of running attempts is in the status while these run: of two attempts of a task the one that has come
+// further, and nothing of other stages or of attempts that have ended.
+func TestProgressOfRunningAttempts(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, func(o *Options) { o.Lease = time.Hour })
+	cl := c.client()
+	url, _ := outputURL(t)
+	if _, err := cl.Register(ctx, api.RegisterRequest{WorkerID: "w1", Address: "w:1", Slots: 2, Memory: 100}); err != nil {
+		t.Fatal(err)
+	}
+	submit(ctx, t, cl, jobRequest("r1", url))
+	lease, err := cl.Lease(ctx, api.LeaseRequest{WorkerID: "w1", Free: 1, Wait: deadline})
+	if err != nil || len(lease.Assignments) != 1 {
+		t.Fatalf("lease %+v, %v", lease, err)
+	}
+	a := lease.Assignments[0]
+	twin, other := a.AttemptID, a.AttemptID
+	twin.Attempt++
+	other.Stage = 1
+	beat := api.HeartbeatRequest{WorkerID: "w1", Running: []plan.AttemptID{a.AttemptID}, MemoryUsed: 42, Progress: []api.AttemptProgress{
+		{AttemptID: a.AttemptID, Live: api.Live{RowsRead: 7, BytesRead: 70, Spilled: 5}},
+		{AttemptID: twin, Live: api.Live{RowsRead: 3, BytesRead: 30}},
+		{AttemptID: other, Live: api.Live{RowsRead: 1000}},
+	}}
+	if _, err := cl.Heartbeat(ctx, beat); err != nil {
+		t.Fatal(err)
+	}
+	s, err := cl.Status(ctx, "r1", 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if live := s.Stages[0].Live; live == nil || *live != (api.Live{RowsRead: 7, BytesRead: 70, Spilled: 5}) || s.Stages[1].Live != nil {
+		t.Errorf("live %+v and %+v", live, s.Stages[1].Live)
+	}
+	workers, err := cl.Workers(ctx)
+	if err != nil || workers.Workers[0].MemoryUsed != 42 {
+		t.Errorf("workers %+v, %v", workers, err)
+	}
+	if _, err := cl.Report(ctx, api.ReportRequest{WorkerID: "w1", Reports: []api.Report{*success(a)}}); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = cl.Status(ctx, "r1", 0, 0); err != nil || s.Stages[0].Live != nil {
+		t.Errorf("live after the end: %+v, %v", s.Stages[0].Live, err)
+	}
+}
+
 // What a worker that leaves was running, and what it held, is done again at once; nobody waits for its lease, and no task
 // is blamed, however many workers leave under it.
 func TestWorkerLeaves(t *testing.T) {

@@ -18,7 +18,7 @@ const maxList = 200
 
 func unknownRun(id string) error { return api.Errorf(api.CodeNotFound, "there is no run %q", id) }
 
-func (c *Coordinator) runs(w http.ResponseWriter, r *http.Request, _ *term) error {
+func (c *Coordinator) runs(w http.ResponseWriter, r *http.Request, t *term) error {
 	if err := c.node.Verify(r.Context()); err != nil {
 		return err
 	}
@@ -29,6 +29,11 @@ func (c *Coordinator) runs(w http.ResponseWriter, r *http.Request, _ *term) erro
 			c.explainWaiting(m, &list.Runs[i])
 		}
 	})
+	shown := make([]*api.RunStatus, len(list.Runs))
+	for i := range list.Runs {
+		shown[i] = &list.Runs[i]
+	}
+	t.showLive(shown...)
 	writeJSON(w, http.StatusOK, list)
 	return nil
 }
@@ -39,7 +44,7 @@ const progressPause = 50 * time.Millisecond
 
 // status answers at once when wait is zero. Otherwise it answers when the run has ended, or when its version is above
 // since, though not before progressPause, or when wait is over.
-func (c *Coordinator) status(w http.ResponseWriter, r *http.Request, _ *term) error {
+func (c *Coordinator) status(w http.ResponseWriter, r *http.Request, t *term) error {
 	since, err := numberParameter("since", r.FormValue("since"))
 	if err != nil {
 		return err
@@ -63,10 +68,10 @@ func (c *Coordinator) status(w http.ResponseWriter, r *http.Request, _ *term) er
 	if err != nil {
 		return err
 	}
-	return c.writeStatus(w, http.StatusOK, id)
+	return c.writeStatus(w, t, http.StatusOK, id)
 }
 
-func (c *Coordinator) writeStatus(w http.ResponseWriter, code int, id string) error {
+func (c *Coordinator) writeStatus(w http.ResponseWriter, t *term, code int, id string) error {
 	var status api.RunStatus
 	known := false
 	c.node.Read(func(m *state.Machine) {
@@ -76,6 +81,7 @@ func (c *Coordinator) writeStatus(w http.ResponseWriter, code int, id string) er
 	if !known {
 		return unknownRun(id)
 	}
+	t.showLive(&status)
 	writeJSON(w, code, status)
 	return nil
 }
@@ -128,23 +134,24 @@ func (c *Coordinator) workers(w http.ResponseWriter, r *http.Request, t *term) e
 	})
 	for i := range list.Workers {
 		list.Workers[i].Silent = t.silence(list.Workers[i].WorkerID)
+		list.Workers[i].MemoryUsed = t.memoryUsed(list.Workers[i].WorkerID)
 	}
 	writeJSON(w, http.StatusOK, list)
 	return nil
 }
 
 // cancel ends a run. Cancelling one that has ended, or whose files are decided, changes nothing: the status says so.
-func (c *Coordinator) cancel(w http.ResponseWriter, r *http.Request, _ *term) error {
+func (c *Coordinator) cancel(w http.ResponseWriter, r *http.Request, t *term) error {
 	id := r.PathValue("run")
 	command := &state.CancelRun{RunID: id, At: c.now()}
 	if _, err := c.propose(r.Context(), state.Command{Cancel: command}); err != nil {
 		return err
 	}
-	return c.writeStatus(w, http.StatusOK, id)
+	return c.writeStatus(w, t, http.StatusOK, id)
 }
 
 // publishBlocked publishes a run that its checks have blocked.
-func (c *Coordinator) publishBlocked(w http.ResponseWriter, r *http.Request, _ *term) error {
+func (c *Coordinator) publishBlocked(w http.ResponseWriter, r *http.Request, t *term) error {
 	id := r.PathValue("run")
 	var request api.PublishRequest
 	if err := readJSON(r, &request); err != nil {
@@ -169,18 +176,18 @@ func (c *Coordinator) publishBlocked(w http.ResponseWriter, r *http.Request, _ *
 		}
 		return api.Errorf(api.CodeConflict, "run %s is %s; only a run that its checks have blocked can be released", id, status.State)
 	}
-	return c.writeStatus(w, http.StatusOK, id)
+	return c.writeStatus(w, t, http.StatusOK, id)
 }
 
 // maxReason bounds the texts that say who released a run and why.
 const maxReason = 1000
 
-func (c *Coordinator) release(w http.ResponseWriter, r *http.Request, _ *term) error {
+func (c *Coordinator) release(w http.ResponseWriter, r *http.Request, t *term) error {
 	id := r.PathValue("run")
 	if _, err := c.propose(r.Context(), state.Command{Release: &state.ReleaseRun{RunID: id}}); err != nil {
 		return err
 	}
-	return c.writeStatus(w, http.StatusOK, id)
+	return c.writeStatus(w, t, http.StatusOK, id)
 }
 
 // outputs tells where a stage's outputs are, in the version asked for or a newer one: what is in a newer one are the

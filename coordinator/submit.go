@@ -17,7 +17,7 @@ import (
 
 // submit plans a request and records the run. What the run needs (its plan, its plugins) is on a majority of the
 // coordinators before the log says that the run exists.
-func (c *Coordinator) submit(w http.ResponseWriter, r *http.Request, _ *term) error {
+func (c *Coordinator) submit(w http.ResponseWriter, r *http.Request, t *term) error {
 	var request api.SubmitRequest
 	if err := readJSON(r, &request); err != nil {
 		return err
@@ -28,6 +28,7 @@ func (c *Coordinator) submit(w http.ResponseWriter, r *http.Request, _ *term) er
 	}
 	if status, err := c.attach(r.Context(), request.RunID, digest); err != nil || status != nil {
 		if err == nil {
+			t.showLive(status)
 			writeJSON(w, http.StatusOK, status)
 		}
 		return err
@@ -55,9 +56,9 @@ func (c *Coordinator) submit(w http.ResponseWriter, r *http.Request, _ *term) er
 		return fmt.Errorf("run %s: its plan is not consistent", request.RunID)
 	}
 	if same := results[0].Run; same != "" {
-		return c.writeStatus(w, http.StatusOK, same)
+		return c.writeStatus(w, t, http.StatusOK, same)
 	}
-	return c.writeStatus(w, http.StatusCreated, request.RunID)
+	return c.writeStatus(w, t, http.StatusCreated, request.RunID)
 }
 
 func conflict(run string) error {

@@ -22,10 +22,11 @@ type term struct {
 
 	looked time.Time // when slow tasks were last looked for; of the dispatch loop
 
-	mu      sync.Mutex  // taken after the machine's lock, where both are
-	book    *lease.Book // guarded by mu
-	spoken  time.Time   // when a worker last spoke, or could not be heard for this process's own fault; guarded by mu
-	waiters waiters     // guarded by mu
+	mu      sync.Mutex        // taken after the machine's lock, where both are
+	book    *lease.Book       // guarded by mu
+	live    map[string]spoken // by worker; guarded by mu
+	spoken  time.Time         // when a worker last spoke, or could not be heard for this process's own fault; guarded by mu
+	waiters waiters           // guarded by mu
 }
 
 // waiter is a lease request that waits.
@@ -60,7 +61,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 	}
 	t := &term{
 		epoch: c.node.Term(), clock: c.options.Clock, wake: make(chan struct{}, 1), over: make(chan struct{}),
-		book: lease.NewBook(c.options.Lease, max(2*c.options.Heartbeat, 2*time.Second)), waiters: newWaiters(),
+		book: lease.NewBook(c.options.Lease, max(2*c.options.Heartbeat, 2*time.Second)), waiters: newWaiters(), live: map[string]spoken{},
 	}
 	t.spoken = t.clock.Now()
 	// Every worker begins with a fresh lease: nobody could hear it while there was no leader.
@@ -114,6 +115,7 @@ func (t *term) forget(worker string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.book.Forget(worker)
+	delete(t.live, worker)
 }
 
 // silent lists workers whose lease has run out, of those that are known.

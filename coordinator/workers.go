@@ -205,6 +205,7 @@ func (c *Coordinator) heartbeat(w http.ResponseWriter, r *http.Request, t *term)
 		return err
 	}
 	t.heard(request.WorkerID)
+	t.note(request)
 	callsFor(r, request.WorkerID)
 	if lost := t.missing(request.WorkerID, known.Attempts, request.Running); len(lost) > 0 {
 		command := &state.Missing{Worker: request.WorkerID, Attempts: lost, At: c.now()}

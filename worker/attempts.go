@@ -9,6 +9,7 @@ import (
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/worker/task"
 )
 
 // Why an attempt was cancelled, for logs.
@@ -42,6 +43,7 @@ type attempts struct {
 type attempt struct {
 	cancel context.CancelCauseFunc
 	ended  bool
+	meter  task.Meter
 }
 
 func newAttempts(slots int) *attempts {
@@ -149,6 +151,30 @@ func (a *attempts) list() []plan.AttemptID {
 	}
 	slices.SortFunc(ids, compareAttempts)
 	return ids
+}
+
+// meter is that of an attempt that is held.
+func (a *attempts) meter(id plan.AttemptID) *task.Meter {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if held, ok := a.held[id]; ok {
+		return &held.meter
+	}
+	return nil
+}
+
+// progress is how far the attempts have come that are live and have something to show, in order.
+func (a *attempts) progress() []api.AttemptProgress {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var list []api.AttemptProgress
+	for id, held := range a.held {
+		if live := held.meter.Live(); !held.ended && live != (api.Live{}) {
+			list = append(list, api.AttemptProgress{AttemptID: id, Live: live})
+		}
+	}
+	slices.SortFunc(list, func(a, b api.AttemptProgress) int { return compareAttempts(a.AttemptID, b.AttemptID) })
+	return list
 }
 
 // stop cancels an attempt if it is live.

@@ -61,7 +61,9 @@ func (w *Worker) heartbeat(ctx context.Context) (reply api.HeartbeatReply, err e
 	err = w.line.ask(ctx, func(ctx context.Context) (err error) {
 		ctx, cancel := context.WithTimeout(ctx, max(2*w.heartbeatInterval(), time.Second))
 		defer cancel()
-		request := api.HeartbeatRequest{WorkerID: w.opts.ID, Running: w.attempts.list(), Draining: w.isDraining()}
+		request := api.HeartbeatRequest{
+			WorkerID: w.opts.ID, Running: w.attempts.list(), Draining: w.isDraining(), Progress: w.attempts.progress(), MemoryUsed: w.env.Memory.InUse(),
+		}
 		reply, err = w.client.Heartbeat(ctx, request)
 		return err
 	})

@@ -29,7 +29,7 @@ func (w *Worker) run(ctx context.Context, a api.Assignment) api.Report {
 		}
 		return failed(a.AttemptID, w.opts.ID, f)
 	}
-	return task.Run(ctx, w.env, task.Task{Assignment: a, Job: job})
+	return task.Run(ctx, w.env, task.Task{Assignment: a, Job: job, Meter: w.attempts.meter(a.AttemptID)})
 }
 
 // loadPlan fetches a plan. The client checks that what arrives has the digest that was asked for.

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -156,20 +155,20 @@ func (f *backfillFlags) over(ctx context.Context, path string, dates []string, c
 			return err
 		}
 	}
-	b := &backfill{client: c, job: job, dated: dated, parallel: f.parallel, dryRun: f.dryRun, log: io.Discard}
+	b := &backfill{client: c, job: job, dated: dated, parallel: f.parallel, dryRun: f.dryRun}
 	b.volatile = len(f.cluster.coordinators) == 0 && f.embedded.state == ""
-	if !f.quiet {
-		b.log = os.Stderr
-	}
 	if b.param, err = f.dateParam(job); err != nil {
 		return err
 	}
 	if err := b.plan(ctx, dates, catalog, dataset.NewIndex(store)); err != nil {
 		return err
 	}
+	b.show = newBackfillProgress(os.Stderr, f.quiet, len(b.due()))
+	b.shareOut()
 	if !f.dryRun {
 		b.run(ctx)
 	}
+	b.show.done()
 	if f.output.json() {
 		err = printJSON(w, map[string]any{"dates": b.dates})
 	} else {
@@ -216,9 +215,7 @@ type backfill struct {
 	dryRun   bool
 	volatile bool // the state goes with this process
 	dates    []*dateRun
-
-	mu  sync.Mutex // guards log
-	log io.Writer
+	show     backfillProgress
 }
 
 // dateRun is a date and what becomes of it; -o json prints it: a contract.
@@ -262,7 +259,6 @@ func (b *backfill) plan(ctx context.Context, dates []string, catalog planner.Cat
 		}
 		b.dates = append(b.dates, d)
 	}
-	b.shareOut()
 	return nil
 }
 
@@ -298,8 +294,8 @@ func (b *backfill) shareOut() {
 	for _, d := range b.due() {
 		for _, url := range d.outputs {
 			if seen[url] && b.parallel > 1 {
-				b.say("the dates share the dataset %s, so they run one at a time: its %s will name the last of them; ${%s} in the output's path would keep them apart\n",
-					storage.Display(url), "_LATEST", b.param)
+				b.show.say(fmt.Sprintf("the dates share the dataset %s, so they run one at a time: its %s will name the last of them; ${%s} in the output's path would keep them apart",
+					storage.Display(url), "_LATEST", b.param))
 				b.parallel = 1
 			}
 			seen[url] = true
@@ -309,12 +305,6 @@ func (b *backfill) shareOut() {
 
 func (b *backfill) due() []*dateRun {
 	return slices.DeleteFunc(slices.Clone(b.dates), func(d *dateRun) bool { return d.State != "to_run" })
-}
-
-func (b *backfill) say(format string, args ...any) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	fmt.Fprintf(b.log, format, args...)
 }
 
 // run runs the dates that need it, the earliest first. One that fails keeps no other from running.
@@ -328,24 +318,24 @@ func (b *backfill) run(ctx context.Context) {
 		}
 		group.Go(func() error {
 			start := time.Now()
-			b.runDate(ctx, d)
+			b.runDate(ctx, d, b.show.begin(d))
 			d.Seconds = time.Since(start).Seconds()
-			b.say("%s %s %s\n", d.Date, d.State, d.RunID)
+			b.show.end(d)
 			return nil
 		})
 	}
 	_ = group.Wait() // no date returns an error: it is in its result
 }
 
-func (b *backfill) runDate(ctx context.Context, d *dateRun) {
+func (b *backfill) runDate(ctx context.Context, d *dateRun, show progress) {
 	p := &prepared{request: d.request, blobs: b.job.blobs}
 	status, err := p.submit(ctx, b.client)
 	if err == nil {
 		attached := status.RunID != d.request.RunID
 		if d.RunID = status.RunID; attached { // it is somebody else's: an interrupt leaves it alone
-			status, err = assembly.Wait(ctx, b.client, d.RunID, nil)
+			status, err = assembly.Wait(ctx, b.client, d.RunID, show.update)
 		} else {
-			status, err = follow(ctx, b.client, d.RunID, noProgress{})
+			status, err = follow(ctx, b.client, d.RunID, show)
 		}
 		if err == nil && attached && status.State == api.RunSucceeded {
 			d.State = "attached"

@@ -26,6 +26,7 @@ func follow(ctx context.Context, c *client.Client, id string, show progress) (*a
 	defer show.done()
 	status, err := assembly.Wait(ctx, c, id, show.update)
 	if err != nil && ctx.Err() != nil {
+		show.say("cancelling the run; Ctrl-C again ends this command at once")
 		return cancelAndWait(ctx, c, id, show)
 	}
 	return status, err

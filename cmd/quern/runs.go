@@ -166,7 +166,8 @@ func printStatus(w io.Writer, s *api.RunStatus) {
 	if s.Failure != nil {
 		fmt.Fprintf(w, "failure (%s): %s\n", s.Failure.Kind, s.Failure.Message)
 	}
-	for _, stage := range s.Stages {
+	for i := range s.Stages {
+		stage := &s.Stages[i]
 		fmt.Fprintln(w, stageLine(stage))
 		if stage.Adapted != "" {
 			fmt.Fprintf(w, "  adapted: %s\n", stage.Adapted)

@@ -31,7 +31,7 @@ func (b *builder) openShuffle(ctx context.Context, n *plan.Node) (operator.Opera
 	if b.slicing != nil && b.slicing.Sort.Inputs[0] == n {
 		b.slicing.open = open
 	}
-	var read operator.Operator = &counted{Operator: open(), rows: &b.counts.RowsIn}
+	var read operator.Operator = &counted{Operator: open(), rows: &b.counts.RowsIn, meter: b.task.Meter}
 	if part.Share.Of > 1 {
 		return operator.NewShare(b.operators, read, b.task.Job.Stages[from].Sink.Keys, part.Share.Number, part.Share.Of), nil
 	}

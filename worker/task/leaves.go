@@ -43,7 +43,7 @@ func (b *builder) root(ctx context.Context) (operator.Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.profile = newProfile(b.stage.Root)
+	b.profile = newProfile(b.stage.Root, b.task.Meter)
 	env := operator.Env{
 		Mem: b.env.Allocator, Memory: b.memory, Caller: caller, Rejects: &b.rejects, BatchRows: b.env.BatchRows,
 		Session: b.task.Job.Session, Filters: &b.filters, Tallies: b, Observer: b.profile, Builds: b.env.Builds,
@@ -231,7 +231,7 @@ func (r *functionSource) Close() error {
 }
 
 func (b *builder) scanLeaf(n *plan.Node, source batchSource) *leafOperator {
-	op := &leafOperator{schema: n.Schema, source: source}
+	op := &leafOperator{schema: n.Schema, source: &meteredScan{source, b}}
 	if b.env.Plain {
 		op.decode = b.env.Allocator
 	}
@@ -332,13 +332,15 @@ func (l *leafOperator) Close() error {
 // counted adds up the rows that pass.
 type counted struct {
 	operator.Operator
-	rows *int64
+	rows  *int64 // of the attempt; of one goroutine
+	meter *Meter
 }
 
 func (c *counted) Next(ctx context.Context) (arrow.Record, error) {
 	batch, err := c.Operator.Next(ctx)
 	if err == nil {
 		*c.rows += batch.NumRows()
+		c.meter.rowsIn.Store(*c.rows)
 	}
 	return batch, err
 }

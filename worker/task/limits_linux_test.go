@@ -9,7 +9,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/shuffle"
 	"github.com/quern-engine/quern/worker/internal/jobtest"
@@ -121,13 +120,6 @@ func openFiles(t *testing.T) int {
 		t.Skipf("open files cannot be counted: %v", err)
 	}
 	return len(entries) - 1 // the one that counts
-}
-
-func spilled(c api.Counts) (bytes int64) {
-	for _, o := range c.Operators {
-		bytes += o.Spilled
-	}
-	return bytes
 }
 
 // TestFilesOpen is FAULTS F28: with any number of file descriptors left an attempt succeeds, or fails with what to do, and

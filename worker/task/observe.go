@@ -16,12 +16,13 @@ import (
 type profile struct {
 	counts []api.OperatorCounts
 	place  map[*plan.Node]int
+	meter  *Meter
 }
 
 var _ operator.Observer = (*profile)(nil)
 
-func newProfile(root *plan.Node) *profile {
-	p := &profile{place: map[*plan.Node]int{}}
+func newProfile(root *plan.Node, meter *Meter) *profile {
+	p := &profile{place: map[*plan.Node]int{}, meter: meter}
 	root.Walk(func(n *plan.Node) { p.place[n] = len(p.place) })
 	p.counts = make([]api.OperatorCounts, len(p.place))
 	return p
@@ -34,7 +35,7 @@ func (p *profile) Env(n *plan.Node, env operator.Env) operator.Env {
 		env.Memory = &countedMemory{Memory: env.Memory, counts: counts}
 	}
 	if env.Scratch != nil {
-		env.Scratch = &countedScratch{Scratch: env.Scratch, counts: counts}
+		env.Scratch = &countedScratch{Scratch: env.Scratch, counts: counts, meter: p.meter}
 	}
 	return env
 }
@@ -92,6 +93,7 @@ func (m *countedMemory) add(n int64) {
 type countedScratch struct {
 	operator.Scratch
 	counts *api.OperatorCounts
+	meter  *Meter
 }
 
 func (s *countedScratch) Create(schema plan.Schema) (operator.SpillFile, error) {
@@ -99,17 +101,20 @@ func (s *countedScratch) Create(schema plan.Schema) (operator.SpillFile, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &countedFile{file, s.counts}, nil
+	return &countedFile{file, s.counts, s.meter}, nil
 }
 
 type countedFile struct {
 	operator.SpillFile
 	counts *api.OperatorCounts
+	meter  *Meter
 }
 
 func (f *countedFile) Write(rec arrow.Record) error {
 	before := f.Bytes()
 	err := f.SpillFile.Write(rec)
-	f.counts.Spilled += f.Bytes() - before
+	grown := f.Bytes() - before
+	f.counts.Spilled += grown
+	f.meter.spilled.Add(grown)
 	return err
 }

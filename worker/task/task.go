@@ -65,7 +65,8 @@ type Functions interface {
 // Task is an assignment with its plan decoded.
 type Task struct {
 	api.Assignment
-	Job *plan.Job
+	Job   *plan.Job
+	Meter *Meter // nil: nobody looks while it runs
 }
 
 // Run runs an attempt and reports how it ended; Report.Seconds is left to the caller. When ctx is done the attempt stops
@@ -111,6 +112,9 @@ func runAttempt(ctx context.Context, env Env, t Task, report *api.Report) (err e
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends what the pieces below may have left waiting
 	env.setDefaults()
+	if t.Meter == nil {
+		t.Meter = &Meter{}
+	}
 	if t.Exclusive {
 		env.BatchRows = max(1, env.BatchRows/exclusiveBatches)
 	}
@@ -142,7 +146,7 @@ func runAttempt(ctx context.Context, env Env, t Task, report *api.Report) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, guard(func() error { return sink.Discard() })) }()
-	if err := drive(ctx, root, sink, report); err != nil {
+	if err := drive(ctx, root, sink, report, t.Meter); err != nil {
 		return err
 	}
 	if err := root.Close(); err != nil { // before the commit: a committed attempt has nothing left to fail at
@@ -199,7 +203,7 @@ func (t Task) stage() (*plan.Stage, error) {
 }
 
 // drive pulls every batch out of the root and pushes it into the sink.
-func drive(ctx context.Context, root operator.Operator, sink Sink, report *api.Report) error {
+func drive(ctx context.Context, root operator.Operator, sink Sink, report *api.Report, meter *Meter) error {
 	for {
 		batch, err := root.Next(ctx)
 		if errors.Is(err, io.EOF) {
@@ -217,5 +221,6 @@ func drive(ctx context.Context, root operator.Operator, sink Sink, report *api.R
 			return err
 		}
 		report.Counts.RowsOut += rows
+		meter.rowsOut.Store(report.Counts.RowsOut)
 	}
 }

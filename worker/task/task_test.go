@@ -94,7 +94,22 @@ func (b *bench) run(ctx context.Context, job *plan.Job, stage, task int) api.Rep
 	for _, in := range job.Stages[stage].Inputs {
 		a.Inputs = append(a.Inputs, api.StageInput{Stage: in, Version: 1})
 	}
-	return Run(ctx, b.env, Task{Assignment: a, Job: job})
+	meter := &Meter{}
+	r := Run(ctx, b.env, Task{Assignment: a, Job: job, Meter: meter})
+	want := api.Live{
+		RowsRead: r.Counts.RowsRead, BytesRead: r.Counts.BytesRead, RowsIn: r.Counts.RowsIn, RowsOut: r.Counts.RowsOut, Spilled: spilled(r.Counts),
+	}
+	if live := meter.Live(); r.Failure == nil && live != want {
+		b.t.Errorf("while it ran it told of %+v, at the end of %+v", live, want)
+	}
+	return r
+}
+
+func spilled(c api.Counts) (bytes int64) {
+	for _, o := range c.Operators {
+		bytes += o.Spilled
+	}
+	return bytes
 }
 
 // succeed runs a task and makes its segment known to later stages.

@@ -1,5 +1,5 @@
 // Package step is the registry of the operators that a job file's steps may be besides SQL: those that make training
-// data. Each is a name, the options that it takes, and a function that plans it. What SQL can say is planned as SQL, text
+// data, and the call of a plugin's table function. Each is a name, the options that it takes, and a function that plans it. What SQL can say is planned as SQL, text
 // and all, so that a step has the meaning that its documentation shows; the rest are nodes of their own.
 //
 // The checks of outputs are kinds of the same form: see [ParseOutputCheck] and [PlanOutputChecks].
@@ -50,7 +50,7 @@ type planner interface {
 }
 
 // kinds lists the operators in the order in which a night uses them.
-var kinds = []*Kind{dedupeKind, sessionizeKind, asofKind, windowsKind, sequenceKind, labelKind, sampleKind, negativesKind, splitKind, shuffleKind}
+var kinds = []*Kind{dedupeKind, sessionizeKind, asofKind, windowsKind, sequenceKind, labelKind, sampleKind, negativesKind, splitKind, shuffleKind, mapKind}
 
 // Kinds lists the operators. The caller must not change them.
 func Kinds() []*Kind { return slices.Clone(kinds) }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/decimal128"
 	"github.com/zeebo/xxh3"
 
 	"github.com/quern-engine/quern/compute/vector"
@@ -44,38 +45,24 @@ func Canonical(purpose, salt string, rec arrow.Record, cols []int, dst []uint64)
 		encoders[k] = newEncoder(rec.Column(c))
 	}
 	// Row by row, unlike all else: a key that is hashed at once stays in the nearest cache, those of a batch do not.
-	if onlyWords(encoders) {
-		key = append(key, make([]byte, wordSize*len(encoders))...)
-		for i := range dst {
-			at := prefix
-			for k := range encoders {
-				at += encoders[k].putWord(key[at:], i)
-			}
-			dst[i] = xxh3.Hash(key[:at])
-		}
-		return dst
+	for k := range encoders {
+		key = append(key, make([]byte, encoders[k].longest(rows))...)
 	}
-	for i := range rows {
-		key = key[:prefix]
+	for i := range dst {
+		at := prefix
 		for k := range encoders {
-			key = encoders[k].append(key, i)
+			at += encoders[k].put(key[at:], i)
 		}
-		dst[i] = xxh3.Hash(key)
+		dst[i] = xxh3.Hash(key[:at])
 	}
 	return dst
 }
 
-// wordSize is the length of the encoding of a word.
-const wordSize = 1 + 8
-
-func onlyWords(encoders []encoder) bool {
-	for k := range encoders {
-		if encoders[k].words == nil {
-			return false
-		}
-	}
-	return true
-}
+// wordSize is the length of the encoding of a word, textSize of what comes before a text.
+const (
+	wordSize = 1 + 8
+	textSize = 1 + 4
+)
 
 func appendBytes(b, v []byte) []byte {
 	b = append(b, tagBytes)
@@ -151,18 +138,30 @@ func floatWords[T float32 | float64](values []T) []uint64 {
 }
 
 func decimalTexts(arr arrow.Array, valid vector.Validity) vector.Strings {
-	scale := arr.DataType().(*arrow.Decimal128Type).Scale
-	s := vector.Strings{Offsets: make([]int32, 1, arr.Len()+1)}
-	for i, v := range vector.Decimals(arr) {
+	scale, values := arr.DataType().(*arrow.Decimal128Type).Scale, vector.Decimals(arr)
+	s := vector.Strings{Offsets: make([]int32, 1, len(values)+1), Bytes: make([]byte, 0, 8*len(values))}
+	for i, v := range values {
 		if !valid.IsNull(i) {
-			s.Bytes = vector.AppendDecimal(s.Bytes, v, scale)
-			if scale > 0 { // there is a point, at which the zeros end
-				s.Bytes = bytes.TrimSuffix(bytes.TrimRight(s.Bytes, "0"), []byte("."))
-			}
+			s.Bytes = appendDigits(s.Bytes, v, scale)
 		}
 		s.Offsets = append(s.Offsets, int32(len(s.Bytes)))
 	}
 	return s
+}
+
+// appendDigits appends a decimal without zeros at the end of what is after its point.
+func appendDigits(dst []byte, v decimal128.Num, scale int32) []byte {
+	if n := int64(v.LowBits()); n>>63 == v.HighBits() {
+		for ; scale > 0 && n%10 == 0; scale-- {
+			n /= 10
+		}
+		return vector.AppendDecimal(dst, decimal128.FromI64(n), scale)
+	}
+	dst = vector.AppendDecimal(dst, v, scale)
+	if scale > 0 { // there is a point, at which the zeros end
+		dst = bytes.TrimSuffix(bytes.TrimRight(dst, "0"), []byte("."))
+	}
+	return dst
 }
 
 func (e *encoder) value(row int) []byte {
@@ -172,26 +171,38 @@ func (e *encoder) value(row int) []byte {
 	return e.strings.At(row)
 }
 
-// putWord writes the encoding of a row's word, and says how long it is.
-func (e *encoder) putWord(key []byte, row int) int {
-	if e.valid.IsNull(row) {
-		key[0] = tagNull
-		return 1
+// longest is how long the encoding of one of the first rows is at most.
+func (e *encoder) longest(rows int) int {
+	n := wordSize
+	for i := range rows {
+		switch {
+		case e.words != nil:
+			return n
+		case e.valid.IsNull(i):
+		case e.nested != nil:
+			n = max(n, len(e.nested[i]))
+		default:
+			n = max(n, textSize+len(e.value(i)))
+		}
 	}
-	key[0] = e.tag
-	binary.LittleEndian.PutUint64(key[1:wordSize], e.words[row])
-	return wordSize
+	return n
 }
 
-// append adds the encoding of a row's value to a key.
-func (e *encoder) append(key []byte, row int) []byte {
+// put writes the encoding of a row's value, and says how long it is.
+func (e *encoder) put(key []byte, row int) int {
 	switch {
 	case e.valid.IsNull(row):
-		return append(key, tagNull)
+		key[0] = tagNull
+		return 1
 	case e.words != nil:
-		return binary.LittleEndian.AppendUint64(append(key, e.tag), e.words[row])
+		key[0] = e.tag
+		binary.LittleEndian.PutUint64(key[1:wordSize], e.words[row])
+		return wordSize
 	case e.nested != nil:
-		return append(key, e.nested[row]...)
+		return copy(key, e.nested[row])
 	}
-	return appendBytes(key, e.value(row))
+	text := e.value(row)
+	key[0] = tagBytes
+	binary.LittleEndian.PutUint32(key[1:textSize], uint32(len(text)))
+	return textSize + copy(key[textSize:], text)
 }

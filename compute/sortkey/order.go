@@ -21,27 +21,16 @@ import (
 // each in as many bits as its range needs, until the word is full, and the words are sorted digit by digit. Only rows
 // of equal words are compared by what has found no room.
 func OrderRows(batches []arrow.Record, keys []plan.SortKey) []vector.Pick {
-	s := rowSorter{batches: batches, lanes: map[int][]column{}}
-	for _, k := range keys {
-		if !slices.ContainsFunc(s.keys, func(o plan.SortKey) bool { return o.Column == k.Column }) { // equal there, equal here
-			s.keys = append(s.keys, k)
-		}
-	}
-	rows := 0
-	for _, rec := range batches {
-		rows += int(rec.NumRows())
-	}
-	s.entries = make([]placed, 0, rows)
+	s := newRowSorter(batches, keys)
+	heads := s.pack()
+	s.entries = make([]placed, 0, len(heads))
 	for b, rec := range batches {
 		for i := range int(rec.NumRows()) {
-			s.entries = append(s.entries, placed{at: vector.Pick{Source: int32(b), Row: int32(i)}})
+			s.entries = append(s.entries, placed{heads[len(s.entries)], vector.Pick{Source: int32(b), Row: int32(i)}})
 		}
 	}
-	s.pack()
-	sortByHeads(s.entries, make([]placed, rows), s.used)
-	if s.whole < len(s.keys) {
-		s.sortRuns()
-	}
+	sortByHeads(s.entries, make([]placed, len(s.entries)), s.used)
+	s.sortRuns()
 	picks := make([]vector.Pick, len(s.entries))
 	for i, e := range s.entries {
 		picks[i] = e.at
@@ -59,6 +48,16 @@ type rowSorter struct {
 	whole   int // how many keys, the first, the heads hold entirely
 }
 
+func newRowSorter(batches []arrow.Record, keys []plan.SortKey) *rowSorter {
+	s := &rowSorter{batches: batches, lanes: map[int][]column{}}
+	for _, k := range keys {
+		if !slices.ContainsFunc(s.keys, func(o plan.SortKey) bool { return o.Column == k.Column }) { // equal there, equal here
+			s.keys = append(s.keys, k)
+		}
+	}
+	return s
+}
+
 // lane is a key's column in each batch.
 func (s *rowSorter) lane(key int) []column {
 	lane, ok := s.lanes[key]
@@ -71,18 +70,24 @@ func (s *rowSorter) lane(key int) []column {
 	return lane
 }
 
-// pack fills the heads.
-func (s *rowSorter) pack() {
+// pack makes the heads, of the rows of one batch after the other.
+func (s *rowSorter) pack() []uint64 {
+	rows := 0
+	for _, rec := range s.batches {
+		rows += int(rec.NumRows())
+	}
+	heads := make([]uint64, rows)
 	for s.whole < len(s.keys) {
 		p := packingOf(s.lane(s.whole))
 		take := min(p.bits(), 64-s.used)
-		p.addTo(s.entries, take)
+		p.addTo(heads, take)
 		s.used += take
 		if !p.exact || take < p.bits() {
-			return
+			break
 		}
 		s.whole++
 	}
+	return heads
 }
 
 // compare compares rows of equal heads by the keys that these do not hold, and by their places.
@@ -265,7 +270,7 @@ func (p *packing) cover(valid *vector.Validity, words []uint64) {
 }
 
 // addTo appends the upper bits of the numbers to the heads.
-func (p *packing) addTo(entries []placed, take int) {
+func (p *packing) addTo(heads []uint64, take int) {
 	// Descending from high is ascending from ^high with all bits turned.
 	flip, base := p.sign, p.low
 	if len(p.lane) > 0 && p.lane[0].invert != 0 {
@@ -277,21 +282,21 @@ func (p *packing) addTo(entries []placed, take int) {
 	drop := p.bits() - take
 	for b := range p.lane {
 		c, words := &p.lane[b], p.words[b]
-		part := entries[:c.rows]
-		entries = entries[c.rows:]
+		part := heads[:c.rows]
+		heads = heads[c.rows:]
 		switch {
 		case p.nulls:
 			p.addNullable(c, part, words, flip, base, take)
 		case p.size > 0:
 			for i, w := range words {
-				part[i].head = part[i].head<<take | (w^flip-base)>>drop
+				part[i] = part[i]<<take | (w^flip-base)>>drop
 			}
 		}
 	}
 }
 
 // addNullable is addTo where there are NULLs: a bit before the number tells them.
-func (p *packing) addNullable(c *column, part []placed, words []uint64, flip, base uint64, take int) {
+func (p *packing) addNullable(c *column, part, words []uint64, flip, base uint64, take int) {
 	size, lost := p.size, 0
 	if size == 64 {
 		size, lost = 63, 1
@@ -309,7 +314,7 @@ func (p *packing) addNullable(c *column, part []placed, words []uint64, flip, ba
 				v |= (words[i] ^ flip - base) >> lost
 			}
 		}
-		part[i].head = part[i].head<<take | v>>drop
+		part[i] = part[i]<<take | v>>drop
 	}
 }
 
@@ -382,8 +387,11 @@ func insertionSort(entries []placed) {
 	}
 }
 
-// sortRuns puts entries of equal heads in order.
+// sortRuns puts entries of equal heads in order, where these do not hold all keys.
 func (s *rowSorter) sortRuns() {
+	if s.whole == len(s.keys) {
+		return
+	}
 	for from := 0; from < len(s.entries); {
 		to := from + 1
 		for to < len(s.entries) && s.entries[to].head == s.entries[from].head {

@@ -35,6 +35,7 @@ type AsofJoin struct {
 	ties  tieComparer
 	none  arrow.Record
 	picks [][]vector.Pick // by cursor; used again for each output batch
+	rows  []int32         // of the left batch, likewise
 
 	search asofSearcher // with a condition
 

@@ -28,7 +28,7 @@ func (o *AsofJoin) newOutput() *asofOutput {
 	for i := range o.picks {
 		o.picks[i] = o.picks[i][:0]
 	}
-	return &asofOutput{o: o, sources: []arrow.Record{o.none}, last: make([]asofSource, len(o.cursors))}
+	return &asofOutput{o: o, left: o.rows[:0], sources: []arrow.Record{o.none}, last: make([]asofSource, len(o.cursors))}
 }
 
 // none puts out a left row without a partner.
@@ -116,4 +116,7 @@ func (a *asofOutput) rightColumns() ([]arrow.Array, error) {
 	return cols, nil
 }
 
-func (a *asofOutput) release() { releaseRecords(a.sources) }
+func (a *asofOutput) release() {
+	a.o.rows = a.left
+	releaseRecords(a.sources)
+}

@@ -28,6 +28,8 @@ type Sort struct {
 	last    []byte      // key of the last row of those that are surely enough
 	bound   arrow.Array // the first of that row's keys
 	order   []vector.Pick
+	grouped arrow.Record // all rows, near their places: instead of batches
+	rowsOf  []int32      // the order of grouped
 	runs    []SpillFile
 	merge   *merge
 	read    bool
@@ -63,6 +65,9 @@ func (o *Sort) next(ctx context.Context) (arrow.Record, error) {
 	if o.merge != nil {
 		return o.nextMerged(ctx)
 	}
+	if o.grouped != nil {
+		return o.nextGrouped()
+	}
 	picks := o.order[:min(int64(len(o.order)), int64(o.env.BatchRows), o.left)]
 	if len(picks) == 0 {
 		return nil, io.EOF
@@ -94,6 +99,9 @@ func (o *Sort) readAll(ctx context.Context) error {
 		return err
 	}
 	if len(o.runs) == 0 {
+		if grouped, err := o.group(); grouped || err != nil {
+			return err
+		}
 		o.order = o.sorted()
 		return nil
 	}
@@ -216,6 +224,10 @@ func (o *Sort) spillRun() error {
 
 // drop lets go of the batches held.
 func (o *Sort) drop() {
+	if o.grouped != nil {
+		o.grouped.Release()
+		o.grouped = nil
+	}
 	releaseRecords(o.batches)
 	o.batches, o.rows, o.bytes = nil, 0, 0
 }
@@ -224,7 +236,7 @@ func (o *Sort) drop() {
 func (o *Sort) Close() error {
 	o.drop()
 	o.dropBound()
-	o.order = nil
+	o.order, o.rowsOf = nil, nil
 	err := errors.Join(o.merge.close(), removeAll(o.runs))
 	o.merge, o.runs = nil, nil
 	return errors.Join(err, o.stream.Close())

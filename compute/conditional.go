@@ -179,12 +179,18 @@ func (c *coalesceNode) fails() bool    { return anyFails(c.args) }
 func (c *coalesceNode) typ() plan.Type { return c.t }
 
 func (c *coalesceNode) eval(f *frame) (value, error) {
+	first, err := c.args[0].eval(f)
+	if err != nil || !first.isNull() && first.arr.NullN() == 0 {
+		return first, err
+	}
 	p, rows := newParts(f), make([]int32, f.n)
 	defer p.release()
 	for i := range rows {
 		rows[i] = int32(i)
 	}
-	for _, a := range c.args {
+	p.place(first, rows, false)
+	rows = p.stillNull(rows)
+	for _, a := range c.args[1:] {
 		if len(rows) == 0 {
 			break
 		}

@@ -110,12 +110,21 @@ func (m *manifestStep) set(name string, n int64) {
 
 // sampling is a stratum of a ledger: its key is the number of its name, the columns, and the rate.
 func sampling(info plan.TallyInfo, t plan.TallyCount, s plan.Stratum) manifestSampling {
-	l := manifestSampling{Seen: s.Rows, Kept: s.Where[0], Weight: s.Sums[0].Value()}
+	l := manifestSampling{Seen: s.Rows, Kept: s.Where[0]}
+	if len(s.Sums) > 0 {
+		l.Weight = s.Sums[0].Value()
+	}
 	if t.Merged {
 		return l
 	}
 	if i, err := strconv.Atoi(*s.Key[0]); err == nil && i < len(info.Strata) {
 		l.Where = info.Strata[i]
+		if i < len(info.Rates) {
+			l.Rate = &info.Rates[i]
+			if *l.Rate > 0 {
+				l.Weight = float64(l.Kept) * (1 / *l.Rate)
+			}
+		}
 	}
 	for i, name := range info.By {
 		if l.By == nil {

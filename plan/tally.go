@@ -28,11 +28,13 @@ type TallyInfo struct {
 	Where []string `json:"where,omitempty"`
 	Else  []string `json:"else,omitempty"`
 	// Ledger says that the counts are those of a sample: By names the columns that tell strata apart, the last one being the
-	// rate if Rated; Fixed are names for strata by number.
-	Ledger bool     `json:"ledger,omitempty"`
-	By     []string `json:"by,omitempty"`
-	Rated  bool     `json:"rated,omitempty"`
-	Strata []string `json:"strata,omitempty"`
+	// rate if Rated; Strata are names for strata by number. Where rates are constants, Rates has them by number too, and a row that
+	// is kept weighs one over its rate.
+	Ledger bool      `json:"ledger,omitempty"`
+	By     []string  `json:"by,omitempty"`
+	Rated  bool      `json:"rated,omitempty"`
+	Strata []string  `json:"strata,omitempty"`
+	Rates  []float64 `json:"rates,omitempty"`
 }
 
 // The names of rows that every step may have.

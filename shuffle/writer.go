@@ -41,9 +41,9 @@ func (o *WriterOptions) ensureDefaults() {
 	}
 }
 
-// Writer is a stage's shuffle or result sink: it gathers each partition's rows until they are worth a block. Until then
-// they stay in the batches that they came in, so that they are copied once. Where blocks end is a function of the rows
-// alone. It ends with Commit or Discard, and is not safe for concurrent use.
+// Writer is a stage's shuffle or result sink: it gathers each partition's rows until they are worth a block. The rows of a batch
+// are put in the order of their partitions as it comes, while it is in the nearest caches; a block is joined from runs of them.
+// Where blocks end is a function of the rows alone. It ends with Commit or Discard, and is not safe for concurrent use.
 type Writer struct {
 	out     output
 	split   *partition.Partitioner
@@ -98,8 +98,7 @@ func (w *Writer) Write(ctx context.Context, rec arrow.Record) error {
 	if rec.NumRows() == 0 {
 		return nil
 	}
-	h := &held{rec: rec, bytes: vector.Size(rec)}
-	if err := w.deal(h); err != nil {
+	if err := w.deal(rec); err != nil {
 		return err
 	}
 	if w.bytes <= w.opts.Buffer {
@@ -109,21 +108,21 @@ func (w *Writer) Write(ctx context.Context, rec arrow.Record) error {
 }
 
 // deal gives the rows of a batch to their partitions.
-func (w *Writer) deal(h *held) error {
+func (w *Writer) deal(rec arrow.Record) error {
+	h := &held{rec: rec, bytes: vector.Size(rec)}
 	if w.split.Partitions() == 1 {
-		return w.add(0, h, nil)
+		return w.add(0, h, 0, int(rec.NumRows()))
 	}
-	if err := w.split.Split(h.rec); err != nil {
+	if err := w.split.Split(rec); err != nil {
 		return err
 	}
+	h.rec = vector.TakeRecord(w.opts.Mem, rec, w.split.Order())
 	w.use(h) // while there may be more
 	defer w.leave(h)
-	all := make([]int32, 0, h.rec.NumRows()) // the next Split writes over the rows
+	h.rec.Release() // held by its users
 	for p := range w.pending {
-		if rows := w.split.Rows(p); len(rows) > 0 {
-			at := len(all)
-			all = append(all, rows...)
-			if err := w.add(p, h, all[at:len(all):len(all)]); err != nil {
+		if from, to := w.split.Range(p); from < to {
+			if err := w.add(p, h, from, to); err != nil {
 				return err
 			}
 		}
@@ -145,16 +144,13 @@ func (w *Writer) leave(h *held) {
 	}
 }
 
-// add puts rows of a batch behind those of a partition, and writes blocks when it is time. Without rows all are meant.
-func (w *Writer) add(p int, h *held, rows []int32) error {
-	part, n, total := &w.pending[p], len(rows), int(h.rec.NumRows())
-	if rows == nil {
-		n = total
-	}
+// add puts a run of rows behind those of a partition, and writes blocks when it is time.
+func (w *Writer) add(p int, h *held, from, to int) error {
+	part, n := &w.pending[p], to-from
 	w.use(h)
-	part.pieces, part.from = append(part.pieces, vector.Piece{Record: h.rec, Rows: rows}), append(part.from, h)
+	part.pieces, part.from = append(part.pieces, vector.Piece{Record: h.rec, From: from, To: to}), append(part.from, h)
 	part.rows += n
-	part.bytes += h.bytes * int64(n) / int64(total)
+	part.bytes += h.bytes * int64(n) / h.rec.NumRows()
 	if part.rows >= w.opts.BlockRows || part.bytes >= w.opts.BlockBytes {
 		return w.flush(p)
 	}
@@ -167,7 +163,7 @@ func (w *Writer) flush(p int) error {
 	if part.rows == 0 {
 		return nil
 	}
-	rec, err := vector.TakePieces(w.opts.Mem, w.schema, part.pieces)
+	rec, err := vector.JoinPieces(w.opts.Mem, w.schema, part.pieces)
 	w.drop(p)
 	if err != nil {
 		return err

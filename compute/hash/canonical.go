@@ -44,6 +44,9 @@ func Canonical(purpose, salt string, rec arrow.Record, cols []int, dst []uint64)
 	for k, c := range cols {
 		encoders[k] = newEncoder(rec.Column(c))
 	}
+	if len(encoders) == 1 && encoders[0].words != nil && shortKeys(key, &encoders[0], dst) {
+		return dst
+	}
 	// Row by row, unlike all else: a key that is hashed at once stays in the nearest cache, those of a batch do not.
 	for k := range encoders {
 		key = append(key, make([]byte, encoders[k].longest(rows))...)

@@ -4,24 +4,24 @@ import (
 	"fmt"
 
 	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"github.com/quern-engine/quern/plan"
 )
 
-// Piece is some rows of a batch.
+// Piece is the rows of a batch from From up to, not including, To.
 type Piece struct {
-	Record arrow.Record
-	Rows   []int32 // nil for all of them
+	Record   arrow.Record
+	From, To int
 }
 
-// TakePieces is the rows of pieces of one schema, one piece after the other: what Concat makes of what Take makes of each,
-// but values of a fixed width are copied only once.
-func TakePieces(mem memory.Allocator, schema plan.Schema, pieces []Piece) (arrow.Record, error) {
+// JoinPieces is the rows of pieces of one schema, one piece after the other: what Concat makes of slices, without making these.
+func JoinPieces(mem memory.Allocator, schema plan.Schema, pieces []Piece) (arrow.Record, error) {
 	rows := 0
 	for _, p := range pieces {
-		rows += p.rows()
+		rows += p.To - p.From
 	}
 	cols := make([]arrow.Array, len(schema.Fields))
 	defer func() { releaseAll(cols) }()
@@ -31,21 +31,14 @@ func TakePieces(mem memory.Allocator, schema plan.Schema, pieces []Piece) (arrow
 			parts[i] = p.Record.Column(c)
 		}
 		var err error
-		if cols[c], err = takePieces(mem, parts, pieces, rows); err != nil {
+		if cols[c], err = joinPieces(mem, parts, pieces, rows); err != nil {
 			return nil, fmt.Errorf("join column %s: %w", f.Name, err)
 		}
 	}
 	return NewRecord(schema, cols, rows), nil
 }
 
-func (p *Piece) rows() int {
-	if p.Rows == nil {
-		return int(p.Record.NumRows())
-	}
-	return len(p.Rows)
-}
-
-func takePieces(mem memory.Allocator, arrs []arrow.Array, pieces []Piece, rows int) (arrow.Array, error) {
+func joinPieces(mem memory.Allocator, arrs []arrow.Array, pieces []Piece, rows int) (arrow.Array, error) {
 	first := arrs[0]
 	switch dt := first.DataType().(type) {
 	case *arrow.DictionaryType:
@@ -68,35 +61,33 @@ func takePieces(mem memory.Allocator, arrs []arrow.Array, pieces []Piece, rows i
 			return Make(dt, rows, nulls, piecesFixed[decimal128.Num](mem, arrs, pieces, rows)), nil
 		}
 	}
-	taken := make([]arrow.Array, len(arrs))
-	defer releaseAll(taken)
-	for i, a := range arrs {
-		if pieces[i].Rows == nil {
-			a.Retain()
-			taken[i] = a
-		} else {
-			taken[i] = Take(mem, a, pieces[i].Rows)
+	if len(arrs) == 1 { // which Concat would not copy
+		numbers := make([]int32, rows)
+		for i := range numbers {
+			numbers[i] = int32(pieces[0].From + i)
 		}
+		return Take(mem, first, numbers), nil
 	}
-	return Concat(mem, taken)
+	slices := make([]arrow.Array, len(arrs))
+	defer releaseAll(slices)
+	for i, a := range arrs {
+		slices[i] = array.NewSlice(a, int64(pieces[i].From), int64(pieces[i].To))
+	}
+	return Concat(mem, slices)
 }
 
 func piecesNulls(mem memory.Allocator, arrs []arrow.Array, pieces []Piece, rows int) *Nulls {
 	nulls, at := &Nulls{Mem: mem, Rows: rows}, 0
 	for i, a := range arrs {
-		n := pieces[i].rows()
+		from, to := pieces[i].From, pieces[i].To
 		if valid := ValidityOf(a); !valid.AllValid() {
-			for k := range n {
-				row := k
-				if pieces[i].Rows != nil {
-					row = int(pieces[i].Rows[k])
-				}
+			for row := from; row < to; row++ {
 				if valid.IsNull(row) {
-					nulls.Set(at + k)
+					nulls.Set(at + row - from)
 				}
 			}
 		}
-		at += n
+		at += to - from
 	}
 	return nulls
 }
@@ -104,15 +95,7 @@ func piecesNulls(mem memory.Allocator, arrs []arrow.Array, pieces []Piece, rows 
 func piecesFixed[T arrow.FixedWidthType](mem memory.Allocator, arrs []arrow.Array, pieces []Piece, rows int) *memory.Buffer {
 	buf, out := Alloc[T](mem, rows)
 	for i, a := range arrs {
-		src := Values[T](a)
-		if pieces[i].Rows == nil {
-			out = out[copy(out, src):]
-			continue
-		}
-		for k, row := range pieces[i].Rows {
-			out[k] = src[row]
-		}
-		out = out[len(pieces[i].Rows):]
+		out = out[copy(out, Values[T](a)[pieces[i].From:pieces[i].To]):]
 	}
 	return buf
 }

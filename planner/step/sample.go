@@ -120,7 +120,53 @@ func (s *sample) plan(p *planning) logical.Node {
 	if len(s.rules) == 0 { // a rate for all, which need not be looked up to draw rows
 		drawn = fmt.Sprintf("%s OR hash_below(%s, %s)", keep, hash, double(s.rate))
 	}
-	return s.drawn(p, fmt.Sprintf("SELECT *, %s AS `__kept` FROM (SELECT *, %s FROM input)", drawn, s.rates(p, in, keep)), weight, cols, relations)
+	rates := s.rates(p, in, keep)
+	text := fmt.Sprintf("SELECT *, %s AS `__kept` FROM (SELECT *, %s FROM input)", drawn, rates)
+	if s.base.Text == "" {
+		return s.drawnByStratum(p, text, cols, relations)
+	}
+	return s.drawn(p, text, weight, cols, relations)
+}
+
+// drawnByStratum is drawn where a row's stratum says what its rate and weight are: rows that are left out get none.
+func (s *sample) drawnByStratum(p *planning, text, cols string, relations map[string]*relation) logical.Node {
+	rows := made("input", p.sql(text, relations))
+	info := plan.TallyInfo{All: plan.RowsIn, Where: []string{plan.RowsOut}, Else: []string{"left_out"}, Ledger: true, Strata: s.strata, Rates: s.constants()}
+	rate, weight := byStratum(info.Rates, double), byStratum(info.Rates, func(r float64) string { return double(inverse(r)) })
+	tally := logical.Tally{Input: rows.node, Fixed: true, By: []*plan.Expr{rows.ref("__stratum")}, Where: []*plan.Expr{rows.ref("__kept")}}
+	return p.keep(rows, cols+", "+rate+" AS sample_rate, "+weight+" AS weight", info, tally)
+}
+
+// byStratum is a constant for each stratum, in SQL.
+func byStratum(rates []float64, constant func(rate float64) string) string {
+	last := len(rates) - 1
+	if last == 0 {
+		return constant(rates[0])
+	}
+	text := "CASE `__stratum`"
+	for i, r := range rates[:last] {
+		text += fmt.Sprintf(" WHEN %d THEN %s", i, constant(r))
+	}
+	return text + " ELSE " + constant(rates[last]) + " END"
+}
+
+// constants are the rates of the strata.
+func (s *sample) constants() (rates []float64) {
+	if s.keep != nil {
+		rates = append(rates, 1)
+	}
+	for _, r := range s.rules {
+		rates = append(rates, r.rate)
+	}
+	return append(rates, s.rate)
+}
+
+// inverse is the weight of a row of a rate; of no row where the rate is 0.
+func inverse(rate float64) float64 {
+	if rate == 0 {
+		return 0
+	}
+	return 1 / rate
 }
 
 // drawn is the rows that were drawn, of a statement that says of each whether it was and at which rate, and the ledger of it.

@@ -144,7 +144,7 @@ func (s *split) plan(p *planning) logical.Node {
 	text, counts := "SELECT *, `__set` IS NOT NULL AS `__kept`", []counting{out("__kept", "left_out")}
 	for i, name := range s.sets() {
 		column := fmt.Sprintf("__set%d", i)
-		text += fmt.Sprintf(", `__set` <=> %s AS %s", quote(name), ident(column))
+		text += fmt.Sprintf(", `__set` = %s AS %s", quote(name), ident(column))
 		counts = append(counts, counting{column: column, name: name})
 	}
 	return p.kept(text+" FROM (SELECT *, "+set+" AS `__set` FROM input)", cols+", `__set` AS "+ident(s.column.Text), map[string]*relation{"input": in}, counts...)

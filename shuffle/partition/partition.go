@@ -68,7 +68,17 @@ func (p *Partitioner) Split(rec arrow.Record) error {
 
 // Rows are the numbers of the rows of the last batch that belong to a partition, ascending; valid until the next Split.
 func (p *Partitioner) Rows(partition int) []int32 {
-	return p.rows[p.starts[partition]:p.starts[partition+1]]
+	from, to := p.Range(partition)
+	return p.rows[from:to]
+}
+
+// Order are the numbers of all rows of the last batch, those of one partition after those of the one before; valid until the
+// next Split.
+func (p *Partitioner) Order() []int32 { return p.rows }
+
+// Range is where the rows of a partition lie in Order.
+func (p *Partitioner) Range(partition int) (from, to int) {
+	return int(p.starts[partition]), int(p.starts[partition+1])
 }
 
 func (p *Partitioner) assign(rec arrow.Record) error {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/bitutil"
 
 	"github.com/quern-engine/quern/compute/group"
 	"github.com/quern-engine/quern/compute/vector"
@@ -29,6 +31,8 @@ type Tally struct {
 	names  [][]*string // of the strata
 	merged bool
 	groups []uint32
+	// number is the group of each small number, plus one, where rows are divided by a column of such: no table has to be asked.
+	number [256]uint32
 }
 
 // tallied is the counts of a stratum. Of each sum the last value is held back, since the next is often the same.
@@ -95,8 +99,10 @@ func (t *Tally) count(rec arrow.Record) error {
 		t.groups = t.groups[:0]
 	} else {
 		var err error
-		if t.groups, err = t.table.Assign(pick(rec, t.node.Tally.By), rows, t.groups); err != nil {
-			return err
+		if !t.assignNumbers(rec) {
+			if t.groups, err = t.table.Assign(pick(rec, t.node.Tally.By), rows, t.groups); err != nil {
+				return err
+			}
 		}
 		if t.table.Len() > plan.MostStrata {
 			t.merge()
@@ -108,7 +114,7 @@ func (t *Tally) count(rec arrow.Record) error {
 	}
 	t.countRows(rows)
 	for i, c := range t.node.Tally.Where {
-		t.countWhere(i, rec.Column(c).(*array.Boolean))
+		t.countWhere(i, rec.Column(c))
 	}
 	for i, c := range t.node.Tally.Sums {
 		t.addUp(i, rec.Column(c).(*array.Float64))
@@ -125,7 +131,9 @@ func (t *Tally) grow(n int) {
 
 // name names the strata that a batch has brought.
 func (t *Tally) name(rec arrow.Record) {
-	t.grow(t.table.Len())
+	if t.grow(t.table.Len()); len(t.names) == t.table.Len() {
+		return
+	}
 	for row, g := range t.groups {
 		if int(g) < len(t.names) {
 			continue
@@ -140,6 +148,7 @@ func (t *Tally) name(rec arrow.Record) {
 			key = append(key, text)
 		}
 		t.names = append(t.names, key)
+		t.learn(rec, row, g)
 	}
 }
 
@@ -163,20 +172,73 @@ func (t *Tally) merge() {
 	}
 }
 
-func (t *Tally) countRows(rows int) {
-	if len(t.groups) == 0 {
-		t.strata[0].rows += int64(rows)
+// assignNumbers divides rows by a column of numbers below 256, once all of these have been met; false where it cannot.
+func (t *Tally) assignNumbers(rec arrow.Record) bool {
+	if len(t.node.Tally.By) != 1 || rec.Column(t.node.Tally.By[0]).DataType().ID() != arrow.INT32 {
+		return false
 	}
-	for _, g := range t.groups {
-		t.strata[g].rows++
+	col := rec.Column(t.node.Tally.By[0])
+	if col.NullN() > 0 {
+		return false
+	}
+	values := vector.Int32s(col)
+	t.groups = slices.Grow(t.groups[:0], len(values))[:len(values)]
+	for i, v := range values {
+		if uint32(v) >= uint32(len(t.number)) || t.number[v] == 0 {
+			return false
+		}
+		t.groups[i] = t.number[v] - 1
+	}
+	return true
+}
+
+// learn notes the groups of small numbers that the table has told.
+func (t *Tally) learn(rec arrow.Record, row int, group uint32) {
+	if len(t.node.Tally.By) != 1 {
+		return
+	}
+	if col := rec.Column(t.node.Tally.By[0]); col.DataType().ID() == arrow.INT32 && col.IsValid(row) {
+		if v := vector.Int32s(col)[row]; uint32(v) < uint32(len(t.number)) {
+			t.number[v] = group + 1
+		}
 	}
 }
 
-func (t *Tally) countWhere(i int, values *array.Boolean) {
-	for row := range values.Len() {
-		if values.IsValid(row) && values.Value(row) {
-			t.stratum(row).where[i]++
+func (t *Tally) countRows(rows int) {
+	if len(t.groups) == 0 {
+		t.strata[0].rows += int64(rows)
+		return
+	}
+	counts := make([]int64, len(t.strata))
+	for _, g := range t.groups {
+		counts[g]++
+	}
+	for g, n := range counts {
+		t.strata[g].rows += n
+	}
+}
+
+func (t *Tally) countWhere(i int, values arrow.Array) {
+	yes, valid, rows := vector.Bools(values), vector.ValidityOf(values), values.Len()
+	if rows == 0 {
+		return
+	}
+	if len(t.groups) == 0 && valid.AllValid() {
+		t.strata[0].where[i] += int64(bitutil.CountSetBits(yes.Bytes, yes.Offset, rows))
+		return
+	}
+	counts := make([]int64, len(t.strata))
+	for row := range rows {
+		if yes.At(row) && !valid.IsNull(row) {
+			if len(t.groups) == 0 {
+				counts[0]++
+			} else {
+				counts[t.groups[row]]++
+			}
 		}
+	}
+	for g, n := range counts {
+		t.strata[g].where[i] += n
 	}
 }
 

@@ -29,23 +29,27 @@ func (f tallier) Tally(_ *plan.Node, strata []plan.Stratum, merged bool) {
 }
 
 func TestTally(t *testing.T) {
-	const columns = "k string, kept boolean, w double"
+	const texts, numbers = "k string, kept boolean, w double", "k int, kept boolean, w double"
 	rows := []string{"x|true|0.1", "y|false|0.0", "x|true|0.1", "NULL|NULL|NULL", "x|false|NaN", "y|true|4.0"}
 	var many []string
 	for i := range plan.MostStrata + 10 {
 		many = append(many, fmt.Sprintf("k%d|true|1.0", i))
 	}
 	for _, c := range []struct {
-		name string
-		by   []int
-		rows []string
-		want string
+		name    string
+		columns string
+		by      []int
+		rows    []string
+		want    string
 	}{
-		{"one", nil, rows, "all 6 [3] 4.2"},
-		{"strata", []int{0}, rows, "NULL 1 [0] 0, x 3 [2] 0.2, y 2 [1] 4"},
-		{"nothing", nil, nil, "all 0 [0] 0"},
-		{"no strata", []int{0}, nil, ""},
-		{"too many", []int{0}, many, fmt.Sprintf("all %d [%d] %d merged", len(many), len(many), len(many))},
+		{"one", texts, nil, rows, "all 6 [3] 4.2"},
+		{"strata", texts, []int{0}, rows, "NULL 1 [0] 0, x 3 [2] 0.2, y 2 [1] 4"},
+		{"nothing", texts, nil, nil, "all 0 [0] 0"},
+		{"no strata", texts, []int{0}, nil, ""},
+		{"too many", texts, []int{0}, many, fmt.Sprintf("all %d [%d] %d merged", len(many), len(many), len(many))},
+		{"numbers", numbers, []int{0}, []string{"1|true|0.1", "0|false|0.0", "1|true|0.1", "1|NULL|NULL", "0|false|NaN", "1|true|4.0"}, "0 2 [0] 0, 1 4 [3] 4.2"},
+		{"numbers of all kinds", numbers, []int{0}, []string{"7|true|0.1", "300|false|0.0", "7|true|0.1", "NULL|true|NULL", "-1|false|NaN", "-1|true|4.0"},
+			"NULL 1 [1] 0, -1 2 [1] 4, 300 1 [0] 0, 7 2 [2] 0.2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			told := map[string]bool{}
@@ -55,7 +59,7 @@ func TestTally(t *testing.T) {
 				run = func(t optest.TB, c optest.Case) { optest.RunIn(t, c, 2) } // all rows in one batch: many small ones take long
 			}
 			run(t, optest.Case{
-				Inputs: []optest.Table{{Schema: columns, Rows: c.rows}}, Want: c.rows, Ordered: true,
+				Inputs: []optest.Table{{Schema: c.columns, Rows: c.rows}}, Want: c.rows, Ordered: true,
 				Build: func(env operator.Env, inputs []operator.Operator) (operator.Operator, error) {
 					env.Tallies = tallier(func(text string) { told[text] = true })
 					return operator.NewTally(env, inputs[0], node), nil

@@ -140,6 +140,12 @@ func (l *jobLoader) parseSteps() (trees []*sql.Query, err error) {
 // loadSources looks up every source, used or not: a path that leads nowhere is a mistake in any case.
 func (l *jobLoader) loadSources(ctx context.Context) error {
 	for _, s := range l.file.Sources {
+		if s.Function.Text != "" {
+			if err := l.makeSource(s); err != nil {
+				return err
+			}
+			continue
+		}
 		path, err := l.params.Expand(l.file, s.Path)
 		if err != nil {
 			return err
@@ -159,6 +165,22 @@ func (l *jobLoader) loadSources(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// makeSource makes a relation of what a source function makes.
+func (l *jobLoader) makeSource(s jobfile.Source) error {
+	for _, f := range l.req.Functions {
+		switch {
+		case !strings.EqualFold(f.Name, s.Function.Text):
+		case !f.Is(plan.FunctionSource):
+			return l.file.Errorf(s.Function.Span, "source %s: function %s is no source function, and makes no rows of nothing", s.Name.Text, f.Name).
+				WithHint("call it in a step")
+		default:
+			l.relations = append(l.relations, logical.Relation{Name: s.Name.Text, Table: logical.SourceTable(f)})
+			return nil
+		}
+	}
+	return plan.Failf(plan.FailureInternal, "source %s: function %s was not described", s.Name.Text, s.Function.Text)
 }
 
 // sourceError shows where the job file names a source that the user got wrong.

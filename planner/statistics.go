@@ -12,7 +12,7 @@ import (
 func (p *planning) fillStatistics(ctx context.Context) error {
 	known := map[string]map[string]plan.File{} // source → URL → file
 	for _, r := range p.relations {
-		if r.Table == nil {
+		if r.Table == nil || r.Table.Source.Format == plan.FormatFunction { // which says all that it knows at once
 			continue
 		}
 		wanted := p.wantedFiles(r)
@@ -66,7 +66,7 @@ func withStatistics(n logical.Node, known map[string]map[string]plan.File) logic
 		out.Files = make([]logical.FileScan, len(s.Files))
 		for i, f := range s.Files {
 			file := f.File
-			if s.Table.Source.Format != plan.FormatFunction { // which says all that it knows at once
+			if s.Table.Source.Format != plan.FormatFunction {
 				file = known[s.Source][f.File.URL]
 			}
 			groups := make([]int, len(file.RowGroups))

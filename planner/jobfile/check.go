@@ -42,6 +42,7 @@ func (r *reader) check(f *File) {
 	}
 	for _, s := range f.Sources {
 		r.checkPath(f, s.Path)
+		r.checkMaker(functions, s)
 	}
 	for _, o := range f.Outputs {
 		r.checkPath(f, o.Path)
@@ -50,6 +51,26 @@ func (r *reader) check(f *File) {
 		for _, file := range fn.Files {
 			r.checkPath(f, file.Path)
 		}
+	}
+}
+
+// checkMaker tests that a source's function is one of the job's.
+func (r *reader) checkMaker(functions []Value, s Source) {
+	if s.Function.Text == "" {
+		return
+	}
+	var names []string
+	for _, f := range functions {
+		if equalName(f.Text, s.Function.Text) {
+			return
+		}
+		names = append(names, f.Text)
+	}
+	e := r.fail(s.Function.Span, "the source %q: there is no function %q", s.Name.Text, s.Function.Text)
+	if near := source.Nearest(s.Function.Text, names); near != "" {
+		e.WithHint("did you mean %q?", near)
+	} else {
+		e.WithHint("bind one under functions:")
 	}
 }
 

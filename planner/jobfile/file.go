@@ -50,7 +50,8 @@ type Param struct {
 // Source is a table that the job reads.
 type Source struct {
 	Name       Value
-	Path       Value  // as written: ${…} not replaced, see [Params.Expand]
+	Path       Value  // as written: ${…} not replaced, see [Params.Expand]; no text if a function makes the rows
+	Function   Value  // the name of a source function; no text of files, and else there is nothing but a name
 	Format     string // "" goes by the files' names
 	Options    []Option
 	Columns    []Column // none: the files say

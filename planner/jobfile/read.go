@@ -156,7 +156,7 @@ func parseType(s string) (plan.Type, bool) {
 	return plan.Decimal(int32(precision), int32(scale)), true
 }
 
-// source reads "flights: path" or "flights: {path: …, format: …, …}".
+// source reads "flights: path", "flights: {path: …, format: …, …}" or "flights: {function: …}".
 func (r *reader) source(p pair) Source {
 	what := "the source " + strconv.Quote(p.key.Value)
 	s := Source{Name: r.key(p, "the source")}
@@ -164,7 +164,16 @@ func (r *reader) source(p pair) Source {
 		s.Path = r.path(p.value, "the path of "+what)
 		return s
 	}
-	fields := r.fields(p.value, what, "path", "format", "options", "columns", "partitions")
+	fields := r.fields(p.value, what, "path", "function", "format", "options", "columns", "partitions")
+	if n := fields["function"]; n != nil {
+		s.Function = r.str(n, "the function of "+what)
+		for _, other := range []string{"path", "format", "options", "columns", "partitions"} {
+			if n := fields[other]; n != nil {
+				r.fail(r.span(n), "a function makes %s, which has no %s of its own", what, other).WithHint("options are those of the function, under functions:")
+			}
+		}
+		return s
+	}
 	if n := r.required(fields, "path", p.key, what); n != nil {
 		s.Path = r.path(n, "the path of "+what)
 	}

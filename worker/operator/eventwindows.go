@@ -3,6 +3,7 @@ package operator
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sort"
@@ -162,7 +163,12 @@ func (o *EventWindows) account() error {
 		o.mustHold(held)
 		return nil
 	}
-	return o.hold(held)
+	err := o.hold(held)
+	var f *plan.Failure
+	if errors.As(err, &f) && f.Kind == plan.FailureOutOfMemory {
+		return plan.Failf(f.Kind, "windows hold %d events of one key at a time, which do not go to disk (shorter windows hold fewer): %w", len(o.events.times), err)
+	}
+	return err
 }
 
 // covered is how many of the rows that come next have all the events that any of their windows can have.

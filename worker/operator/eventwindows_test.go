@@ -2,6 +2,7 @@ package operator_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -754,4 +755,51 @@ func TestEventWindowsApproxDistinct(t *testing.T) {
 			Want:   naiveWindows(left, events, w, []eventPreset{exact}, []eventFunction{sketch}), Ordered: true,
 		}, d.IntN(optest.Worlds))
 	})
+}
+
+// bounded is a Memory with a limit.
+type bounded struct{ books }
+
+const bound = 20 << 20
+
+func (b *bounded) Reserve(n int64) error {
+	if n > 0 && b.held+n > bound {
+		return plan.Failf(plan.FailureOutOfMemory, "no more")
+	}
+	return b.books.Reserve(n)
+}
+
+// What the windows of one key hold must fit in memory; where it does not, the failure says why.
+func TestEventWindowsThatDoNotFit(t *testing.T) {
+	const n = 1_000_000
+	run := func(f string, window plan.EventWindow) error {
+		rows, events := eventBench(n, n), eventBench(n, n)
+		w := &plan.EventWindows{LeftKeys: []int{0}, EventKeys: []int{0}, LeftTime: 1, EventTime: 1, Windows: []plan.EventWindow{window}}
+		out := plan.Schema{Fields: append([]plan.Field{}, rows.schema.Fields...)}
+		x := benchFeature(f)
+		w.Features, out.Fields = append(w.Features, x), append(out.Fields, plan.Field{Name: "x", Type: x.Type, Nullable: true})
+		var b bounded
+		op, err := operator.NewEventWindows(operator.Env{Memory: &b}, rows, events, w, out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = drain(t.Context(), op)
+		if closing := op.Close(); closing != nil || b.held != 0 {
+			t.Errorf("closed with %v, %d bytes still reserved", closing, b.held)
+		}
+		return err
+	}
+	for _, f := range []string{"count", "sum", "max", "last_k", "decayed_sum"} {
+		if err := run(f, plan.EventWindow{Unbounded: true}); err != nil {
+			t.Errorf("%s of all: %v", f, err)
+		}
+	}
+	if err := run("sum", plan.EventWindow{Width: 1000}); err != nil {
+		t.Error(err)
+	}
+	err := run("sum", plan.EventWindow{Width: n})
+	var f *plan.Failure
+	if !errors.As(err, &f) || f.Kind != plan.FailureOutOfMemory || !strings.Contains(f.Message, "events of one key at a time") {
+		t.Errorf("ended with %v", err)
+	}
 }

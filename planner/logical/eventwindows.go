@@ -229,7 +229,7 @@ func (x *EventFeature) resolve(args []*plan.Expr) error {
 			continue
 		}
 		if readsAny(arg) || readsVariable(arg) {
-			return fmt.Errorf("argument %d of %s must be a constant, and this is %s", i+1, x.Func, e)
+			return fmt.Errorf("argument %d of %s must be a constant", i+1, x.Func)
 		}
 		v, err := compute.Fold(arg, plan.Session{})
 		if err != nil {

@@ -26,6 +26,7 @@ these operators. Each reads sources and earlier steps by name, and is read by it
   in all columns are left to chance, and those cannot be told apart.
 - What is drawn at random (` + "`sample`, `split`, `shuffle`" + `) is a hash of the salt and the row's key, another one for each purpose: see ` + "`stable_hash`" + ` in
   [functions.md](functions.md). The same key is drawn the same way every night.
+- What is said of each mistake is in [errors.md](errors.md).
 `)
 	for _, k := range kinds {
 		fmt.Fprintf(&out, "\n## %s\n\n%s\n\n```yaml\n%s\n```\n\n| option | value | meaning |\n|---|---|---|\n", k.Name, k.Summary, k.Example)

@@ -360,6 +360,24 @@ func TestNonsenseIsRefused(t *testing.T) {
 	}
 }
 
+// U6: a plugin that offers the host services to call, as fast as it can, is not listened to.
+func TestCallsBack(t *testing.T) {
+	_, f, _ := open(t, built.liar, nil)
+	if got := ask(t, f, "echo", ints(t, 7)); got != "7" {
+		t.Fatalf("echo answers %s", got)
+	}
+	before := runtime.NumGoroutine()
+	if got := ask(t, f, "floods", ints(t, 7)); got != "7" {
+		t.Errorf("while it offers services, it answers %s", got)
+	}
+	if after := runtime.NumGoroutine(); after > before+50 {
+		t.Errorf("%d goroutines, before %d", after, before)
+	}
+	if got := ask(t, f, "echo", ints(t, 8)); got != "8" {
+		t.Errorf("after that, echo answers %s", got)
+	}
+}
+
 // U3: answers that no library sends.
 func TestLies(t *testing.T) {
 	_, f, _ := open(t, built.liar, func(o *Options) { o.CallTimeout = 20 * time.Second })

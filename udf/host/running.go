@@ -14,6 +14,8 @@ import (
 	goplugin "github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/quern-engine/quern/udf/host/contain"
 	"github.com/quern-engine/quern/udf/udfpb"
@@ -161,9 +163,18 @@ func (h *Host) clientConfig(run *running, sockets string) (*goplugin.ClientConfi
 		SyncStdout:       run.output,
 		SyncStderr:       run.output,
 		Logger:           hclog.NewNullLogger(),
-		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(
+		GRPCDialOptions: []grpc.DialOption{grpc.WithStreamInterceptor(withoutBroker), grpc.WithDefaultCallOptions(
 			grpc.MaxCallRecvMsgSize(udfpb.MaxMessage), grpc.MaxCallSendMsgSize(udfpb.MaxMessage))},
 	}, nil
+}
+
+// withoutBroker keeps go-plugin from listening to what a plugin offers it to call: plugins do not call back, and each offer would
+// be remembered here for some seconds, however many there are.
+func withoutBroker(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	if strings.HasPrefix(method, "/plugin.GRPCBroker/") {
+		return nil, status.Error(codes.Unimplemented, "plugins do not call back")
+	}
+	return streamer(ctx, desc, conn, method, opts...)
 }
 
 func (r *running) connect(ctx context.Context, timeout time.Duration) error {

@@ -41,6 +41,7 @@ var answers = map[string]func(args *udfpb.Payload) *udfpb.CallReply{
 	"elsewhere": func(*udfpb.Payload) *udfpb.CallReply {
 		return &udfpb.CallReply{SharedColumn: &udfpb.SharedBatch{Rows: 2, Columns: []*udfpb.SharedColumn{{Buffers: []*udfpb.Extent{{}, {Length: 16}}}}}}
 	},
+	"floods": func(args *udfpb.Payload) *udfpb.CallReply { return column(args.GetArrow()) }, // see flood
 	"slow": func(args *udfpb.Payload) *udfpb.CallReply {
 		time.Sleep(time.Minute)
 		return column(args.GetArrow())
@@ -54,7 +55,23 @@ func column(arrow []byte) *udfpb.CallReply {
 type server struct {
 	plugin.NetRPCUnsupportedPlugin
 	udfpb.UnimplementedPluginServer
-	opened map[uint64]string
+	opened   map[uint64]string
+	flooding chan struct{} // closed when it begins
+}
+
+// flood offers the host services to call, as many as it can in a second, in the stream that is go-plugin's for that. An offer is a
+// message whose first field is a number.
+func (s *server) flood(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	if info.FullMethod != "/plugin.GRPCBroker/StartStream" {
+		return handler(srv, stream)
+	}
+	<-s.flooding
+	for id, begun := uint64(0), time.Now(); time.Since(begun) < time.Second; id++ {
+		if err := stream.SendMsg(&udfpb.CloseRequest{Instance: id}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *server) Describe(context.Context, *udfpb.DescribeRequest) (*udfpb.DescribeReply, error) {
@@ -75,7 +92,12 @@ func (s *server) Open(_ context.Context, req *udfpb.OpenRequest) (*udfpb.OpenRep
 }
 
 func (s *server) Call(_ context.Context, req *udfpb.CallRequest) (*udfpb.CallReply, error) {
-	return answers[s.opened[req.GetInstance()]](req.GetArgs()), nil
+	name := s.opened[req.GetInstance()]
+	if name == "floods" {
+		close(s.flooding)
+		time.Sleep(time.Second)
+	}
+	return answers[name](req.GetArgs()), nil
 }
 
 func (s *server) GRPCServer(_ *plugin.GRPCBroker, g *grpc.Server) error {
@@ -88,11 +110,12 @@ func (s *server) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientCon
 }
 
 func main() {
+	s := &server{opened: map[uint64]string{}, flooding: make(chan struct{})}
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: plugin.HandshakeConfig{ProtocolVersion: udfpb.ProtocolVersion, MagicCookieKey: udfpb.CookieKey, MagicCookieValue: udfpb.CookieValue},
-		Plugins:         plugin.PluginSet{udfpb.ServiceName: &server{opened: map[uint64]string{}}},
+		Plugins:         plugin.PluginSet{udfpb.ServiceName: s},
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
-			return grpc.NewServer(append(opts, grpc.MaxRecvMsgSize(1<<30), grpc.MaxSendMsgSize(1<<30))...)
+			return grpc.NewServer(append(opts, grpc.StreamInterceptor(s.flood), grpc.MaxRecvMsgSize(1<<30), grpc.MaxSendMsgSize(1<<30))...)
 		},
 		Logger: hclog.NewNullLogger(),
 	})

@@ -37,7 +37,7 @@ type backfillFlags struct {
 	cluster         target
 	embedded        clusterFlags
 	output          outputFlag
-	params          []string
+	job             jobFlags
 	from, to, every string
 	param           string
 	parallel        int
@@ -64,7 +64,7 @@ func newBackfillCommand() *cobra.Command {
 	f.cluster.register(cmd)
 	f.embedded.register(cmd)
 	f.output.register(cmd)
-	cmd.Flags().StringArrayVarP(&f.params, "param", "p", nil, "job parameter, name=value; repeatable")
+	f.job.register(cmd)
 	cmd.Flags().StringVar(&f.from, "from", "", "first date, such as 2001-01-08")
 	cmd.Flags().StringVar(&f.to, "to", "", "last date")
 	cmd.Flags().StringVar(&f.every, "every", "1d", "from one date to the next: 1d, 7d, 2w")
@@ -142,7 +142,7 @@ func (f *backfillFlags) run(ctx context.Context, path string, w io.Writer) error
 
 // over plans all dates, runs those that need it, and shows what came of each.
 func (f *backfillFlags) over(ctx context.Context, path string, dates []string, c *client.Client, store *storage.Store, catalog planner.Catalog, w io.Writer) error {
-	job, err := readJob(path, f.params)
+	job, err := readJob(path, f.job)
 	if err != nil {
 		return err
 	}
@@ -240,7 +240,7 @@ func (b *backfill) plan(ctx context.Context, dates []string, catalog planner.Cat
 		j.Params[b.param] = date
 		d.request.Job, d.request.RunID, d.request.Attach = &j, newRunID(), true
 		if b.dated {
-			p := &prepared{request: d.request, blobs: b.job.blobs}
+			p := &prepared{request: d.request, blobs: b.job.blobs, registry: b.job.registry}
 			if err := p.addFunctions(ctx); err != nil {
 				return err
 			}

@@ -52,7 +52,8 @@ func newReleaseCommand() *cobra.Command {
 				}
 				return outcome(status)
 			}
-			if len(cluster.coordinators) == 0 && flags.state != "" {
+			stateGiven := cmd.Flags().Changed("state") && !cmd.Flags().Changed("coordinator") // rather than what the context says
+			if flags.state != "" && (len(cluster.coordinators) == 0 || stateGiven) {
 				return withEmbedded(&flags, func(e *assembly.Embedded) error { return release(e.Client) })
 			}
 			c, err := cluster.connect()

@@ -56,6 +56,7 @@ func newCoordinatorCommand() *cobra.Command {
 	f.credentials.register(cmd, true)
 	f.limits.register(cmd)
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log what the coordinator does")
+	inSection(cmd, "coordinator")
 	return cmd
 }
 

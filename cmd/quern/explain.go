@@ -19,7 +19,7 @@ func newExplainCommand() *cobra.Command {
 		query   queryFlags
 		flags   clusterFlags
 		sql     string
-		params  []string
+		source  jobFlags
 		analyze bool
 	)
 	cmd := &cobra.Command{
@@ -35,7 +35,7 @@ func newExplainCommand() *cobra.Command {
 				return usageError{fmt.Errorf("give a job file or a statement, not both")}
 			case len(args) == 1:
 				var err error
-				if job, err = prepareJob(cmd.Context(), args[0], params); err != nil {
+				if job, err = prepareJob(cmd.Context(), args[0], source); err != nil {
 					return err
 				}
 			default:
@@ -68,7 +68,7 @@ func newExplainCommand() *cobra.Command {
 	flags.register(cmd)
 	cmd.Flags().BoolVar(&analyze, "analyze", false, "run it, and show what each operator did: rows, batches, time, memory, spilled bytes")
 	cmd.Flags().StringVar(&sql, "sql", "", "the statement to explain")
-	cmd.Flags().StringArrayVarP(&params, "param", "p", nil, "job parameter, name=value; repeatable")
+	source.register(cmd)
 	return cmd
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"os"
 	"runtime"
 	"strings"
 
@@ -31,8 +30,10 @@ func (f *clusterFlags) register(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.workers, "workers", 1, "number of embedded workers")
 	cmd.Flags().IntVar(&f.slots, "slots", 0, "tasks at once in each worker (default: cores divided by workers)")
 	cmd.Flags().StringVar(&f.memory, "memory", "4GiB", "memory for all tasks together")
-	cmd.Flags().StringVar(&f.state, "state", os.Getenv("QUERN_STATE"), "folder for the coordinator's log and scratch data (default: a temporary one; env QUERN_STATE)")
+	cmd.Flags().StringVar(&f.state, "state", "", "folder for the coordinator's log and scratch data (default: a temporary one; env QUERN_STATE)")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log what the engine does to standard error")
+	inContext(cmd, "workers", "slots", "memory", "state")
+	annotate(cmd, "state", noteEnv, "QUERN_STATE")
 }
 
 func (f *clusterFlags) validate() (memory int64, err error) {
@@ -112,16 +113,14 @@ func (f *outputFlag) json() bool { return *f == "json" }
 
 // coordinatorFlag is --coordinator URL[,URL…].
 func coordinatorFlag(cmd *cobra.Command, urls *[]string) {
-	var fallback []string
-	if env := os.Getenv("QUERN_COORDINATOR"); env != "" {
-		fallback = strings.Split(env, ",")
-	}
-	cmd.Flags().StringSliceVar(urls, "coordinator", fallback, "coordinators, comma separated: http://host:port, or https:// with TLS (env QUERN_COORDINATOR)")
+	cmd.Flags().StringSliceVar(urls, "coordinator", nil, "coordinators, comma separated: http://host:port, or https:// with TLS (env QUERN_COORDINATOR)")
+	inContext(cmd, "coordinator")
+	annotate(cmd, "coordinator", noteEnv, "QUERN_COORDINATOR")
 }
 
 func requireCoordinator(urls []string) error {
 	if len(urls) == 0 {
-		return usageError{fmt.Errorf("which coordinator? give --coordinator or set QUERN_COORDINATOR")}
+		return usageError{fmt.Errorf("which coordinator? give --coordinator, set QUERN_COORDINATOR, or name a context of quern.yaml with --context")}
 	}
 	return nil
 }

@@ -66,11 +66,14 @@ func newRoot() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.PersistentFlags().String("config", "", "configuration file (env QUERN_CONFIG; default: ~/.config/quern/quern.yaml)")
+	root.PersistentFlags().String("context", "", "cluster of the configuration to ask, before what the environment says (env QUERN_CONTEXT)")
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return resolve(cmd) }
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newRunCommand(), newSQLCommand(), newExplainCommand(), newFunctionsCommand(), newValidateCommand(), newInitCommand(), newSchemaCommand(), newDatasetsCommand(), newBackfillCommand(), newDiffCommand(), newVerifyCommand(),
 		newSubmitCommand(), newRunsCommand(), newStatusCommand(), newCancelCommand(), newReleaseCommand(), newPurgeCommand(), newWorkersCommand(), newClusterCommand(),
-		newCoordinatorCommand(), newWorkerCommand(), newCertsCommand(), newUDFCommand(), newDatagenCommand(), newVersionCommand(),
+		newCoordinatorCommand(), newWorkerCommand(), newCertsCommand(), newUDFCommand(), newDatagenCommand(), newConfigCommand(), newVersionCommand(),
 	)
 	for _, c := range root.Commands() {
 		c.Args = asUsageError(c.Args)

@@ -38,7 +38,7 @@ func (p *prepared) addFunctions(ctx context.Context) error {
 		key := [2]string{ref.Plugin, ref.Python}
 		pl, ok := plugins[key]
 		if !ok {
-			if pl, err = openPlugin(ctx, job.Dir, ref, filesOf(ref.Plugin, wanted)); err != nil {
+			if pl, err = p.openPlugin(ctx, ref, filesOf(ref.Plugin, wanted)); err != nil {
 				return err
 			}
 			plugins[key] = pl
@@ -80,8 +80,13 @@ type plugin struct {
 	offered []plan.Function
 }
 
-func openPlugin(ctx context.Context, dir string, ref *planner.FunctionRef, readable []string) (*plugin, error) {
-	pl, err := startPlugin(ctx, dir, ref.Plugin, ref.Python, readable)
+// openPlugin finds a plugin, builds it if that is to be done, and starts it.
+func (p *prepared) openPlugin(ctx context.Context, ref *planner.FunctionRef, readable []string) (*plugin, error) {
+	var pl *plugin
+	exe, err := pluginFlags{p.registry, ref.Python}.find(ctx, ref.Plugin, p.request.Job.Dir)
+	if err == nil {
+		pl, err = askPlugin(ctx, exe, readable)
+	}
 	var f *plan.Failure
 	if errors.As(err, &f) && f.Kind == plan.FailureUser {
 		return nil, ref.PluginErrorf("%s", f.Message)
@@ -90,16 +95,6 @@ func openPlugin(ctx context.Context, dir string, ref *planner.FunctionRef, reada
 		return nil, fmt.Errorf("function %s: %w", ref.Name, err)
 	}
 	return pl, nil
-}
-
-// startPlugin finds a plugin, builds it if that is to be done, and starts it. python is the interpreter of a Python plugin, if it is not
-// the usual one.
-func startPlugin(ctx context.Context, dir, name, python string, readable []string) (*plugin, error) {
-	exe, err := pluginFlags{os.Getenv("QUERN_REGISTRY"), python}.find(ctx, name, dir)
-	if err != nil {
-		return nil, err
-	}
-	return askPlugin(ctx, exe, readable)
 }
 
 // askPlugin starts an executable that may read some files.

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/api/client"
 	"github.com/quern-engine/quern/plan"
@@ -21,7 +23,19 @@ type prepared struct {
 	request api.SubmitRequest
 	blobs   map[string]string // plugin executables and side files: digest -> path
 	// pins are the SHA-256 that functions' plugins must have, by the functions' names; nil leaves it to the job file.
-	pins map[string]string
+	pins     map[string]string
+	registry string // where plugins are looked up by name; may be empty
+}
+
+// jobFlags are those of verbs that read a job file.
+type jobFlags struct {
+	params   []string // name=value
+	registry string
+}
+
+func (f *jobFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVarP(&f.params, "param", "p", nil, "job parameter, name=value; repeatable")
+	registryFlag(cmd, &f.registry)
 }
 
 // newRunID names a run by the second it was asked for and some randomness. It appears in paths, never in file contents.
@@ -32,8 +46,8 @@ func newRunID() string {
 }
 
 // prepareJob reads a job file, and builds and describes its plugins.
-func prepareJob(ctx context.Context, path string, pairs []string) (*prepared, error) {
-	p, err := readJob(path, pairs)
+func prepareJob(ctx context.Context, path string, flags jobFlags) (*prepared, error) {
+	p, err := readJob(path, flags)
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +55,8 @@ func prepareJob(ctx context.Context, path string, pairs []string) (*prepared, er
 }
 
 // readJob reads a job file.
-func readJob(path string, pairs []string) (*prepared, error) {
-	params, err := parseParams(pairs)
+func readJob(path string, flags jobFlags) (*prepared, error) {
+	params, err := parseParams(flags.params)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +75,7 @@ func readJob(path string, pairs []string) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &prepared{blobs: map[string]string{}}
+	p := &prepared{blobs: map[string]string{}, registry: flags.registry}
 	p.request.RunID = newRunID()
 	p.request.Job = &api.Job{File: path, Dir: filepath.Dir(absolute), Work: work, Text: string(text), Params: params}
 	return p, nil

@@ -43,8 +43,14 @@ func checkPluginName(name string) error {
 type pluginFlags struct{ registry, python string }
 
 func (f *pluginFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.registry, "registry", os.Getenv("QUERN_REGISTRY"), "folder or URL of pushed plugins (env QUERN_REGISTRY)")
+	registryFlag(cmd, &f.registry)
 	cmd.Flags().StringVar(&f.python, "python", "", "interpreter, or virtual environment, of a plugin in Python")
+}
+
+func registryFlag(cmd *cobra.Command, registry *string) {
+	cmd.Flags().StringVar(registry, "registry", "", "folder or URL of pushed plugins (env QUERN_REGISTRY)")
+	inContext(cmd, "registry")
+	annotate(cmd, "registry", noteEnv, "QUERN_REGISTRY")
 }
 
 // require refuses a command that has no registry to look into.
@@ -81,7 +87,7 @@ func (f pluginFlags) find(ctx context.Context, plugin, dir string) (string, erro
 		return host.Build(ctx, path, f.python, cache)
 	}
 	if f.registry == "" {
-		return "", plan.Failf(plan.FailureUser, "plugin %s: there is no file %s, and no registry in which to look it up: set QUERN_REGISTRY", plugin, path)
+		return "", plan.Failf(plan.FailureUser, "plugin %s: there is no file %s, and no registry in which to look it up: give --registry or set QUERN_REGISTRY", plugin, path)
 	}
 	store := storage.New()
 	defer store.Close()

@@ -17,7 +17,7 @@ func newRunCommand() *cobra.Command {
 	var (
 		flags  clusterFlags
 		output outputFlag
-		params []string
+		source jobFlags
 		quiet  bool
 	)
 	cmd := &cobra.Command{
@@ -28,7 +28,7 @@ func newRunCommand() *cobra.Command {
 		Args:    oneArg("a job file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			start := time.Now()
-			job, err := prepareJob(cmd.Context(), args[0], params)
+			job, err := prepareJob(cmd.Context(), args[0], source)
 			if err != nil {
 				return err
 			}
@@ -52,7 +52,7 @@ func newRunCommand() *cobra.Command {
 	}
 	flags.register(cmd)
 	output.register(cmd)
-	cmd.Flags().StringArrayVarP(&params, "param", "p", nil, "job parameter, name=value; repeatable")
+	source.register(cmd)
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "show no progress")
 	return cmd
 }

@@ -80,6 +80,7 @@ func newWorkerCommand() *cobra.Command {
 	cmd.Flags().DurationVar(&drain, "drain-timeout", 25*time.Second, "after a signal, how long it finishes and serves what runs need; 0: it leaves at once")
 	credentials.register(cmd, false)
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log what the worker does")
+	inSection(cmd, "worker")
 	return cmd
 }
 

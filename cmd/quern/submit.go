@@ -14,7 +14,7 @@ func newSubmitCommand() *cobra.Command {
 	var (
 		cluster     target
 		output      outputFlag
-		params      []string
+		source      jobFlags
 		id          string
 		wait, quiet bool
 		again       bool
@@ -34,7 +34,7 @@ func newSubmitCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			job, err := prepareJob(cmd.Context(), args[0], params)
+			job, err := prepareJob(cmd.Context(), args[0], source)
 			if err != nil {
 				return err
 			}
@@ -66,7 +66,7 @@ func newSubmitCommand() *cobra.Command {
 	}
 	cluster.register(cmd)
 	output.register(cmd)
-	cmd.Flags().StringArrayVarP(&params, "param", "p", nil, "job parameter, name=value; repeatable")
+	source.register(cmd)
 	cmd.Flags().StringVar(&id, "run-id", "", "name of the run (default: made from the time)")
 	cmd.Flags().BoolVar(&again, "again", false, "begin a new run even if the same job over the same inputs goes on or has succeeded")
 	cmd.Flags().IntVar(&priority, "priority", 0, "runs of a higher priority are given tasks first (-100 to 100)")

@@ -22,10 +22,13 @@ type target struct {
 
 func (t *target) register(cmd *cobra.Command) {
 	coordinatorFlag(cmd, &t.coordinators)
-	cmd.Flags().StringVar(&t.tls.CA, "tls-ca", os.Getenv("QUERN_TLS_CA"), "certificate authorities of the cluster, PEM (env QUERN_TLS_CA; default: the system's)")
+	cmd.Flags().StringVar(&t.tls.CA, "tls-ca", "", "certificate authorities of the cluster, PEM (env QUERN_TLS_CA; default: the system's)")
 	cmd.Flags().StringVar(&t.tls.Cert, "tls-cert", "", "certificate to show, PEM; a token does as well")
 	cmd.Flags().StringVar(&t.tls.Key, "tls-key", "", "its key, PEM")
 	cmd.Flags().StringVar(&t.tokenFile, "token-file", "", "file with the token to show (default: env QUERN_TOKEN)")
+	inContext(cmd, "tls-ca", "tls-cert", "tls-key", "token-file")
+	annotate(cmd, "tls-ca", noteEnv, "QUERN_TLS_CA")
+	annotate(cmd, "token-file", noteInstead, "QUERN_TOKEN")
 }
 
 // connect makes a client. Nothing is asked yet.

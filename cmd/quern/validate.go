@@ -55,7 +55,7 @@ type planSummary struct {
 func newValidateCommand() *cobra.Command {
 	var (
 		output outputFlag
-		params []string
+		job    jobFlags
 		data   bool
 	)
 	cmd := &cobra.Command{
@@ -69,7 +69,7 @@ func newValidateCommand() *cobra.Command {
   quern validate --data testdata/jobs/flight_delay.yaml -p ds=2001-01-10`,
 		Args: oneArg("a job file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			request, err := readJob(args[0], params)
+			request, err := readJob(args[0], job)
 			if err != nil {
 				return err
 			}
@@ -81,7 +81,7 @@ func newValidateCommand() *cobra.Command {
 		},
 	}
 	output.register(cmd)
-	cmd.Flags().StringArrayVarP(&params, "param", "p", nil, "job parameter, name=value; repeatable")
+	job.register(cmd)
 	cmd.Flags().BoolVar(&data, "data", false, "look at sources and plugins, too, and plan the job")
 	return cmd
 }

@@ -37,9 +37,10 @@ type verification struct {
 
 func newVerifyCommand() *cobra.Command {
 	var (
-		flags  clusterFlags
-		output outputFlag
-		job    string
+		flags    clusterFlags
+		output   outputFlag
+		job      string
+		registry string
 	)
 	cmd := &cobra.Command{
 		Use:   "verify VERSION [--job JOB.yaml]",
@@ -55,7 +56,7 @@ func newVerifyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			v, err := verify(cmd.Context(), url, job, &flags)
+			v, err := verify(cmd.Context(), url, job, registry, &flags)
 			if err != nil {
 				return err
 			}
@@ -64,11 +65,12 @@ func newVerifyCommand() *cobra.Command {
 	}
 	flags.register(cmd)
 	output.register(cmd)
+	registryFlag(cmd, &registry)
 	cmd.Flags().StringVar(&job, "job", "", "the job file (default: what made the version)")
 	return cmd
 }
 
-func verify(ctx context.Context, url, jobFile string, flags *clusterFlags) (v *verification, err error) {
+func verify(ctx context.Context, url, jobFile, registry string, flags *clusterFlags) (v *verification, err error) {
 	store := storage.New()
 	defer store.Close()
 	version, err := dataset.Load(ctx, store, url)
@@ -90,7 +92,7 @@ func verify(ctx context.Context, url, jobFile string, flags *clusterFlags) (v *v
 		return nil, fmt.Errorf("make a temporary folder: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	again, err := v.rerun(ctx, version, jobFile, scratch, flags)
+	again, err := v.rerun(ctx, version, jobFile, registry, scratch, flags)
 	if err != nil {
 		return nil, err
 	}
@@ -123,14 +125,14 @@ func digestOf(ctx context.Context, store *storage.Store, url string) (string, er
 
 // jobOf gives the job that is run again: that of a file, with the version's parameters, or the one that made the version, with
 // the plugins that it had.
-func (v *verification) jobOf(ctx context.Context, store *storage.Store, version *dataset.Version, jobFile string) (*prepared, error) {
+func (v *verification) jobOf(ctx context.Context, store *storage.Store, version *dataset.Version, jobFile, registry string) (*prepared, error) {
 	m := version.Manifest
 	if jobFile != "" {
 		var params []string
 		for _, p := range m.Params {
 			params = append(params, p.Name+"="+p.Value)
 		}
-		return prepareJob(ctx, jobFile, params)
+		return prepareJob(ctx, jobFile, jobFlags{params, registry})
 	}
 	made, err := version.MadeBy(ctx, store)
 	if err != nil {
@@ -140,7 +142,7 @@ func (v *verification) jobOf(ctx context.Context, store *storage.Store, version 
 		return nil, plan.Failf(plan.FailureUser, "%s has no %s, because a SQL statement made it, or an older version of quern: say with --job which job file it was",
 			v.Version, coordinator.MadeByName)
 	}
-	p := &prepared{request: api.SubmitRequest{RunID: newRunID(), Job: made.Job}, blobs: map[string]string{}, pins: map[string]string{}}
+	p := &prepared{request: api.SubmitRequest{RunID: newRunID(), Job: made.Job}, blobs: map[string]string{}, pins: map[string]string{}, registry: registry}
 	for _, f := range m.Functions {
 		p.pins[f.Name] = f.SHA256
 	}
@@ -153,11 +155,11 @@ func (v *verification) jobOf(ctx context.Context, store *storage.Store, version 
 // rerun runs the job of a version, and gives the version that it makes of the same output. The plan is that of the job as it
 // stands, but for where its outputs go, and without checks: what is asked for is which bytes it writes, and not what is thought of
 // them.
-func (v *verification) rerun(ctx context.Context, version *dataset.Version, jobFile, scratch string, flags *clusterFlags) (*dataset.Version, error) {
+func (v *verification) rerun(ctx context.Context, version *dataset.Version, jobFile, registry, scratch string, flags *clusterFlags) (*dataset.Version, error) {
 	m := version.Manifest
 	store := storage.New()
 	defer store.Close()
-	job, err := v.jobOf(ctx, store, version, jobFile)
+	job, err := v.jobOf(ctx, store, version, jobFile, registry)
 	if err != nil {
 		return nil, err
 	}

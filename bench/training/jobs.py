@@ -38,8 +38,11 @@ QUERN = {
 }
 
 
+# What a row's shard follows from: the columns that its step brings rows together by.
+SHARDS = {"asof": "shards: 64, shard_by: [item_id]", "windows": "shards: 64, shard_by: [item_id]", "dedupe": "shards: 64, shard_by: [event_id]", "sample": "shards: 64"}
+
+
 def job(workload, data, out):
-    shards = 64 if workload == "sample" else 2
     return f"""name: bench
 sources:
   impressions: {data}/impressions
@@ -53,7 +56,7 @@ steps:
     sql: SELECT item_id, feature_time, ctr, price FROM features_source
 {QUERN[workload].strip(chr(10))}
 outputs:
-  - {{name: out, path: {out}, shards: {shards}}}
+  - {{name: out, path: {out}, {SHARDS[workload]}}}
 """
 
 

@@ -56,7 +56,7 @@ func Cut(targets []Target, opts Options) (stages []*plan.Stage, last []int, err 
 	if opts.PartitionBytes <= 0 {
 		opts.PartitionBytes = defaultPartitionBytes
 	}
-	c := &cutter{opts: opts, known: map[string]int{}, floors: map[logical.Node]int{}}
+	c := &cutter{opts: opts, known: map[string]int{}, floors: map[logical.Node]int{}, single: len(targets) == 1}
 	for _, t := range targets {
 		id, err := c.target(t)
 		if err != nil {
@@ -64,7 +64,8 @@ func Cut(targets []Target, opts Options) (stages []*plan.Stage, last []int, err 
 		}
 		last = append(last, id)
 	}
-	return c.stages, last, nil
+	stages, last = used(c.stages, last)
+	return stages, last, nil
 }
 
 // cutter collects stages.
@@ -73,6 +74,7 @@ type cutter struct {
 	stages []*plan.Stage
 	known  map[string]int       // encoded stage → id
 	floors map[logical.Node]int // how many partitions the joins above a node ask for
+	single bool                 // there is one target, so that no other needs its stages
 	// filters is how many runtime filters there are; they are numbered anew in each stage.
 	filters int
 }
@@ -94,7 +96,13 @@ func (c *cutter) target(t Target) (int, error) {
 		}
 		return c.add(f.parts[0], plan.Sink{Kind: plan.SinkResult, Partitions: 1})
 	}
-	if t.Output.Shards > 1 || !f.single() {
+	inShards := false
+	if t.Output.Shards > 1 && c.single {
+		if f, inShards, err = c.inShards(f, t.Output); err != nil {
+			return 0, err
+		}
+	}
+	if !inShards && (t.Output.Shards > 1 || !f.single()) {
 		keys := t.Output.ShardBy
 		if len(keys) == 0 {
 			for i := range f.ids {
@@ -154,6 +162,11 @@ func (c *cutter) add(p part, sink plan.Sink) (int, error) {
 	})
 	slices.Sort(s.Inputs)
 	s.Adapt = c.adapt(s)
+	return c.keep(s)
+}
+
+// keep adds a stage without a number, or finds the one that does the same.
+func (c *cutter) keep(s *plan.Stage) (int, error) {
 	key, err := json.Marshal(s)
 	if err != nil {
 		return 0, fmt.Errorf("encode stage: %w", err)

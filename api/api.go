@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/quern-engine/quern/plan"
@@ -211,6 +212,17 @@ type Counts struct {
 	Operators []OperatorCounts `json:"operators,omitempty"`
 	// Tallies is what the tallies of the stage have counted, in order of their places.
 	Tallies []plan.TallyCount `json:"tallies,omitempty"`
+	// Counters is what plugin functions have counted for themselves, in order of their names: at most MaxCounters.
+	Counters []Counter `json:"counters,omitempty"`
+}
+
+// MaxCounters is how many counters of plugin functions are kept of a stage.
+const MaxCounters = 100
+
+// Counter is a counter of a plugin function: "gaps.found" is the one that the function gaps calls found.
+type Counter struct {
+	Name  string `json:"name"`
+	Value int64  `json:"value"`
 }
 
 // OperatorCounts is what one operator did, in one attempt or in all of a stage's.
@@ -238,6 +250,7 @@ func (c *Counts) Add(o Counts) {
 	c.RowsPruned += o.RowsPruned
 	c.RowsLate += o.RowsLate
 	c.Tallies = addTallies(c.Tallies, o.Tallies)
+	c.Counters = addCounters(c.Counters, o.Counters)
 	if n := len(o.Operators); n > len(c.Operators) {
 		c.Operators = append(slices.Clip(c.Operators), make([]OperatorCounts, n-len(c.Operators))...)
 	}
@@ -262,6 +275,24 @@ func addTallies(a, b []plan.TallyCount) []plan.TallyCount {
 			out, b = append(out, b[0]), b[1:]
 		default:
 			out, a, b = append(out, a[0].Add(b[0])), a[1:], b[1:]
+		}
+	}
+	return out
+}
+
+// addCounters is both lists together, in order of names. It changes neither. Of more than are kept, those stay that a has.
+func addCounters(a, b []Counter) []Counter {
+	if len(b) == 0 {
+		return a
+	}
+	out := slices.Clone(a)
+	for _, c := range b {
+		i, found := slices.BinarySearchFunc(out, c.Name, func(c Counter, name string) int { return strings.Compare(c.Name, name) })
+		switch {
+		case found:
+			out[i].Value += c.Value
+		case len(out) < MaxCounters:
+			out = slices.Insert(out, i, c)
 		}
 	}
 	return out

@@ -17,7 +17,7 @@ import (
 //
 //  1. what there was first
 //  2. plugin functions: a Shape with Rejects or Functions, and reports about these
-//  3. logs: KeepLogs, and events of runs are noted in the state
+//  3. logs: KeepLogs, events of runs are noted in the state, and what plugin functions count is kept
 const EntryVersion = LogsVersion
 
 // FunctionsVersion is the first version of entries about plugin functions, and LogsVersion of those of which logs are kept.

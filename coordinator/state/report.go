@@ -138,7 +138,11 @@ func (a *applier) commit(r *run, s *stage, t *task, c *Report) {
 		t.aside().Calls = c.Report.Calls
 	}
 	if first {
-		s.count(t, c.Report.Counts, made)
+		counts := c.Report.Counts
+		if a.version < LogsVersion {
+			counts.Counters = nil // of which older builds know nothing
+		}
+		s.count(t, counts, made)
 	}
 	s.finish(id.Task)
 	a.touch(r)

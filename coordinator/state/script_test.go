@@ -23,7 +23,7 @@ import (
 //	lost WORKER
 //	grant RUN/STAGE/TASK.ATTEMPT@WORKER[+|!] …   + a second attempt, ! with the worker to itself
 //	adapt RUN STAGE [PARTS …]           parts of a task: STAGE:FROM-TO[,STAGE:FROM-TO]
-//	done RUN/STAGE/TASK.ATTEMPT@WORKER [rows=N] [sum=TEXT] [parts=N] [name=FILE] [line=TEXT …]
+//	done RUN/STAGE/TASK.ATTEMPT@WORKER [rows=N] [sum=TEXT] [parts=N] [name=FILE] [line=TEXT …] [counted=N]
 //	fail RUN/STAGE/TASK.ATTEMPT@WORKER KIND [lost=STAGE/TASK.ATTEMPT]
 //	missing WORKER RUN/STAGE/TASK.ATTEMPT …
 //	gated RUN STAGES…                   submit with checks
@@ -365,6 +365,9 @@ func (s *script) reported(f []string, at time.Time) *Report {
 				n, _ := strconv.ParseUint(text, 10, 64)
 				c.Report.Calls = append(c.Report.Calls, n)
 			}
+		case "counted":
+			n, _ := strconv.ParseInt(value, 10, 64)
+			c.Report.Counts.Counters = []api.Counter{{Name: "f.n", Value: n}}
 		case "rejects":
 			name := api.RejectsName(id.Stage, id.Task, id.Attempt)
 			c.Report.Rejects = &api.Rejects{FileInfo: api.FileInfo{Name: name, Rows: 1, SHA256: value}}
@@ -458,6 +461,9 @@ func (s *script) runs() string {
 		}
 		for _, stage := range st.Stages {
 			fmt.Fprintf(&out, " | %d/%d done %d running %d failed rows=%d", stage.Done, stage.Tasks, stage.Running, stage.Failures, stage.Counts.RowsOut)
+			for _, c := range stage.Counts.Counters {
+				fmt.Fprintf(&out, " %s=%d", c.Name, c.Value)
+			}
 		}
 		if st.Failure != nil {
 			fmt.Fprintf(&out, "\n  %s: %s", st.Failure.Kind, st.Failure.Message)

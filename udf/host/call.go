@@ -69,6 +69,9 @@ func (f *Functions) process(ctx context.Context, fn plan.Function) (*running, er
 	return l.run, nil
 }
 
+// Counters is what the functions have counted so far for themselves, by function and name, as "gaps.found".
+func (f *Functions) Counters() map[string]int64 { return f.told.counted() }
+
 // Close gives the processes back: those that have kept to the rules are kept warm for the next attempt.
 func (f *Functions) Close() error {
 	f.mu.Lock()

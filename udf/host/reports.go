@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/quern-engine/quern/udf/udfpb"
@@ -13,8 +14,11 @@ import (
 // mostRecords bounds the records of an attempt that go into the log: a function that logs each row must not fill a disk.
 const mostRecords = 1000
 
-// mostCounters bounds the counters of an attempt.
-const mostCounters = 100
+// mostCounters bounds the counters of an attempt, mostName the bytes of the name of one.
+const (
+	mostCounters = 100
+	mostName     = 100
+)
 
 // reports takes in what an attempt's functions tell beside their results. It is safe for concurrent use.
 type reports struct {
@@ -46,7 +50,7 @@ func (r *reports) take(function string, report *udfpb.Report) {
 		r.log.LogAttrs(context.Background(), slog.Level(l.GetLevel()), "plugin logs", attributes...)
 	}
 	for name, n := range report.GetCounters() {
-		key := function + "." + clip(name)
+		key := function + "." + strings.ToValidUTF8(name[:min(len(name), mostName)], "")
 		if _, known := r.counters[key]; !known && len(r.counters) >= mostCounters {
 			continue
 		}
@@ -55,6 +59,13 @@ func (r *reports) take(function string, report *udfpb.Report) {
 		}
 		r.counters[key] += n
 	}
+}
+
+// counted is the counters, by function and name.
+func (r *reports) counted() map[string]int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.counters)
 }
 
 // close logs the counters.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -113,9 +114,14 @@ func (b *builder) calls() []uint64 {
 	return sums
 }
 
+// closeFunctions gives the functions up, and reports what they have counted.
 func (b *builder) closeFunctions() error {
 	if b.functions == nil {
 		return nil
+	}
+	counters := b.functions.Counters()
+	for _, name := range slices.Sorted(maps.Keys(counters)) {
+		b.counts.Counters = append(b.counts.Counters, api.Counter{Name: name, Value: counters[name]})
 	}
 	return b.functions.Close()
 }

@@ -59,6 +59,8 @@ type Functions interface {
 	operator.Caller
 	// Read makes the rows of a task of a source function, of some columns of its output. Close the result.
 	Read(ctx context.Context, function string, task int, columns []int) (operator.PluginRows, error)
+	// Counters is what the functions have counted for themselves, by function and name, as "gaps.found".
+	Counters() map[string]int64
 	io.Closer
 }
 

@@ -280,6 +280,8 @@ func (f callFunc) Open(context.Context, []plan.Function) (Functions, error) { re
 
 func (f callFunc) Close() error { return nil }
 
+func (f callFunc) Counters() map[string]int64 { return map[string]int64{"f.odd": 2, "f.even": 1} }
+
 func (f callFunc) Fold(context.Context, string, operator.Fold) (arrow.Record, error) {
 	return nil, errors.New("no aggregate function")
 }
@@ -307,6 +309,9 @@ func TestRunWithoutFilterKeepsAllRowsRead(t *testing.T) {
 	r := b.succeed(job, 0, 0)
 	if r.Counts.RowsRead != 3 || r.Counts.RowsKept != 3 || r.Counts.RowsOut != 3 {
 		t.Errorf("counts %+v", r.Counts)
+	}
+	if want := []api.Counter{{Name: "f.even", Value: 1}, {Name: "f.odd", Value: 2}}; !slices.Equal(r.Counts.Counters, want) {
+		t.Errorf("counters %v, want %v", r.Counts.Counters, want)
 	}
 	rows := b.shardRows(job, r)
 	if want := []string{"SFO 1 1", "SFO 2 2", "SFO 3 3"}; !slices.Equal(rows, want) {

@@ -27,6 +27,9 @@ func Analyzed(job *plan.Job, status *api.RunStatus) string {
 		if adapted := status.Stages[i].Adapted; adapted != "" {
 			fmt.Fprintf(&b, "  adapted: %s\n", adapted)
 		}
+		for _, c := range counts.Counters {
+			fmt.Fprintf(&b, "  function counter %s: %s\n", c.Name, humanize.Comma(c.Value))
+		}
 		fmt.Fprintf(&b, "  out: %s rows, %s\n", humanize.Comma(counts.RowsOut), humanize.IBytes(uint64(max(counts.BytesOut, 0))))
 	}
 	return b.String()

@@ -314,11 +314,16 @@ func checkList(t *testing.T, s *storage.Store, base string) {
 func checkResolve(t *testing.T, s *storage.Store, base string) {
 	for _, name := range []string{"flights/dt=2001-01-01/p.parquet", "flights/dt=2001-01-02/p.parquet", "flights/dt=2001-02-01/p.parquet",
 		"flights/_SUCCESS", "one.parquet", "odd[1].parquet", "hollow/_SUCCESS", "other/manifest.json",
-		"data/r1/a.parquet", "data/r1/manifest.json", "data/r1/_SUCCESS", "data/r2/b.parquet", "data/r2/manifest.json", "data/r2/_SUCCESS", "data/r3/c.parquet"} {
+		"data/r1/a.parquet", "data/r1/manifest.json", "data/r1/_SUCCESS", "data/r2/b.parquet", "data/r2/manifest.json", "data/r2/_SUCCESS", "data/r3/c.parquet",
+		"nights/n=1/r1/a.parquet", "nights/n=1/r1/_SUCCESS", "nights/n=1/r2/x=1/b.parquet", "nights/n=1/r3/c.parquet", "nights/n=2/r1/d.parquet", "nights/n=3/e.parquet"} {
 		put(t, s, storage.Join(base, name), name)
 	}
 	put(t, s, storage.Join(base, "data/_LATEST"), "r2\n")
+	put(t, s, storage.Join(base, "nights/n=1/_LATEST"), "r2\n")
+	put(t, s, storage.Join(base, "nights/n=2/_LATEST"), "r1\n")
 	put(t, s, storage.Join(base, "led-astray/_LATEST"), "../flights\n")
+	put(t, s, storage.Join(base, "astray-below/n=1/_LATEST"), "../flights\n")
+	put(t, s, storage.Join(base, "astray-below/n=1/r1/a.parquet"), "a")
 	for pattern, want := range map[string][]string{
 		"one.parquet":                 {"/one.parquet"},
 		"*.parquet":                   {"/odd[1].parquet", "/one.parquet"},
@@ -329,6 +334,10 @@ func checkResolve(t *testing.T, s *storage.Store, base string) {
 		"data":                        {"/data/r2/b.parquet"}, // the latest version, without its manifest
 		"data/r1":                     {"/data/r1/a.parquet"},
 		"data/r*":                     {"/data/r1/a.parquet", "/data/r2/b.parquet", "/data/r3/c.parquet"},
+		"nights":                      {"/nights/n=1/r2/x=1/b.parquet", "/nights/n=2/r1/d.parquet", "/nights/n=3/e.parquet"},
+		"nights/n=[12]":               {"/nights/n=1/r2/x=1/b.parquet", "/nights/n=2/r1/d.parquet"},
+		"nights/n=1/r[13]":            {"/nights/n=1/r1/a.parquet", "/nights/n=1/r3/c.parquet"},
+		"nights/*/r1":                 {"/nights/n=1/r1/a.parquet", "/nights/n=2/r1/d.parquet"},
 		"other":                       {"/other/manifest.json"},
 		"fl*/dt=2001-0?-01/*.parquet": {"/flights/dt=2001-01-01/p.parquet", "/flights/dt=2001-02-01/p.parquet"},
 	} {
@@ -343,6 +352,7 @@ func checkResolve(t *testing.T, s *storage.Store, base string) {
 	for pattern, text := range map[string]string{
 		"flight":               "did you mean " + storage.Display(storage.Join(base, "flights")) + "?",
 		"led-astray":           "_LATEST names no version",
+		"astray-below":         "_LATEST names no version",
 		"two.parquet":          "no such file or folder",
 		"flihgts/dt=*/p.x":     "did you mean " + storage.Display(storage.Join(base, "flights")) + "?",
 		"flights/dt=1999-*":    "no file matches",

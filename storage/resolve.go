@@ -6,25 +6,30 @@ import (
 	"io/fs"
 	"net/url"
 	"path"
+	"slices"
 	"sort"
 	"strings"
 
 	"github.com/quern-engine/quern/plan"
 )
 
-// list collects the files below u whose relative path is wanted, sorted by URL.
-func (s *Store) list(ctx context.Context, d driver, u *url.URL, enter, want func(elems []string) bool) ([]Info, error) {
+// list collects the files below u whose relative path is wanted, sorted by URL; and the pointers of datasets in folders below u.
+func (s *Store) list(ctx context.Context, d driver, u *url.URL, enter, want func(elems []string) bool) (found []Info, pointers []pointer, err error) {
 	visible := func(elems []string) bool { return !hidden(elems[len(elems)-1]) }
-	var found []Info
-	err := s.retry(ctx, func() error {
-		found = found[:0]
+	err = s.retry(ctx, func() error {
+		found, pointers = found[:0], pointers[:0]
 		return d.list(ctx, u,
 			func(elems []string) bool { return visible(elems) && enter(elems) },
 			func(elems []string, info Info) error {
-				for i := range elems {
-					if hidden(elems[i]) {
-						return ctx.Err()
+				folder, name := elems[:len(elems)-1], elems[len(elems)-1]
+				if slices.ContainsFunc(folder, hidden) {
+					return ctx.Err()
+				}
+				if hidden(name) {
+					if name == latestName && len(folder) > 0 && enter(folder) {
+						pointers = append(pointers, pointer{info.URL, len(folder)})
 					}
+					return ctx.Err()
 				}
 				if want(elems) {
 					found = append(found, info)
@@ -33,10 +38,57 @@ func (s *Store) list(ctx context.Context, d driver, u *url.URL, enter, want func
 			})
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	sort.Slice(found, func(i, j int) bool { return found[i].URL < found[j].URL })
-	return found, nil
+	return found, pointers, nil
+}
+
+// pointer is a file that names the latest version of the dataset in its folder.
+type pointer struct {
+	url   string
+	depth int // of the folder below what is listed
+}
+
+// latestOnly leaves out files of other versions than the latest of the datasets that they belong to.
+func (s *Store) latestOnly(ctx context.Context, found []Info, pointers []pointer) ([]Info, error) {
+	latest := map[string]string{} // by folder
+	for _, p := range pointers {
+		u, err := url.Parse(p.url)
+		if err != nil {
+			return nil, plan.Failf(plan.FailureStorage, "%s: %w", Display(p.url), err)
+		}
+		text, err := s.Get(ctx, p.url)
+		if err != nil {
+			return nil, err
+		}
+		folder := path.Dir(u.Path)
+		if latest[folder], err = versionName(text, Display(withPath(u, folder))); err != nil {
+			return nil, err
+		}
+	}
+	other := func(info Info) bool {
+		u, err := url.Parse(info.URL)
+		if err != nil {
+			return false
+		}
+		for below := u.Path; below != path.Dir(below); below = path.Dir(below) {
+			if name, ok := latest[path.Dir(below)]; ok && name != path.Base(below) {
+				return true
+			}
+		}
+		return false
+	}
+	return slices.DeleteFunc(found, other), nil
+}
+
+// versionName is what the pointer of a dataset says.
+func versionName(text []byte, dataset string) (string, error) {
+	name := strings.TrimSpace(string(text))
+	if name == "" || strings.ContainsAny(name, "/\\\n") || hidden(name) {
+		return "", plan.Failf(plan.FailureUser, "%s: %s names no version of the dataset: %q", dataset, latestName, name)
+	}
+	return name, nil
 }
 
 // Names in a dataset that a job has written.
@@ -47,7 +99,7 @@ const (
 )
 
 // Resolve finds the data files that a path stands for: a file, a glob (*, ? and [a-z] within path elements), or a folder
-// with all that is below it; of a dataset that a job has written, those of its latest version. It returns at least one,
+// with all that is below it; of a dataset that a job has written, there or in a folder below, those of its latest version. It returns at least one,
 // sorted by URL; nothing there is an error that names the path and, if there is one, a similar name that exists.
 func (s *Store) Resolve(ctx context.Context, rawURL string) ([]Info, error) {
 	rawURL, err := s.latest(ctx, rawURL)
@@ -74,9 +126,9 @@ func (s *Store) latest(ctx context.Context, rawURL string) (string, error) {
 		}
 		return rawURL, nil // whatever else is wrong shows when the path itself is looked at
 	}
-	name := strings.TrimSpace(string(text))
-	if name == "" || strings.ContainsAny(name, "/\\\n") || hidden(name) {
-		return "", plan.Failf(plan.FailureUser, "%s: %s names no version of the dataset: %q", Display(rawURL), latestName, name)
+	name, err := versionName(text, Display(rawURL))
+	if err != nil {
+		return "", err
 	}
 	return Join(rawURL, name), nil
 }
@@ -125,8 +177,13 @@ func (s *Store) resolve(ctx context.Context, rawURL string) ([]Info, error) {
 	}
 	from := *u
 	from.Path, from.RawPath = base, ""
-	found, listErr := s.list(ctx, d, &from, func(elems []string) bool { return matches(patterns, elems) },
+	found, pointers, listErr := s.list(ctx, d, &from, func(elems []string) bool { return matches(patterns, elems) },
 		func(elems []string) bool { return len(elems) >= len(patterns) && matches(patterns, elems) })
+	// A pattern that goes on within a dataset says itself which versions it means.
+	pointers = slices.DeleteFunc(pointers, func(p pointer) bool { return p.depth < len(patterns) })
+	if listErr == nil && len(pointers) > 0 {
+		found, listErr = s.latestOnly(ctx, found, pointers)
+	}
 	switch {
 	case listErr != nil:
 		return nil, listErr

@@ -109,7 +109,8 @@ func (s *Store) List(ctx context.Context, prefixURL string) ([]Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.list(ctx, d, u, func([]string) bool { return true }, func([]string) bool { return true })
+	found, _, err := s.list(ctx, d, u, func([]string) bool { return true }, func([]string) bool { return true })
+	return found, err
 }
 
 // Tree returns all files below a folder at any depth, sorted by URL, those that [Store.List] skips included. A folder that is not

@@ -45,7 +45,8 @@ var labelKind = &Kind{
 		"the microseconds from the impression to the watermark. Events behind the watermark (less the lag) do not count, so the labels of a version never change. " +
 		"In `last_touch` and `first_touch` an event counts once: of impressions at one time the last in the order of all their columns.\n\n" +
 		"With `emit` and `matured_after` labels come in versions: an impression comes out in the first version after it was shown, with what is known by then, and again in each that a label of it matures in, " +
-		"the last time with `label_mature` true. It is new if it lies at or behind the earlier watermark; without a time it is never new. No version is ever rewritten. The newest row of each impression has the labels that a single run with the newest watermark would give, as far as these are mature: `dedupe` by the impression's key, `order_by: [label_version desc]`.",
+		"the last time with `label_mature` true. It is new if it lies at or behind the earlier watermark; without a time it is never new. No version is ever rewritten. The newest row of each impression has the labels that a single run with the newest watermark would give, as far as these are mature: `dedupe` by the impression's key, `order_by: [label_version desc]`. Write each night into a dataset of its own, " +
+		"`path: out/labels/night=${ds}`: a source with the path `out/labels` reads all of them, each in its latest version.",
 	read: readLabel,
 }
 

@@ -94,7 +94,7 @@ func chapters() []chapter {
 	return []chapter{
 		{"Aggregates", aggregateFunctions()}, {"Window functions", windowFunctions()}, {"Operators", operatorFunctions()},
 		{"Logic", logicFunctions()}, {"Conditions", conditionalFunctions()}, {"Checks", checkFunctions()},
-		{"Casts", castFunctions()}, {"Numbers", mathFunctions()}, {"Bits", bitFunctions()}, {"Formats and bases", numberFormatFunctions()},
+		{"Casts", castFunctions()}, {"Numbers", append(mathFunctions(), quantileFunctions()...)}, {"Bits", bitFunctions()}, {"Formats and bases", numberFormatFunctions()},
 		{"Strings: measuring and cutting", stringFunctions()}, {"Strings: making", append(textFunctions(), formatStringFunction())},
 		{"Strings: comparing and disguising", append(stringExtraFunctions(), likenessFunctions()...)}, {"Strings: coding", codingFunctions()},
 		{"Regular expressions", append(regexpFunctions(), sentencesFunction())}, {"URLs", urlFunctions()}, {"Bitmaps", bitmapFunctions()},

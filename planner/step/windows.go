@@ -73,6 +73,9 @@ No result depends on the order in which events arrive. Sums of doubles are exact
 / (n·(n - 1)), whose numerator is exact until it is rounded once. ` + "`decayed_sum`" + ` is Σ x·2^(f(t))·2^(i(t) - i(q)) · 2^(-f(q)), with i and f the whole and the fractional part of a time in half-lives since 1970: the
 products x·2^(f(t)) are rounded, their sum is exact until it is rounded once. ` + "`percentile_approx`" + ` is exact: the value of rank ⌈p·n⌉. ` + "`top_k`" + ` puts the later event first among equals. A ` + "`histogram`" + ` is in the order of its values.
 
+A sketch of a distribution is ` + "`histogram(quantile_bucket(x, 0.01))`" + `: the counts of buckets that are at most a hundredth off the values in them. Sketches add up, bucket by bucket and in any order, and so do those that SQL makes
+(` + "`SELECT quantile_bucket(x, 0.01) AS bucket, count(*) … GROUP BY bucket`" + `); the least bucket with p·n values in it and those below is the quantile p, at most a hundredth off the exact one.
+
 Rows and events go to disk where they are sorted, however many there are of a key; what the windows of one key have in them at a time must fit in a task's memory. Events count there with their time and
 the columns that the features read, and go as soon as no row to come can see them: a window ` + "`all`" + ` of sums, counts, extremes or the last k holds no events, but keeps every value of distinct counts, percentiles and histograms. Where they do not fit, the run
 fails and says how many events there were: make windows shorter, give the worker more memory (` + "`--memory`" + `), or drop what is not asked for in a step before. Presets with ` + "`available_at`" + ` also hold events until they are known.`,

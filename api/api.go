@@ -232,6 +232,8 @@ type OperatorCounts struct {
 	Nanos   int64 `json:"nanos"`             // inside the operator and its inputs
 	Spilled int64 `json:"spilled,omitempty"` // bytes written to scratch files
 	Peak    int64 `json:"peak,omitempty"`    // most bytes of memory held at once by one task
+	// Needed is, of an operator that has spilled, about the bytes of memory with which none of its tasks would have.
+	Needed int64 `json:"needed,omitempty"`
 }
 
 // Add sums counts.
@@ -257,7 +259,7 @@ func (c *Counts) Add(o Counts) {
 	for i, p := range o.Operators {
 		q := &c.Operators[i]
 		q.Rows, q.Batches, q.Nanos, q.Spilled = q.Rows+p.Rows, q.Batches+p.Batches, q.Nanos+p.Nanos, q.Spilled+p.Spilled
-		q.Peak = max(q.Peak, p.Peak)
+		q.Peak, q.Needed = max(q.Peak, p.Peak), max(q.Needed, p.Needed)
 	}
 }
 
@@ -463,6 +465,8 @@ type Report struct {
 	// Calls stand for what the stage's scalar plugin functions have answered, in the order of plan.Stage.ScalarCalls: two executions
 	// are compared by them. Of sinks on scratch disks only.
 	Calls []uint64 `json:"calls,omitempty"`
+	// Facts is where the attempt's time went; nil of workers of an older build.
+	Facts *AttemptFacts `json:"facts,omitempty"`
 }
 
 // Wrote reports that the attempt has left files in an output's folder.
@@ -481,6 +485,8 @@ type PartitionInfo struct {
 type KeyRows struct {
 	Hash uint64 `json:"hash"`
 	Rows int64  `json:"rows"`
+	// Value is the key as text, for people, if it was met often enough; "" of a worker of an older build.
+	Value string `json:"value,omitempty"`
 }
 
 // FileInfo is a file that an attempt with a file sink has written: its shard, or the list of its shards if the name says so

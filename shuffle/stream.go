@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -17,9 +18,10 @@ import (
 
 // StreamCounts are what a stream has read.
 type StreamCounts struct {
-	Rows        int64 // handed out
-	Bytes       int64 // of block frames
-	RemoteBytes int64 // of these, over the network
+	Rows        int64         // handed out
+	Bytes       int64         // of block frames
+	RemoteBytes int64         // of these, over the network
+	Waited      time.Duration // for what comes over the network
 }
 
 // Stream reads a selection of the map outputs of a stage, partition by partition, each in map order. It is not safe for
@@ -127,7 +129,10 @@ func (s *Stream) read(ctx context.Context, loc api.TaskLocation) (arrow.Record, 
 		if try >= s.client.opts.Attempts || hung > 1 {
 			return nil, s.lost(loc, fmt.Errorf("%d tries: %w", try, err))
 		}
-		if err := s.client.pause(ctx, try); err != nil {
+		start := time.Now()
+		err = s.client.pause(ctx, try)
+		s.counts.Waited += time.Since(start)
+		if err != nil {
 			return nil, fmt.Errorf("fetch shuffle data: %w", err)
 		}
 	}
@@ -141,7 +146,12 @@ func timedOut(err error) bool {
 
 // readOnce reads one block and leaves of its rows those that are wanted.
 func (s *Stream) readOnce(ctx context.Context, src source) (arrow.Record, error) {
+	_, remote := src.(*remoteSource)
+	start := time.Now()
 	b, err := src.next(ctx, s.at)
+	if remote {
+		s.counts.Waited += time.Since(start)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +167,7 @@ func (s *Stream) readOnce(ctx context.Context, src source) (arrow.Record, error)
 			return nil, err
 		}
 		s.counts.Bytes += int64(b.frame.FrameSize())
-		if _, remote := src.(*remoteSource); remote {
+		if remote {
 			s.counts.RemoteBytes += int64(b.frame.FrameSize())
 		}
 	}

@@ -212,7 +212,7 @@ func (w *Writer) Commit() ([]api.PartitionInfo, error) {
 	for i, info := range infos {
 		out[i] = api.PartitionInfo{Rows: info.Rows, Bytes: info.Bytes, Checksum: info.Checksum}
 		for _, k := range frequent[i] {
-			out[i].Keys = append(out[i].Keys, api.KeyRows{Hash: k.Hash, Rows: k.Rows})
+			out[i].Keys = append(out[i].Keys, api.KeyRows{Hash: k.Hash, Rows: k.Rows, Value: k.Value})
 		}
 	}
 	return out, nil

@@ -92,12 +92,17 @@ func (w *Worker) runAttempt(ctx context.Context, a api.Assignment) {
 }
 
 func (w *Worker) execute(ctx context.Context, a api.Assignment) api.Report {
-	slots := int64(w.attempts.weight(a))
+	slots, start := int64(w.attempts.weight(a)), time.Now()
 	if w.slots.Acquire(ctx, slots) != nil {
 		return failed(a.AttemptID, w.opts.ID, plan.Failf(plan.FailureCancelled, "cancelled before it began: %w", context.Cause(ctx)))
 	}
 	defer w.slots.Release(slots)
-	return w.run(ctx, a)
+	waited := time.Since(start)
+	report := w.run(ctx, a)
+	if report.Facts != nil {
+		report.Facts.Slot = int64(waited)
+	}
+	return report
 }
 
 // failed is the report of an attempt that has nothing to show.

@@ -94,7 +94,7 @@ func (p *Partitioner) assign(rec arrow.Record) error {
 		p.hashes = hash.Canonical("part", "", rec, p.keys, p.hashes)
 	} else {
 		p.hashes = hash.Columns(rec, p.keys, 0, p.hashes)
-		p.sample.add(p.hashes)
+		p.sample.add(p.hashes, rec, p.keys)
 	}
 	for i, h := range p.hashes {
 		p.ids[i] = int32(hash.Bucket(h, p.n))

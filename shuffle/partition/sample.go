@@ -4,13 +4,16 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/apache/arrow/go/v15/arrow"
+
 	"github.com/quern-engine/quern/compute/hash"
 )
 
 // Key is a key that many rows have, by the hash that partitions go by, and about how many rows.
 type Key struct {
-	Hash uint64
-	Rows int64
+	Hash  uint64
+	Rows  int64
+	Value string // as text; "" if it was met too seldom to know
 }
 
 const (
@@ -32,11 +35,15 @@ type sample struct {
 	step   int64
 	seen   int64 // rows
 	next   int64 // the row to take of the block at hand
+	values values
 }
 
-func (s *sample) add(hashes []uint64) {
+// add takes the rows of a batch, whose keys are some columns.
+func (s *sample) add(hashes []uint64, rec arrow.Record, keys []int) {
 	for s.step = max(s.step, 1); s.next < s.seen+int64(len(hashes)); s.advance() {
-		s.hashes = append(s.hashes, hashes[s.next-s.seen])
+		row := s.next - s.seen
+		s.hashes = append(s.hashes, hashes[row])
+		s.values.add(hashes[row], rec, int(row), keys)
 	}
 	s.seen += int64(len(hashes))
 }
@@ -65,7 +72,7 @@ func (p *Partitioner) Frequent(rows []int64) [][]Key {
 			to++
 		}
 		part := hash.Bucket(hashes[from], p.n)
-		k := Key{hashes[from], min(int64(to-from)*p.sample.step, rows[part])}
+		k := Key{Hash: hashes[from], Rows: min(int64(to-from)*p.sample.step, rows[part]), Value: p.sample.values.counts[hashes[from]].text}
 		if to-from >= leastSampled && k.Rows >= rows[part]/frequent {
 			out[part] = append(out[part], k)
 		}

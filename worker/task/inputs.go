@@ -26,7 +26,9 @@ func (b *builder) openShuffle(ctx context.Context, n *plan.Node) (operator.Opera
 		return nil, fmt.Errorf("locate the output of stage %d: %w", from, err)
 	}
 	open := func() operator.Operator {
-		return &leafOperator{schema: n.Schema, source: b.env.Fetch.Fetch(outputs, part, n.Schema, b.env.Address, b.env.Segments)}
+		stream := b.env.Fetch.Fetch(outputs, part, n.Schema, b.env.Address, b.env.Segments)
+		b.streams = append(b.streams, stream)
+		return &leafOperator{schema: n.Schema, source: stream}
 	}
 	if b.slicing != nil && b.slicing.Sort.Inputs[0] == n {
 		b.slicing.open = open

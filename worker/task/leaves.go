@@ -13,6 +13,7 @@ import (
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
+	"github.com/quern-engine/quern/shuffle"
 	"github.com/quern-engine/quern/storage/scan"
 	"github.com/quern-engine/quern/worker/operator"
 )
@@ -29,6 +30,8 @@ type builder struct {
 	filters runtimeFilters
 
 	scan      scan.Scanner // at most one a stage
+	streams   []*shuffle.Stream
+	asked     *askedCaller // nil: the stage calls no plugin functions
 	profile   *profile
 	operators operator.Env
 	slicing   *slicing  // nil: the task does all of what it reads
@@ -92,8 +95,8 @@ func (b *builder) caller(ctx context.Context) (operator.Caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.functions = functions
-	return functions, nil
+	b.functions, b.asked = functions, &askedCaller{Caller: functions}
+	return b.asked, nil
 }
 
 func (b *builder) answered(function string, sum uint64) {
@@ -178,7 +181,7 @@ func (b *builder) openFunction(n *plan.Node) (operator.Operator, error) {
 	if !ok {
 		return nil, fmt.Errorf("stage %d reads function %q, which the plan does not have", b.stage.ID, n.Scan.Function)
 	}
-	r := &functionSource{functions: b.functions, function: fn.Name}
+	r := &functionSource{functions: b.functions, function: fn.Name, asked: b.asked}
 	for _, c := range n.Scan.Columns {
 		i := slices.IndexFunc(fn.Output, func(f plan.Field) bool { return f.Name == c.Name })
 		if i < 0 || c.Virtual != "" {
@@ -201,6 +204,7 @@ type functionSource struct {
 	columns   []int
 	tasks     []int
 	now       operator.PluginRows // nil between tasks
+	asked     *askedCaller
 }
 
 // Next returns the next batch.
@@ -214,7 +218,7 @@ func (r *functionSource) Next(ctx context.Context) (arrow.Record, error) {
 			if err != nil {
 				return nil, err
 			}
-			r.now, r.tasks = rows, r.tasks[1:]
+			r.now, r.tasks = r.asked.rows(r.function, rows), r.tasks[1:]
 		}
 		rec, err := r.now.Next(ctx)
 		if err != io.EOF {
@@ -247,7 +251,7 @@ func (b *builder) scanLeaf(n *plan.Node, source batchSource) *leafOperator {
 // addCounts moves what the scan and the operators did, as far as they came, to the attempt's counts.
 func (b *builder) addCounts() {
 	if b.profile != nil {
-		b.counts.Operators = b.profile.counts
+		b.counts.Operators = b.profile.end()
 	}
 	b.stage.Tallied(func(place int, _ plan.Tally) {
 		count, ok := b.tallies[place]

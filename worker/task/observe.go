@@ -7,6 +7,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/worker/operator"
 )
@@ -116,5 +117,17 @@ func (f *countedFile) Write(rec arrow.Record) error {
 	grown := f.Bytes() - before
 	f.counts.Spilled += grown
 	f.meter.spilled.Add(grown)
+	f.counts.Needed += vector.Size(rec) // and what was held beside it: see end
 	return err
+}
+
+// end completes the counts once the operators are closed: what an operator has spilled would have needed room beside what it
+// held. Rows that are spilled again count again, so it is about what would have been needed.
+func (p *profile) end() []api.OperatorCounts {
+	for i := range p.counts {
+		if c := &p.counts[i]; c.Needed > 0 {
+			c.Needed += c.Peak
+		}
+	}
+	return p.counts
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
@@ -80,7 +81,7 @@ func Run(ctx context.Context, env Env, t Task) api.Report {
 	if err == nil {
 		return report
 	}
-	return api.Report{AttemptID: t.AttemptID, Counts: report.Counts, Failure: failure(ctx, env, t, err)}
+	return api.Report{AttemptID: t.AttemptID, Counts: report.Counts, Facts: report.Facts, Failure: failure(ctx, env, t, err)}
 }
 
 // failure gives an error its kind and its place. Once ctx is done, whatever went wrong went wrong because of that.
@@ -131,6 +132,8 @@ func runAttempt(ctx context.Context, env Env, t Task, report *api.Report) (err e
 		build.scratch = newScratch(env.Allocator, env.Scratch, t.AttemptID)
 		defer func() { err = errors.Join(err, build.scratch.Close()) }()
 	}
+	report.Facts = &api.AttemptFacts{Memory: share.limit}
+	defer func() { build.addFacts(report.Facts) }() // when the counts are complete
 	defer build.addCounts()
 	defer func() { err = errors.Join(err, build.closeFunctions()) }()
 	root, err := build.root(ctx)
@@ -158,7 +161,9 @@ func runAttempt(ctx context.Context, env Env, t Task, report *api.Report) (err e
 	if err != nil {
 		return err
 	}
+	start := time.Now()
 	written, err := sink.Commit(ctx)
+	report.Facts.Write += int64(time.Since(start))
 	if err != nil {
 		return err
 	}
@@ -216,7 +221,9 @@ func drive(ctx context.Context, root operator.Operator, sink Sink, report *api.R
 		}
 		rows := batch.NumRows()
 		if err = failpoint.HitBy("task/batch", report.AttemptID); err == nil {
+			start := time.Now()
 			err = sink.Write(ctx, batch)
+			report.Facts.Write += int64(time.Since(start))
 		}
 		batch.Release()
 		if err != nil {

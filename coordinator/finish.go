@@ -36,6 +36,9 @@ func (c *Coordinator) finishLoop(ctx context.Context) {
 		var due []state.Due
 		c.node.Read(func(m *state.Machine) { due = m.Due() })
 		for _, d := range due {
+			if d.Phase == state.PhaseProfile && c.options.Volatile {
+				continue // the state is as lasting
+			}
 			mu.Lock()
 			busy := active[d.Run]
 			active[d.Run] = true
@@ -80,6 +83,8 @@ func (c *Coordinator) finishStep(ctx context.Context, d state.Due) {
 			err = c.clean(ctx, d.Run)
 		case state.PhaseSweep:
 			err = c.sweepLate(ctx, d.Run)
+		case state.PhaseProfile:
+			err = c.writeProfile(ctx, d.Run)
 		}
 		if err == nil || ctx.Err() != nil || errors.Is(err, consensus.ErrNotLeader) || errors.Is(err, consensus.ErrClosed) {
 			return

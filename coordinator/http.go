@@ -48,6 +48,7 @@ func (c *Coordinator) routes() []secure.Route {
 		{Pattern: "POST /v1/runs/{run}/cancel", For: users, Handler: c.leaderOnly(c.cancel)},
 		{Pattern: "POST /v1/runs/{run}/release", For: users, Handler: c.leaderOnly(c.release)},
 		{Pattern: "POST /v1/runs/{run}/publish", For: users, Handler: c.leaderOnly(c.publishBlocked)},
+		{Pattern: "GET /v1/runs/{run}/profile", For: users, Handler: c.leaderOnly(c.profile)},
 		{Pattern: "GET /v1/runs/{run}/stages/{stage}/outputs", For: all, Handler: c.leaderOnly(c.outputs)},
 		{Pattern: "DELETE /v1/runs/{run}", For: users, Handler: c.leaderOnly(c.purge)},
 		{Pattern: "GET /v1/dataset", For: users, Handler: c.handle(c.dataset)},

@@ -163,7 +163,7 @@ func (w *world) goldenFile(ctx context.Context, file, warehouse string) ([]golde
 		return nil, err
 	}
 	session := assembly.NewSession(assembly.SessionOptions{
-		Run: w.runQuery, Plan: w.cluster.Plan, Explain: w.cluster.Explain, Rows: w.cluster.Rows,
+		Run: w.runQuery, Plan: w.cluster.Plan, Explain: w.cluster.Explain, Profile: w.cluster.Client.Profile, Rows: w.cluster.Rows,
 		Warehouse: "file://" + warehouse, Session: plan.Session{TimeZone: "America/Los_Angeles", Now: 1767225600_000000},
 	})
 	for _, s := range goldenTables {

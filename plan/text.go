@@ -21,22 +21,28 @@ func (j *Job) Text() string {
 }
 
 // Text is the stage as a heading and, below it, its operators.
-func (s *Stage) Text() string { return s.Annotated(nil) }
-
-// Annotated is Text with a note behind each operator: note gets its place in the tree, parents first. nil adds none.
-func (s *Stage) Annotated(note func(place int, n *Node) string) string {
+func (s *Stage) Text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "stage %d: %d tasks → %s\n", s.ID, s.Tasks, s.Sink.text(s.Root.Schema))
-	place := 0
-	s.Root.text(&b, 1, func(n *Node) string {
-		place++
-		if note == nil {
-			return ""
-		}
-		return note(place-1, n)
-	})
+	fmt.Fprintf(&b, "stage %d: %d tasks → %s\n", s.ID, s.Tasks, s.SinkText())
+	s.Root.text(&b, 1)
 	return b.String()
 }
+
+// SinkText says where the stage's rows go.
+func (s *Stage) SinkText() string { return s.Sink.text(s.Root.Schema) }
+
+// SinkKeys are the columns that the stage's rows are shuffled by, between commas, as people know them; empty if they are not.
+func (s *Stage) SinkKeys() string {
+	var names []string
+	for _, k := range s.Sink.Keys {
+		name, _, _ := strings.Cut(s.Root.Schema.Fields[k].Name, "#")
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// Lines visits the stage's operators, parents first, each with its depth below the root and its text.
+func (s *Stage) Lines(visit func(depth int, n *Node, text string)) { s.Root.lines(0, visit) }
 
 func (s Sink) text(schema Schema) string {
 	switch s.Kind {
@@ -56,14 +62,18 @@ func (s Sink) text(schema Schema) string {
 // Text is the tree of operators, one a line, inputs below.
 func (n *Node) Text() string {
 	var b strings.Builder
-	n.text(&b, 0, func(*Node) string { return "" })
+	n.text(&b, 0)
 	return b.String()
 }
 
-func (n *Node) text(b *strings.Builder, depth int, note func(*Node) string) {
-	b.WriteString(strings.Repeat("  ", depth) + n.describe() + note(n) + "\n")
+func (n *Node) text(b *strings.Builder, depth int) {
+	n.lines(depth, func(depth int, _ *Node, text string) { b.WriteString(strings.Repeat("  ", depth) + text + "\n") })
+}
+
+func (n *Node) lines(depth int, visit func(depth int, n *Node, text string)) {
+	visit(depth, n, n.describe())
 	for _, in := range n.Inputs {
-		in.text(b, depth+1, note)
+		in.lines(depth+1, visit)
 	}
 }
 

@@ -39,6 +39,15 @@ func (c *Client) Status(ctx context.Context, id string, since uint64, wait time.
 	return &s, nil
 }
 
+// Profile is what a run did and where its time went.
+func (c *Client) Profile(ctx context.Context, id string) (*api.Profile, error) {
+	var p api.Profile
+	if err := c.call(ctx, request{method: http.MethodGet, path: runPath(id, "/profile")}, nil, &p); err != nil {
+		return nil, err
+	}
+	return &p, nil
+}
+
 // Runs lists runs, newest first.
 func (c *Client) Runs(ctx context.Context) (*api.RunList, error) {
 	var l api.RunList

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 
+	"github.com/quern-engine/quern/api/client"
 	"github.com/quern-engine/quern/cmd/quern/assembly"
 )
 
@@ -27,6 +29,23 @@ func withEmbedded(flags *clusterFlags, f func(*assembly.Embedded) error) (err er
 	}()
 	return f(e)
 }
+
+// withState calls f with a client of what 'quern run --state' has left in a folder. There are no workers: nothing that was
+// broken off goes on.
+func withState(state string, f func(*client.Client) error) (err error) {
+	if _, err := os.Stat(state); err != nil {
+		return usageError{fmt.Errorf("--state: %w", err)}
+	}
+	e, err := assembly.StartEmbedded(assembly.Options{Memory: lookingMemory, State: state, Log: newLogger(false)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	return f(e.Client)
+}
+
+// lookingMemory is for a coordinator that only reads its state.
+const lookingMemory = 1 << 30
 
 // newLogger logs to standard error: everything when verbose, else only what somebody should look at.
 func newLogger(verbose bool) *slog.Logger {

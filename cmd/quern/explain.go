@@ -74,10 +74,6 @@ func newExplainCommand() *cobra.Command {
 
 // explainRun runs a job or a query and shows its plan with what each operator did. A job's outputs are written.
 func explainRun(ctx context.Context, e *assembly.Embedded, p *prepared, w io.Writer) error {
-	job, err := e.PlanRequest(ctx, p.request)
-	if err != nil {
-		return err
-	}
 	p.request.RunID = newRunID()
 	if _, err := p.submit(ctx, e.Client); err != nil {
 		return err
@@ -89,6 +85,10 @@ func explainRun(ctx context.Context, e *assembly.Embedded, p *prepared, w io.Wri
 	if err := outcome(status); err != nil {
 		return err
 	}
-	_, err = fmt.Fprint(w, assembly.Analyzed(job, status))
+	profile, err := e.Client.Profile(ctx, status.RunID)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(w, assembly.Analyzed(profile, 0))
 	return err
 }

@@ -109,7 +109,7 @@ type sqlRun struct {
 func (s *sqlRun) run(ctx context.Context, q *api.Query, warehouse string) error {
 	text := &source.Text{File: q.File, Body: q.SQL}
 	session := assembly.NewSession(assembly.SessionOptions{
-		Run: s.query, Plan: s.cluster.Plan, Explain: s.cluster.Explain, Rows: s.cluster.Rows,
+		Run: s.query, Plan: s.cluster.Plan, Explain: s.cluster.Explain, Profile: s.cluster.Client.Profile, Rows: s.cluster.Rows,
 		Warehouse: warehouse, Dir: q.Dir, Tables: q.Tables, Session: q.Session,
 	})
 	statements := sql.SplitStatements(text)

@@ -211,6 +211,8 @@ func (l *leader) step(d state.Due) {
 		l.propose(after, state.Command{Cleaned: &state.RunCleaned{RunID: d.Run, At: at}})
 	case state.PhaseSweep:
 		l.propose(after, state.Command{Cleaned: &state.RunCleaned{RunID: d.Run, At: at}})
+	case state.PhaseProfile:
+		l.propose(after, state.Command{Profiled: &state.RunProfiled{RunID: d.Run, Profile: plan.Digest([]byte(d.Run)), At: at}})
 	}
 }
 

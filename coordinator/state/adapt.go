@@ -18,6 +18,8 @@ type Made struct {
 	// Parts is the rows of each partition, and Heavy the partitions with many. For readers that adapt.
 	Parts []int64     `json:"parts,omitempty"`
 	Heavy []HeavyPart `json:"heavy,omitempty"`
+	// Keys have many of all the rows, the most frequent first. For people.
+	Keys []api.KeyRows `json:"keys,omitempty"`
 }
 
 // Condense makes a report fit for the log: a list of partitions becomes what is kept of it. A report that makes no sense
@@ -32,6 +34,9 @@ func (m *Machine) Condense(c *Report) {
 		return
 	}
 	c.Made = s.made(c.Report, r.heavy(c.Report.Stage))
+	if s.Facts != nil {
+		c.Made.Keys = toldKeys(c.Report.Partitions, c.Made.Rows)
+	}
 	c.Report.Partitions = nil
 }
 
@@ -49,7 +54,7 @@ func (s *stage) made(r api.Report, heavy int64) *Made {
 		if s.sized {
 			m.Parts = append(m.Parts, p.Rows)
 			if p.Rows >= heavy {
-				m.Heavy = append(m.Heavy, HeavyPart{Partition: i, Rows: p.Rows, Keys: p.Keys[:min(len(p.Keys), mostKeys)]})
+				m.Heavy = append(m.Heavy, HeavyPart{Partition: i, Rows: p.Rows, Keys: withoutValues(p.Keys[:min(len(p.Keys), mostKeys)])})
 			}
 		}
 	}

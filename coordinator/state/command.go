@@ -18,12 +18,15 @@ import (
 //  1. what there was first
 //  2. plugin functions: a Shape with Rejects or Functions, and reports about these
 //  3. logs: KeepLogs, events of runs are noted in the state, and what plugin functions count is kept
-const EntryVersion = LogsVersion
+//  4. facts: where the time of runs goes is noted in the state, RunProfiled
+const EntryVersion = FactsVersion
 
-// FunctionsVersion is the first version of entries about plugin functions, and LogsVersion of those of which logs are kept.
+// FunctionsVersion is the first version of entries about plugin functions, LogsVersion of those of which logs are kept, and
+// FactsVersion of those of which is kept where the time of runs goes.
 const (
 	FunctionsVersion = 2
 	LogsVersion      = 3
+	FactsVersion     = 4
 )
 
 // Entry is one log entry: commands that are applied together, in order.
@@ -52,6 +55,7 @@ type Command struct {
 	Checked    *RunChecked     `json:"checked,omitempty"`
 	Override   *OverrideChecks `json:"override,omitempty"`
 	Logs       *KeepLogs       `json:"logs,omitempty"`
+	Profiled   *RunProfiled    `json:"profiled,omitempty"`
 }
 
 // SubmitRun begins a run. Its idempotency key is the run's id; a different request under the same id is a conflict.
@@ -285,5 +289,5 @@ func (c Command) known() bool {
 	return c.Submit != nil || c.Register != nil || c.WorkerLost != nil || c.Grant != nil || c.Report != nil ||
 		c.Missing != nil || c.Cancel != nil || c.Commit != nil || c.Published != nil || c.Fail != nil ||
 		c.Cleaned != nil || c.Release != nil || c.Drain != nil || c.Adapt != nil || c.Purge != nil ||
-		c.Checked != nil || c.Override != nil || c.Logs != nil
+		c.Checked != nil || c.Override != nil || c.Logs != nil || c.Profiled != nil
 }

@@ -18,6 +18,7 @@ const (
 	PhaseSweep         // succeeded, and the last attempt that lost to another has ended: delete what it may have left
 	PhaseMeasure       // the files are decided: begin the run that measures for the checks
 	PhaseJudge         // that run has ended: see which checks hold
+	PhaseProfile       // it has ended: write down where its time went
 )
 
 // Due is a run that waits for the leader.
@@ -41,6 +42,8 @@ func (m *Machine) phase(r *run) Phase {
 	switch {
 	case r.State == api.RunSucceeded && r.Litter && len(r.Stopping) == 0:
 		return PhaseSweep
+	case r.State.Terminal() && r.Facts != nil && len(r.Stopping) == 0:
+		return PhaseProfile
 	case r.State.Terminal():
 		return PhaseNone
 	case r.Ending != "":

@@ -2,8 +2,8 @@ package state
 
 import "math/bits"
 
-// durations counts how long things took, in milliseconds, in buckets a quarter of a doubling wide: enough to say what
-// takes much longer than the others.
+// durations counts how long things took, in milliseconds, or how many rows they had, in buckets a quarter of a doubling wide:
+// enough to say what takes much longer than the others.
 type durations []int32
 
 func bucket(ms int64) int {

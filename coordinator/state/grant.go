@@ -28,7 +28,9 @@ func (a *applier) register(c *RegisterWorker) {
 		}
 	}
 	a.workers[c.ID] = w
-	a.doc.Workers = append(a.doc.Workers, w)
+	if a.doc.Workers = append(a.doc.Workers, w); len(a.doc.Workers) == 1 {
+		a.accountAll()
+	}
 	a.event(Event{Kind: EventWorkerJoined, Worker: c.ID, Message: c.Address})
 }
 
@@ -91,6 +93,7 @@ func (a *applier) grantOne(g Granted) bool {
 		t.Attempt, t.Worker, t.TwinWorker = int32(g.Attempt), r.place(w), 0
 		t.Since = a.at.UnixMilli()
 		s.start(g.Task)
+		s.given(t)
 	case g.Twin && t.State == taskRunning && t.TwinWorker == 0 && r.worker(t.Worker) != w.ID:
 		t.Twin, t.TwinWorker = int32(g.Attempt), r.place(w)
 		s.Twins++

@@ -17,12 +17,15 @@ func (m *Machine) Request(id string) (string, bool) {
 	return r.Request, true
 }
 
-// Blobs lists the digests that runs which have not ended need: plans and plugins.
+// Blobs lists the digests that runs which have not ended need, plans and plugins, and the profiles of those that have.
 func (m *Machine) Blobs() []string {
 	var list []string
 	for _, r := range m.doc.Runs {
-		if !r.State.Terminal() {
+		switch {
+		case !r.State.Terminal():
 			list = append(append(list, r.Plan), r.Blobs...)
+		case r.Profile != "":
+			list = append(list, r.Profile)
 		}
 	}
 	slices.Sort(list)

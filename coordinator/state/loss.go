@@ -96,6 +96,7 @@ func (a *applier) workerLost(id string) {
 			if t.State == taskPending {
 				t.Worker = 0
 			}
+			r.vanished(id, a.at)
 			if t.Losses++; t.Losses >= maxWorkersLost {
 				f := locate(plan.Failf(plan.FailureLostWorker, "worker %s at %s has not been heard of", id, w.Address), attempt, id)
 				a.end(r, api.RunFailed, a.giveUp(r, attempt, f, fmt.Sprintf("has lost %d workers (does it need more memory than they have?)", t.Losses)))
@@ -104,8 +105,14 @@ func (a *applier) workerLost(id string) {
 	}
 	for _, r := range a.doc.Runs {
 		if r.live() && w.runs[r.ID] != nil {
-			a.settle(r)
+			done := r.done()
+			if a.settle(r); r.done() < done {
+				r.vanished(id, a.at)
+			}
 		}
+	}
+	if len(a.doc.Workers) == 0 {
+		a.accountAll()
 	}
 }
 
@@ -141,6 +148,7 @@ func (a *applier) abandon(id plan.AttemptID, worker string, charge func(*run, *s
 	if !r.live() || t == nil || !r.runs(t, id.Attempt, worker) {
 		return
 	}
+	s.inVain(t, id.Attempt, plan.FailureLostWorker, worker, "", a.at)
 	s.drop(id.Task, id.Attempt)
 	s.Failures++
 	a.touch(r)

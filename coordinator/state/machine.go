@@ -109,9 +109,17 @@ type applier struct {
 	version int // of the entry
 	at      time.Time
 	result  Result
+	touched []*run
 }
 
 func (a *applier) apply(c Command) {
+	a.carryOut(c)
+	for _, r := range a.touched {
+		a.account(r, a.at)
+	}
+}
+
+func (a *applier) carryOut(c Command) {
 	switch {
 	case c.Submit != nil:
 		a.submit(c.Submit)
@@ -163,6 +171,8 @@ func (a *applier) apply(c Command) {
 		a.override(c.Override)
 	case c.Logs != nil:
 		a.keepLogs(c.Logs)
+	case c.Profiled != nil:
+		a.profiled(c.Profiled)
 	default:
 		a.reject()
 	}
@@ -180,7 +190,12 @@ func (a *applier) reject() { a.result.Outcome = Rejected }
 func (a *applier) repeat() { a.result.Outcome = Repeated }
 
 // touch makes a change of the run visible to those who wait for one.
-func (a *applier) touch(r *run) { r.Version = a.doc.Index }
+func (a *applier) touch(r *run) {
+	r.Version = a.doc.Index
+	if r.Facts != nil && (len(a.touched) == 0 || a.touched[len(a.touched)-1] != r) {
+		a.touched = append(a.touched, r)
+	}
+}
 
 // touchUnfinished leaves the version of a run that is over alone: nobody need look at it again.
 func (a *applier) touchUnfinished(r *run) {
@@ -207,12 +222,14 @@ func (a *applier) submit(c *SubmitRun) {
 		return
 	}
 	r := newRun(c)
+	a.watch(r)
 	a.touch(r)
 	a.runs[r.ID] = r
 	a.doc.Runs = append(a.doc.Runs, r)
 	a.event(Event{Kind: EventRunSubmitted, Run: r.ID, Message: r.Name})
 	for i := range r.Stages {
 		if r.ready(i) {
+			r.Stages[i].isReady(a.at)
 			a.event(Event{Kind: EventStageReady, Run: r.ID, Stage: i, Message: r.Stages[i].Label})
 		}
 	}

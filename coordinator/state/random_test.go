@@ -153,6 +153,8 @@ func (w *world) leader() {
 			w.apply(Command{Published: &RunPublished{RunID: d.Run}})
 		case PhaseClean:
 			w.apply(Command{Cleaned: &RunCleaned{RunID: d.Run}})
+		case PhaseProfile:
+			w.apply(Command{Profiled: &RunProfiled{RunID: d.Run, Profile: "digest"}})
 		}
 	}
 }

@@ -142,7 +142,13 @@ func (a *applier) commit(r *run, s *stage, t *task, c *Report) {
 		if a.version < LogsVersion {
 			counts.Counters = nil // of which older builds know nothing
 		}
+		if a.version < FactsVersion {
+			counts.Operators = withoutNeeds(counts.Operators) // likewise
+		}
 		s.count(t, counts, made)
+		r.takes(s, t, c, a.at)
+	} else {
+		s.inVain(t, id.Attempt, "", c.Worker, "", a.at)
 	}
 	s.finish(id.Task)
 	a.touch(r)
@@ -216,6 +222,7 @@ func (a *applier) completed(r *run, stage int) {
 	for i, next := range r.Stages {
 		if !next.complete() && slices.Contains(next.Inputs, stage) && r.ready(i) {
 			r.weigh(i)
+			next.isReady(a.at)
 			a.event(Event{Kind: EventStageReady, Run: r.ID, Stage: i, Message: next.Label})
 		}
 	}
@@ -228,6 +235,7 @@ func (a *applier) completed(r *run, stage int) {
 func (a *applier) failed(r *run, id plan.AttemptID, f *plan.Failure, worker string) {
 	s, t := r.task(id.TaskID)
 	place, _ := t.runs(id.Attempt)
+	s.inVain(t, id.Attempt, f.Kind, worker, f.Message, a.at)
 	s.drop(id.Task, id.Attempt)
 	s.Failures++
 	a.touch(r)

@@ -55,6 +55,9 @@ type run struct {
 	Logs    []LogFile `json:"logs,omitempty"`          // in the order in which they came
 	LeftOut int64     `json:"logs_left_out,omitempty"` // lines of attempts that are in none of Logs
 
+	Facts   *runFacts `json:"facts,omitempty"`   // nil of a run of an older build, and when the profile is written down
+	Profile string    `json:"profile,omitempty"` // digest of the run's profile, once that is written down
+
 	places map[string]int32 // of Workers by id, from 1
 }
 
@@ -65,6 +68,9 @@ type runWorker struct {
 	// Failed is the first task that failed there; when another does too, the run excludes the worker.
 	Failed   *plan.TaskID `json:"failed,omitempty"`
 	Excluded bool         `json:"excluded,omitempty"`
+	// Slots and Memory are those of the worker, for the run's profile.
+	Slots  int   `json:"slots,omitempty"`
+	Memory int64 `json:"memory,omitempty"`
 }
 
 // stage is a stage of a run. Its list is nil once nobody needs it.
@@ -85,6 +91,8 @@ type stage struct {
 	Adapted bool     `json:"adapted,omitempty"`
 	Layout  [][]Part `json:"layout,omitempty"`
 	Note    string   `json:"note,omitempty"`
+
+	Facts *stageFacts `json:"facts,omitempty"` // as of the run
 
 	sized  bool             // a reader adapts
 	live   map[int]struct{} // tasks that run
@@ -140,7 +148,7 @@ func (s *stage) derive() {
 func (r *run) copied() *run {
 	c := *r
 	c.Workers, c.Stopping, c.Journal = slices.Clone(r.Workers), slices.Clone(r.Stopping), slices.Clone(r.Journal)
-	c.places = nil
+	c.places, c.Facts = nil, r.Facts.copied()
 	c.Stages = make([]*stage, len(r.Stages))
 	for i, s := range r.Stages {
 		k := *s
@@ -152,7 +160,7 @@ func (r *run) copied() *run {
 				k.List[j].Extra = &kept
 			}
 		}
-		k.live, k.prefer = nil, nil
+		k.live, k.prefer, k.Facts = nil, nil, s.Facts.copied()
 		c.Stages[i] = &k
 	}
 	return &c
@@ -183,6 +191,15 @@ func (r *run) needed(i int) bool {
 	})
 }
 
+// done is how many tasks have committed, over all stages.
+func (r *run) done() int {
+	n := 0
+	for _, s := range r.Stages {
+		n += s.Done
+	}
+	return n
+}
+
 func (r *run) task(id plan.TaskID) (*stage, *task) {
 	if id.Stage < 0 || id.Stage >= len(r.Stages) {
 		return nil, nil
@@ -198,7 +215,11 @@ func (r *run) task(id plan.TaskID) (*stage, *task) {
 func (r *run) place(w *worker) int32 {
 	at, known := r.places[w.ID]
 	if !known {
-		r.Workers = append(r.Workers, runWorker{ID: w.ID, Address: w.Address})
+		entry := runWorker{ID: w.ID, Address: w.Address}
+		if r.Facts != nil {
+			entry.Slots, entry.Memory = w.Slots, w.Memory
+		}
+		r.Workers = append(r.Workers, entry)
 		at = int32(len(r.Workers))
 		r.places[w.ID] = at
 		w.runs[r.ID] = r

@@ -32,6 +32,7 @@ import (
 //	cancel RUN · commit RUN [PARENT …] · published RUN · cleaned RUN · release RUN · giveup RUN · purge RUN …
 //	keep RUN DIGEST BYTES LINES [OUT]   log lines of attempts in a file, or none for "-", and how many there was no room for
 //	journal RUN [AFTER] · logs RUN
+//	profile RUN                         where its time went · profiled RUN   that is written down
 //	later SECONDS                       lets time pass
 //	entries VERSION                     has later entries written in a version
 //	runs · ready N · slow · adaptable · due · where RUN STAGE · assignment RUN/STAGE/TASK.ATTEMPT@WORKER
@@ -105,6 +106,8 @@ func (s *script) line(f []string) string {
 	switch f[0] {
 	case "runs":
 		return s.runs()
+	case "profile":
+		return s.profile(f[1])
 	case "ready":
 		limit, _ := strconv.Atoi(f[1])
 		return describeView(s.machine.View(Look{Ready: limit}))
@@ -207,6 +210,8 @@ func (s *script) command(f []string) (Command, bool) {
 			memory, _ = strconv.ParseInt(f[4], 10, 64)
 		}
 		return Command{Register: &RegisterWorker{ID: f[1], Address: address, Slots: slots, Memory: memory, At: at}}, true
+	case "profiled":
+		return Command{Profiled: &RunProfiled{RunID: f[1], Profile: "digest", At: at}}, true
 	case "gated":
 		c := s.submission(f[1], "request", f[2:], at)
 		c.Checks = 3
@@ -383,6 +388,14 @@ func (s *script) reported(f []string, at time.Time) *Report {
 				}
 				keys = append(keys, k)
 			}
+		case "read":
+			c.Report.Counts.RowsRead, _ = strconv.ParseInt(value, 10, 64)
+		case "spilled":
+			n, _ := strconv.ParseInt(value, 10, 64)
+			c.Report.Counts.Operators = []api.OperatorCounts{{Spilled: n, Peak: 2 * n}}
+		case "fetch":
+			n, _ := strconv.ParseInt(value, 10, 64)
+			c.Report.Facts = &api.AttemptFacts{Fetch: n * int64(time.Second), Functions: []api.FunctionFacts{{Name: "f", Calls: 1, Rows: rows}}}
 		case "line":
 			if value != "" {
 				c.Report.Lines = append(c.Report.Lines, value)
@@ -400,7 +413,41 @@ func (s *script) reported(f []string, at time.Time) *Report {
 	if keys != nil {
 		c.Report.Partitions[0].Keys = keys
 	}
+	if r := s.machine.runs[id.Run]; r != nil && r.Facts != nil {
+		s.machine.Condense(c) // as the leader does
+	}
 	return c
+}
+
+// profile is a run's profile as text, the zeros left out.
+func (s *script) profile(run string) string {
+	known, ok := s.machine.Profile(run, s.at())
+	if !ok || known.Written != "" {
+		return fmt.Sprintln(known.Written, ok)
+	}
+	p := known.Profile
+	var out strings.Builder
+	fmt.Fprintf(&out, "%s %g s %+v partial=%v workers=%v lost=%v\n", p.State, p.Seconds, p.Phases, p.Partial, p.Workers, p.Lost)
+	for _, g := range p.Stages {
+		fmt.Fprintf(&out, "stage %d: %d/%d ready %g began %g ended %g at once %d took %v rows %v busy %g waited %g fetch %d spilled %d functions %v\n",
+			g.ID, g.Done, g.Tasks, g.Ready, g.Began, g.Ended, g.AtOnce, g.Took, g.RowsIn, g.Busy, g.Waited, g.Facts.Fetch, g.Spilled, g.Facts.Functions)
+		for _, t := range g.Slowest {
+			fmt.Fprintf(&out, "  task %d.%d on %s took %g waited %g failures %d twin %v rows %d spilled %d\n", t.Task, t.Attempt, t.Worker, t.Seconds, t.Waited, t.Failures, t.Twin, t.RowsIn, t.Spilled)
+		}
+		for _, t := range g.Running {
+			fmt.Fprintf(&out, "  task %d.%d runs on %s for %g\n", t.Task, t.Attempt, t.Worker, t.Seconds)
+		}
+		for _, k := range g.Frequent {
+			fmt.Fprintf(&out, "  key %d rows %d\n", k.Hash, k.Rows)
+		}
+		for _, l := range g.Lost {
+			fmt.Fprintf(&out, "  lost %q attempts %d took %g on %s: %s\n", l.Kind, l.Attempts, l.Seconds, l.Worker, l.Message)
+		}
+		for _, w := range g.Workers {
+			fmt.Fprintf(&out, "  %s: %d tasks, %g s, %d rows\n", w.Worker, w.Tasks, w.Seconds, w.Rows)
+		}
+	}
+	return out.String()
 }
 
 // madeBy fills in what the task's sink makes.

@@ -27,7 +27,7 @@ import (
 
 // Options size an embedded cluster.
 type Options struct {
-	Workers int    // at least 1
+	Workers int    // 0 of a cluster that is only to be looked at
 	Slots   int    // tasks at once in each worker, at least 1
 	Memory  int64  // bytes, for all tasks together
 	State   string // folder for the log and scratch data; "" makes a temporary one

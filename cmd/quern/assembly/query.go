@@ -37,12 +37,7 @@ func (e *Embedded) Rows(status *api.RunStatus) *shuffle.Stream {
 
 // Plan plans a query without running it, as the coordinator would.
 func (e *Embedded) Plan(ctx context.Context, q *api.Query) (*plan.Job, error) {
-	return e.PlanRequest(ctx, api.SubmitRequest{Query: q})
-}
-
-// PlanRequest is [Embedded.Plan] for jobs too.
-func (e *Embedded) PlanRequest(ctx context.Context, r api.SubmitRequest) (*plan.Job, error) {
-	request, err := e.planRequest(r)
+	request, err := e.planRequest(api.SubmitRequest{Query: q})
 	if err != nil {
 		return nil, err
 	}

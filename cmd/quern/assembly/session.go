@@ -38,6 +38,8 @@ type SessionOptions struct {
 	Plan func(ctx context.Context, q *api.Query) (*plan.Job, error)
 	// Explain shows how a query would run.
 	Explain func(ctx context.Context, q *api.Query) (string, error)
+	// Profile is what a query did that ran.
+	Profile func(ctx context.Context, run string) (*api.Profile, error)
 	// Rows streams the result of a query that ran.
 	Rows func(status *api.RunStatus) *shuffle.Stream
 	// Warehouse is the URL below which CREATE TABLE and INSERT write; "" refuses them.
@@ -162,15 +164,15 @@ func (e execution) describe(ctx context.Context, q *api.Query, analyze bool) (st
 	if !analyze {
 		return e.opts.Explain(ctx, q)
 	}
-	job, err := e.opts.Plan(ctx, q)
-	if err != nil {
-		return "", err
-	}
 	status, err := e.opts.Run(ctx, q)
 	if err != nil {
 		return "", err
 	}
-	return Analyzed(job, status), nil
+	profile, err := e.opts.Profile(ctx, status.RunID)
+	if err != nil {
+		return "", err
+	}
+	return Analyzed(profile, 0), nil
 }
 
 // declaration is columns as DDL.

@@ -186,7 +186,7 @@ func (s *server) Call(ctx context.Context, req *udfpb.CallRequest) (*udfpb.CallR
 		return nil, wrongKind(in, "scalar")
 	}
 	described := s.functions[in.ctx.function].describe
-	args, err := s.shared.arguments(req, described.Args)
+	args, err := s.shared.read(req.GetSharedArgs(), req.GetArgs(), described.Args)
 	if err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "arguments: %v", err)
 	}

@@ -36,7 +36,7 @@ func (s *server) Fold(ctx context.Context, req *udfpb.FoldRequest) (*udfpb.FoldR
 			types = append(types, c.Type)
 		}
 	}
-	rec, err := req.GetRows().Record(memory.DefaultAllocator)
+	rec, err := s.shared.read(req.GetSharedRows(), req.GetRows(), append([]string{string(Int)}, types...))
 	if err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "rows: %v", err)
 	}
@@ -54,6 +54,9 @@ func (s *server) Fold(ctx context.Context, req *udfpb.FoldRequest) (*udfpb.FoldR
 		return reply, nil
 	}
 	defer out.Release()
+	if reply.SharedGroups = s.shared.put(req.GetRoom(), s.shared.room(req.GetRoom()), out); reply.SharedGroups != nil {
+		return reply, nil
+	}
 	if reply.Groups, err = udfpb.NewPayload(out); err != nil {
 		return nil, status.Errorf(codes.Internal, "result: %v", err)
 	}

@@ -15,11 +15,10 @@ type sharedMemory struct {
 	args, results []byte
 }
 
-// arguments are those of a call, wherever they are.
-func (m *sharedMemory) arguments(req *udfpb.CallRequest, types []string) (arrow.Record, error) {
-	shared := req.GetSharedArgs()
+// read is the batch of a request, wherever it is.
+func (m *sharedMemory) read(shared *udfpb.SharedBatch, message *udfpb.Payload, types []string) (arrow.Record, error) {
 	if shared == nil {
-		return req.GetArgs().Record(memory.DefaultAllocator)
+		return message.Record(memory.DefaultAllocator)
 	}
 	if m == nil {
 		return nil, errors.New("they are in memory that this process has not")
@@ -46,11 +45,18 @@ func (m *sharedMemory) answer(reply *udfpb.CallReply, where *udfpb.Extent, room 
 		schema := arrow.NewSchema([]arrow.Field{{Name: "result", Type: col.DataType(), Nullable: true}}, nil)
 		rec := array.NewRecord(schema, []arrow.Array{col}, int64(col.Len()))
 		defer rec.Release()
-		if size, ok := udfpb.SharedSize(rec); ok && size <= len(room) {
-			reply.SharedColumn = udfpb.Share(m.results, int(where.GetOffset()), rec)
+		if reply.SharedColumn = m.put(where, room, rec); reply.SharedColumn != nil {
 			return nil
 		}
 	}
 	reply.Column, err = encode(col)
 	return err
+}
+
+// put writes a batch into the room that the host has given; nil if it does not fit.
+func (m *sharedMemory) put(where *udfpb.Extent, room []byte, rec arrow.Record) *udfpb.SharedBatch {
+	if size, ok := udfpb.SharedSize(rec); room == nil || !ok || size > len(room) {
+		return nil
+	}
+	return udfpb.Share(m.results, int(where.GetOffset()), rec)
 }

@@ -48,7 +48,7 @@ func Serve(functions ...Function) {
 	}
 	s.stderr = os.Stderr
 	if s.shared = openShared(); s.shared != nil {
-		s.describe.SharedMemory = true
+		s.describe.SharedMemory, s.describe.SharedFolds = true, true
 	}
 	plugin.Serve(&plugin.ServeConfig{
 		HandshakeConfig: plugin.HandshakeConfig{

@@ -289,31 +289,44 @@ func (c *call) batch(ctx context.Context, args arrow.Record) (answer, error) {
 // reply has been read.
 func (c *call) pack(req *udfpb.CallRequest, args arrow.Record) (give func(), err error) {
 	size, shareable := udfpb.SharedSize(args)
-	if c.run.shares && shareable {
-		if size > slotSize && args.NumRows() > 1 {
-			return nil, udfpb.ErrTooLarge // two messages are dearer than two halves
-		}
-		if offset, ok := c.run.shared.take(); ok && size <= slotSize {
-			req.SharedArgs, req.Room = udfpb.Share(c.run.shared.args, offset, args), room(offset)
-			return func() { c.run.shared.give(offset) }, nil
-		} else if ok {
-			c.run.shared.give(offset)
+	if c.run.shares && shareable && size > slotSize && args.NumRows() > 1 {
+		return nil, udfpb.ErrTooLarge // two messages are dearer than two halves
+	}
+	if c.run.shares {
+		if req.SharedArgs, req.Room, give = c.share(args); req.SharedArgs != nil {
+			return give, nil
 		}
 	}
 	req.Args, err = udfpb.NewPayload(args)
 	return func() {}, err
 }
 
-// result is what a reply has, wherever it is. Only while the call has a slot is the memory certain to be there.
-func (c *call) result(req *udfpb.CallRequest, reply *udfpb.CallReply) (arrow.Record, error) {
-	shared := reply.GetSharedColumn()
+// share writes a batch into a slot of the shared memory, which is also the room for the answer; nil if it does not fit, or none is
+// free. Give it back when the reply has been read.
+func (c *call) share(rec arrow.Record) (*udfpb.SharedBatch, *udfpb.Extent, func()) {
+	if size, ok := udfpb.SharedSize(rec); !ok || size > slotSize {
+		return nil, nil, nil
+	}
+	offset, ok := c.run.shared.take()
+	if !ok {
+		return nil, nil, nil
+	}
+	return udfpb.Share(c.run.shared.args, offset, rec), room(offset), func() { c.run.shared.give(offset) }
+}
+
+// result is the batch that a reply has, wherever it is. Only while the call has a slot is the memory certain to be there.
+func (c *call) result(room *udfpb.Extent, shared *udfpb.SharedBatch, message *udfpb.Payload, want ...plan.Field) (arrow.Record, error) {
 	if shared == nil {
-		return reply.GetColumn().Record(c.host.opts.Mem)
+		return message.Record(c.host.opts.Mem)
 	}
-	if req.GetRoom() == nil {
-		return nil, errors.New("a column in shared memory where it was given no room")
+	if room == nil {
+		return nil, errors.New("columns in shared memory where they were given no room")
 	}
-	return shared.Copy(c.host.opts.Mem, c.run.shared.results, []arrow.DataType{c.fn.Returns.Arrow()})
+	types := make([]arrow.DataType, len(want))
+	for i, f := range want {
+		types[i] = f.Type.Arrow()
+	}
+	return shared.Copy(c.host.opts.Mem, c.run.shared.results, types)
 }
 
 // fault is a fault that no row is known to be the cause of.
@@ -452,7 +465,7 @@ func clip(text string) string {
 
 // answer checks a reply: the right type and length, and NULL only where the signature allows it or a failure explains it.
 func (c *call) answer(req *udfpb.CallRequest, reply *udfpb.CallReply, args arrow.Record) (answer, error) {
-	rec, err := c.result(req, reply)
+	rec, err := c.result(req.GetRoom(), reply.GetSharedColumn(), reply.GetColumn(), plan.Field{Type: c.fn.Returns})
 	if err != nil {
 		return answer{}, err
 	}

@@ -29,28 +29,30 @@ func (f *Functions) Fold(ctx context.Context, function string, fold Fold) (arrow
 	if !ok || !fn.Is(plan.FunctionAggregate) {
 		return nil, plan.Failf(plan.FailureInternal, "no plugin aggregate function %s in this job", function)
 	}
-	payload, err := udfpb.NewPayload(fold.Rows)
+	c, err := f.begin(ctx, fn)
+	if err != nil {
+		return nil, err
+	}
+	defer c.end()
+	req := &udfpb.FoldRequest{Instance: c.instance, Step: udfpb.Step_STEP_UPDATE, Groups: uint32(fold.Groups), Finish: fold.Finish}
+	give, err := c.packFold(req, fold.Rows)
 	if errors.Is(err, udfpb.ErrTooLarge) {
 		return f.foldHalves(ctx, fn, fold)
 	}
 	if err != nil {
 		return nil, plan.Failf(plan.FailureInternal, "%s: %w", label(fn), err)
 	}
-	c, err := f.begin(ctx, fn)
-	if err != nil {
-		return nil, err
-	}
-	defer c.end()
 	limited, cancel := context.WithTimeout(ctx, c.host.opts.CallTimeout)
 	defer cancel()
-	req := &udfpb.FoldRequest{Instance: c.instance, Step: udfpb.Step_STEP_UPDATE, Groups: uint32(fold.Groups), Rows: payload, Finish: fold.Finish}
 	if fold.Merge {
 		req.Step = udfpb.Step_STEP_MERGE
 	}
 	reply, err := c.run.rpc.Fold(limited, req)
 	if err != nil {
+		give() // before the memory goes with the process
 		return nil, c.rpcFailure(ctx, limited, err)
 	}
+	defer give()
 	c.functions.told.take(fn.Name, reply.GetReport())
 	if failed := reply.GetFailures(); len(failed) > 0 {
 		return nil, c.functionFailure(failed[0], withoutGroups(fold.Rows))
@@ -59,7 +61,10 @@ func (f *Functions) Fold(ctx context.Context, function string, fold Fold) (arrow
 	if fold.Finish {
 		want = []plan.Field{{Name: "result", Type: fn.Returns, Nullable: fn.Nullable}}
 	}
-	rec, err := c.rows(reply.GetGroups(), want)
+	rec, err := c.result(req.GetRoom(), reply.GetSharedGroups(), reply.GetGroups(), want...)
+	if err == nil {
+		rec, err = checkRows(rec, want)
+	}
 	if err == nil && rec.NumRows() != int64(fold.Groups) {
 		err = fmt.Errorf("%d rows for %d groups", rec.NumRows(), fold.Groups)
 		rec.Release()
@@ -69,6 +74,18 @@ func (f *Functions) Fold(ctx context.Context, function string, fold Fold) (arrow
 		return nil, plan.Failf(plan.FailurePlugin, "%s: result refused: %w", label(fn), err)
 	}
 	return rec, nil
+}
+
+// packFold puts rows into a request: into shared memory if the process takes them there, a slot is free, and they fit. Give that back
+// when the reply has been read.
+func (c *call) packFold(req *udfpb.FoldRequest, rows arrow.Record) (give func(), err error) {
+	if c.run.folds {
+		if req.SharedRows, req.Room, give = c.share(rows); req.SharedRows != nil {
+			return give, nil
+		}
+	}
+	req.Rows, err = udfpb.NewPayload(rows)
+	return func() {}, err
 }
 
 // foldHalves folds rows that are too large for a message: half of them, the other half, and what comes of both.
@@ -141,6 +158,11 @@ func (c *call) rows(payload *udfpb.Payload, want []plan.Field) (arrow.Record, er
 	if err != nil {
 		return nil, err
 	}
+	return checkRows(rec, want)
+}
+
+// checkRows compares a batch with the columns that it has to have, and gives it up if they differ.
+func checkRows(rec arrow.Record, want []plan.Field) (_ arrow.Record, err error) {
 	if int(rec.NumCols()) != len(want) {
 		rec.Release()
 		return nil, fmt.Errorf("%d columns, not %d", rec.NumCols(), len(want))

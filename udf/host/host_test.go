@@ -388,7 +388,7 @@ func TestLies(t *testing.T) {
 		"checksum":    "checksum of the payload is wrong",
 		"claims":      "result refused: decode Arrow batch",
 		"oversize":    "larger than max",
-		"elsewhere":   "a column in shared memory where it was given no room",
+		"elsewhere":   "columns in shared memory where they were given no room",
 		"strange_row": "a row that is not there",
 		"long_reason": "panicked for (1)",
 	} {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -245,6 +246,12 @@ func TestAggregateFunctions(t *testing.T) {
 	}
 	_, err := f.Fold(t.Context(), "weighted_mean", Fold{Rows: rows, Groups: 1})
 	failure(t, err, plan.FailurePlugin, "row 0 is of group 1 of 1")
+	if got := fold(Fold{Rows: rows, Groups: 3}); got != "0,0 14,4 0,0" {
+		t.Errorf("after that, states %s", got)
+	}
+	if folds := f.leased().folds; folds != (runtime.GOOS == "linux") {
+		t.Errorf("folds in shared memory: %t", folds)
+	}
 }
 
 func TestSideFiles(t *testing.T) {

@@ -33,6 +33,7 @@ type running struct {
 	kind      kind
 	shared    *shared           // nil: there is none
 	shares    bool              // the process says that it has it
+	folds     bool              // and takes the batches of aggregate functions there
 	unfit     atomic.Bool       // not to be called again
 	since     time.Time         // of being idle; guarded by the host's mutex
 	opening   chan struct{}     // capacity 1; held by whoever uses the following
@@ -199,6 +200,7 @@ func (r *running) connect(ctx context.Context, timeout time.Duration) error {
 	}
 	r.library = clip(strings.TrimSpace(reply.GetLibrary() + " " + reply.GetLibraryVersion()))
 	r.shares = r.shared != nil && reply.GetSharedMemory()
+	r.folds = r.shares && reply.GetSharedFolds()
 	r.ordered, r.functions = reply.GetFunctions(), make(map[string]*udfpb.Function, len(reply.GetFunctions()))
 	for _, f := range r.ordered {
 		r.functions[f.GetName()] = f

@@ -45,16 +45,18 @@ class DescribeRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class DescribeReply(_message.Message):
-    __slots__ = ("functions", "library", "library_version", "shared_memory")
+    __slots__ = ("functions", "library", "library_version", "shared_memory", "shared_folds")
     FUNCTIONS_FIELD_NUMBER: _ClassVar[int]
     LIBRARY_FIELD_NUMBER: _ClassVar[int]
     LIBRARY_VERSION_FIELD_NUMBER: _ClassVar[int]
     SHARED_MEMORY_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FOLDS_FIELD_NUMBER: _ClassVar[int]
     functions: _containers.RepeatedCompositeFieldContainer[Function]
     library: str
     library_version: str
     shared_memory: bool
-    def __init__(self, functions: _Optional[_Iterable[_Union[Function, _Mapping]]] = ..., library: _Optional[str] = ..., library_version: _Optional[str] = ..., shared_memory: bool = ...) -> None: ...
+    shared_folds: bool
+    def __init__(self, functions: _Optional[_Iterable[_Union[Function, _Mapping]]] = ..., library: _Optional[str] = ..., library_version: _Optional[str] = ..., shared_memory: bool = ..., shared_folds: bool = ...) -> None: ...
 
 class Function(_message.Message):
     __slots__ = ("name", "kind", "args", "returns", "nullable", "doc", "nondeterministic", "input", "output", "per", "state", "files", "options_schema")
@@ -253,28 +255,34 @@ class Failure(_message.Message):
     def __init__(self, message: _Optional[str] = ..., row: _Optional[int] = ..., panicked: bool = ..., stack: _Optional[str] = ..., batch: _Optional[int] = ...) -> None: ...
 
 class FoldRequest(_message.Message):
-    __slots__ = ("instance", "step", "groups", "rows", "finish")
+    __slots__ = ("instance", "step", "groups", "rows", "finish", "shared_rows", "room")
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     GROUPS_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
     FINISH_FIELD_NUMBER: _ClassVar[int]
+    SHARED_ROWS_FIELD_NUMBER: _ClassVar[int]
+    ROOM_FIELD_NUMBER: _ClassVar[int]
     instance: int
     step: Step
     groups: int
     rows: Payload
     finish: bool
-    def __init__(self, instance: _Optional[int] = ..., step: _Optional[_Union[Step, str]] = ..., groups: _Optional[int] = ..., rows: _Optional[_Union[Payload, _Mapping]] = ..., finish: bool = ...) -> None: ...
+    shared_rows: SharedBatch
+    room: Extent
+    def __init__(self, instance: _Optional[int] = ..., step: _Optional[_Union[Step, str]] = ..., groups: _Optional[int] = ..., rows: _Optional[_Union[Payload, _Mapping]] = ..., finish: bool = ..., shared_rows: _Optional[_Union[SharedBatch, _Mapping]] = ..., room: _Optional[_Union[Extent, _Mapping]] = ...) -> None: ...
 
 class FoldReply(_message.Message):
-    __slots__ = ("groups", "failures", "report")
+    __slots__ = ("groups", "failures", "report", "shared_groups")
     GROUPS_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
+    SHARED_GROUPS_FIELD_NUMBER: _ClassVar[int]
     groups: Payload
     failures: _containers.RepeatedCompositeFieldContainer[Failure]
     report: Report
-    def __init__(self, groups: _Optional[_Union[Payload, _Mapping]] = ..., failures: _Optional[_Iterable[_Union[Failure, _Mapping]]] = ..., report: _Optional[_Union[Report, _Mapping]] = ...) -> None: ...
+    shared_groups: SharedBatch
+    def __init__(self, groups: _Optional[_Union[Payload, _Mapping]] = ..., failures: _Optional[_Iterable[_Union[Failure, _Mapping]]] = ..., report: _Optional[_Union[Report, _Mapping]] = ..., shared_groups: _Optional[_Union[SharedBatch, _Mapping]] = ...) -> None: ...
 
 class TableRequest(_message.Message):
     __slots__ = ("instance", "rows", "groups")

@@ -78,7 +78,8 @@ func stableHashKernel(purpose, salt string) kernel {
 		rec := array.NewRecord(arrow.NewSchema(fields, nil), cols, int64(c.n))
 		defer rec.Release()
 		out := newOutput[int64](c)
-		for i, h := range hash.Canonical(purpose, salt, rec, places, nil) {
+		c.scratch.words = hash.Canonical(purpose, salt, rec, places, c.scratch.words)
+		for i, h := range c.scratch.words {
 			out.rows[i] = int64(h)
 		}
 		return out.array(validity{}), nil

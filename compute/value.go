@@ -65,6 +65,7 @@ type scratch struct {
 	bools   [][]bool
 	out     []bool
 	data    []byte
+	words   []uint64
 }
 
 // slot is the buffer of one argument, grown to n values.

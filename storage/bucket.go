@@ -85,32 +85,6 @@ func (b *bucket) stat(ctx context.Context, u *url.URL) (Info, error) {
 	return Info{URL: withPath(u, u.Path), Size: attrs.Size, ETag: plainETag(attrs.ETag), Modified: attrs.ModTime.UTC().Truncate(time.Second)}, nil
 }
 
-func (b *bucket) list(ctx context.Context, u *url.URL, _ func([]string) bool, visit func([]string, Info) error) error {
-	prefix := prefixOf(u)
-	it := b.b.List(&blob.ListOptions{Prefix: prefix})
-	for {
-		obj, err := it.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return blobError(ctx, "list", Display(u.String()), err)
-		}
-		if obj.IsDir || strings.HasSuffix(obj.Key, "/") {
-			continue // an empty object that some tools make to show a folder
-		}
-		info := Info{URL: withPath(u, "/"+obj.Key), Size: obj.Size, Modified: obj.ModTime.UTC().Truncate(time.Second)}
-		if elems := elements(strings.TrimPrefix(obj.Key, prefix)); len(elems) > 0 {
-			if info.ETag, err = b.listedETag(ctx, obj); err != nil {
-				return err
-			}
-			if err := visit(elems, info); err != nil {
-				return err
-			}
-		}
-	}
-}
-
 // listedETag finds the ETag in a listing's entry, and asks for it only where the listing has none: a request for each of
 // many files takes long.
 func (b *bucket) listedETag(ctx context.Context, obj *blob.ListObject) (string, error) {
@@ -155,6 +129,9 @@ func (b *bucket) children(ctx context.Context, u *url.URL) []string {
 	return names
 }
 
+// requestBytes bounds one request, and so what is read again after one that failed.
+const requestBytes = 32 << 20
+
 // blobReader reads ranges of an object.
 type blobReader struct {
 	bucket *bucket
@@ -180,27 +157,33 @@ func (r *blobReader) ReadAt(p []byte, off int64) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	err := r.bucket.store.retry(ctx, func() error {
-		rd, err := r.bucket.b.NewRangeReader(ctx, r.key, off, int64(len(want)), nil)
+	for done := 0; done < len(want); done += requestBytes {
+		piece := want[done:min(done+requestBytes, len(want))]
+		err := r.bucket.store.retry(ctx, func(ctx context.Context) error { return r.read(ctx, piece, off+int64(done)) })
 		if err != nil {
-			return blobError(ctx, "read", r.name, err)
+			return done, err
 		}
-		defer rd.Close()
-		if rd.Size() != r.size {
-			return plan.Failf(plan.FailureUser, "%s changed: it has %d bytes, not %d as when it was listed", r.name, rd.Size(), r.size)
-		}
-		if _, err := io.ReadFull(rd, want); err != nil {
-			return blobError(ctx, "read", r.name, err)
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, err
 	}
 	if len(want) < len(p) {
 		return len(want), io.EOF
 	}
 	return len(want), nil
+}
+
+// read is one request.
+func (r *blobReader) read(ctx context.Context, p []byte, off int64) error {
+	rd, err := r.bucket.b.NewRangeReader(ctx, r.key, off, int64(len(p)), nil)
+	if err != nil {
+		return blobError(ctx, "read", r.name, err)
+	}
+	defer rd.Close()
+	if rd.Size() != r.size {
+		return plan.Failf(plan.FailureUser, "%s changed: it has %d bytes, not %d as when it was listed", r.name, rd.Size(), r.size)
+	}
+	if _, err := io.ReadFull(rd, p); err != nil {
+		return blobError(ctx, "read", r.name, err)
+	}
+	return nil
 }
 
 func (r *blobReader) Close() error { return nil }
@@ -253,25 +236,13 @@ func (w *blobUpload) discard() {
 }
 
 func (b *bucket) remove(ctx context.Context, u *url.URL) error {
-	err := b.b.Delete(ctx, keyOf(u))
+	return b.removeKey(ctx, u, keyOf(u))
+}
+
+func (b *bucket) removeKey(ctx context.Context, u *url.URL, key string) error {
+	err := b.b.Delete(ctx, key)
 	if gcerrors.Code(err) == gcerrors.NotFound {
 		return nil
 	}
 	return blobError(ctx, "delete", Display(u.String()), err)
-}
-
-func (b *bucket) removeTree(ctx context.Context, u *url.URL) error {
-	it := b.b.List(&blob.ListOptions{Prefix: prefixOf(u)})
-	for {
-		obj, err := it.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil {
-			err = b.b.Delete(ctx, obj.Key)
-		}
-		if err != nil && gcerrors.Code(err) != gcerrors.NotFound {
-			return blobError(ctx, "delete", Display(u.String()), err)
-		}
-	}
 }

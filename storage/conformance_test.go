@@ -103,6 +103,7 @@ func TestConformance(t *testing.T) {
 				{"many parts", checkManyParts},
 				{"invisible before commit", checkCommit},
 				{"list", checkList},
+				{"long list", checkLongList},
 				{"resolve", checkResolve},
 				{"missing", checkMissing},
 				{"delete", checkDelete},

@@ -52,9 +52,9 @@ func blobError(ctx context.Context, verb, name string, err error) error {
 	return plan.Failf(plan.FailureStorage, "%s %s: %w", verb, name, err)
 }
 
-// retry repeats an idempotent operation while it fails for a reason that may pass.
-func (s *Store) retry(ctx context.Context, op func() error) error {
-	err := op()
+// retry repeats an idempotent operation while it fails for a reason that may pass. One that does not end has failed.
+func (s *Store) retry(ctx context.Context, op func(ctx context.Context) error) error {
+	err := s.try(ctx, op)
 	for _, wait := range s.backoff {
 		var f *plan.Failure
 		if !errors.As(err, &f) || f.Kind != plan.FailureStorage {
@@ -67,7 +67,17 @@ func (s *Store) retry(ctx context.Context, op func() error) error {
 			return ctx.Err()
 		case <-timer.C:
 		}
-		err = op()
+		err = s.try(ctx, op)
+	}
+	return err
+}
+
+func (s *Store) try(ctx context.Context, op func(ctx context.Context) error) error {
+	within, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	err := op(within)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		return plan.Failf(plan.FailureStorage, "the store gave no answer within %v: %w", s.patience, err)
 	}
 	return err
 }

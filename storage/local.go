@@ -17,7 +17,7 @@ import (
 )
 
 // local is the driver of file:// URLs.
-type local struct{}
+type local struct{ store *Store }
 
 var _ driver = local{}
 
@@ -57,19 +57,13 @@ func (local) stat(_ context.Context, u *url.URL) (Info, error) {
 }
 
 // list follows symbolic links to files but not to folders, so it always ends and stays inside.
-func (local) list(ctx context.Context, u *url.URL, enter func([]string) bool, visit func([]string, Info) error) error {
+func (l local) list(ctx context.Context, u *url.URL, _ string, enter func([]string) bool, visit func([]string, Info) error) error {
 	root := localPath(u)
 	var walk func(dir string, elems []string) error
 	walk = func(dir string, elems []string) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		entries, err := os.ReadDir(dir)
+		entries, err := l.entries(ctx, dir)
 		if err != nil {
-			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-				return nil
-			}
-			return localError("list", dir, err)
+			return err
 		}
 		for _, e := range entries {
 			below := append(elems[:len(elems):len(elems)], e.Name())
@@ -94,6 +88,20 @@ func (local) list(ctx context.Context, u *url.URL, enter func([]string) bool, vi
 		return nil
 	}
 	return walk(root, nil)
+}
+
+// entries is what is in a folder; nothing if it is not there.
+func (l local) entries(ctx context.Context, dir string) (entries []os.DirEntry, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	err = l.store.retry(ctx, func(context.Context) (err error) {
+		if entries, err = os.ReadDir(dir); err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			return nil
+		}
+		return localError("list", dir, err)
+	})
+	return entries, err
 }
 
 func (local) children(_ context.Context, u *url.URL) []string {
@@ -264,13 +272,19 @@ func (local) remove(_ context.Context, u *url.URL) error {
 	return nil
 }
 
-func (local) removeTree(ctx context.Context, u *url.URL) error {
+func (l local) removeTree(ctx context.Context, u *url.URL) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	name := localPath(u)
-	if err := os.RemoveAll(name); err != nil {
-		return localError("delete", name, err)
+	err := l.store.retry(ctx, func(context.Context) error {
+		if err := os.RemoveAll(name); err != nil {
+			return localError("delete", name, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	keep := keptFolders()
 	for dir := filepath.Dir(name); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {

@@ -13,34 +13,27 @@ import (
 	"github.com/quern-engine/quern/plan"
 )
 
-// list collects the files below u whose relative path is wanted, sorted by URL; and the pointers of datasets in folders below u.
-func (s *Store) list(ctx context.Context, d driver, u *url.URL, enter, want func(elems []string) bool) (found []Info, pointers []pointer, err error) {
+// list collects the files below u whose relative path begins with head and is wanted, sorted by URL; and the pointers of
+// datasets in folders below u.
+func (s *Store) list(ctx context.Context, d driver, u *url.URL, head string, enter, want func(elems []string) bool) (found []Info, pointers []pointer, err error) {
 	visible := func(elems []string) bool { return !hidden(elems[len(elems)-1]) }
-	err = s.retry(ctx, func() error {
-		found, pointers = found[:0], pointers[:0]
-		return d.list(ctx, u,
-			func(elems []string) bool { return visible(elems) && enter(elems) },
-			func(elems []string, info Info) error {
-				folder, name := elems[:len(elems)-1], elems[len(elems)-1]
-				if slices.ContainsFunc(folder, hidden) {
-					return ctx.Err()
-				}
-				if hidden(name) {
-					if name == latestName && len(folder) > 0 && enter(folder) {
-						pointers = append(pointers, pointer{info.URL, len(folder)})
-					}
-					return ctx.Err()
-				}
-				if want(elems) {
-					found = append(found, info)
-				}
-				return ctx.Err()
-			})
-	})
+	err = d.list(ctx, u, head,
+		func(elems []string) bool { return visible(elems) && enter(elems) },
+		func(elems []string, info Info) error {
+			folder, name := elems[:len(elems)-1], elems[len(elems)-1]
+			switch {
+			case slices.ContainsFunc(folder, hidden):
+			case name == latestName && len(folder) > 0 && enter(folder):
+				pointers = append(pointers, pointer{info.URL, len(folder)})
+			case !hidden(name) && want(elems):
+				found = append(found, info)
+			}
+			return ctx.Err()
+		})
 	if err != nil {
 		return nil, nil, err
 	}
-	sort.Slice(found, func(i, j int) bool { return found[i].URL < found[j].URL })
+	slices.SortFunc(found, func(a, b Info) int { return strings.Compare(a.URL, b.URL) })
 	return found, pointers, nil
 }
 
@@ -177,7 +170,11 @@ func (s *Store) resolve(ctx context.Context, rawURL string) ([]Info, error) {
 	}
 	from := *u
 	from.Path, from.RawPath = base, ""
-	found, pointers, listErr := s.list(ctx, d, &from, func(elems []string) bool { return matches(patterns, elems) },
+	head := ""
+	if len(patterns) > 0 { // what a name begins with keeps listings of stores short
+		head = patterns[0][:strings.IndexAny(patterns[0], `*?[\`)]
+	}
+	found, pointers, listErr := s.list(ctx, d, &from, head, func(elems []string) bool { return matches(patterns, elems) },
 		func(elems []string) bool { return len(elems) >= len(patterns) && matches(patterns, elems) })
 	// A pattern that goes on within a dataset says itself which versions it means.
 	pointers = slices.DeleteFunc(pointers, func(p pointer) bool { return p.depth < len(patterns) })

@@ -32,8 +32,12 @@ type ReaderAtCloser interface {
 // Store opens files. It is safe for concurrent use; Close it when nothing uses it any more.
 type Store struct {
 	backoff []time.Duration // waits between tries of a read; one more try than waits
-	memo    memo
-	inputs  atomic.Pointer[inputCache] // nil: none
+	// patience is how long one try may take. Why not shorter: a slow store is better than none, and a request is of at most
+	// requestBytes. Why not longer: what hangs holds a slot.
+	patience time.Duration
+	page     int // objects that a request lists
+	memo     memo
+	inputs   atomic.Pointer[inputCache] // nil: none
 
 	mu      sync.Mutex
 	buckets map[string]*bucket // by scheme, host and query
@@ -45,8 +49,10 @@ func New() *Store {
 	return &Store{
 		// Why not longer: a task that fails is retried elsewhere after this anyway. Why not shorter: throttling answers
 		// ask for about this much.
-		backoff: []time.Duration{50 * time.Millisecond, 250 * time.Millisecond, time.Second},
-		buckets: map[string]*bucket{},
+		backoff:  []time.Duration{50 * time.Millisecond, 250 * time.Millisecond, time.Second},
+		patience: time.Minute,
+		page:     defaultPage,
+		buckets:  map[string]*bucket{},
 	}
 }
 
@@ -54,15 +60,16 @@ func New() *Store {
 type driver interface {
 	// stat describes a file; a folder is not a file.
 	stat(ctx context.Context, u *url.URL) (Info, error)
-	// list calls visit with every file below u, in no particular order, until visit returns an error. The relative path
-	// is split into elements. It enters only the folders that enter allows, where the store has folders at all.
-	list(ctx context.Context, u *url.URL, enter func(elems []string) bool, visit func(elems []string, info Info) error) error
+	// list calls visit with every file below u whose path from there begins with head, in no particular order, until visit returns
+	// an error; one that may pass is tried again. The relative path is split into elements. It may visit more than that, but enters
+	// no folder that enter does not allow, where the store has folders at all.
+	list(ctx context.Context, u *url.URL, head string, enter func(elems []string) bool, visit func(elems []string, info Info) error) error
 	// children names what lies directly in the folder u, for suggestions.
 	children(ctx context.Context, u *url.URL) []string
 	readerAt(ctx context.Context, u *url.URL, size int64) (ReaderAtCloser, error)
 	create(ctx context.Context, u *url.URL) (upload, error)
 	remove(ctx context.Context, u *url.URL) error
-	removeTree(ctx context.Context, u *url.URL) error
+	removeTree(ctx context.Context, u *url.URL) error // tries again by itself
 }
 
 // upload is a file being written.
@@ -82,7 +89,7 @@ func (s *Store) open(ctx context.Context, rawURL string) (driver, *url.URL, erro
 		return nil, nil, err
 	}
 	if u.Scheme == schemeFile {
-		return local{}, u, nil
+		return local{s}, u, nil
 	}
 	b, err := s.bucket(ctx, u)
 	return b, u, err
@@ -95,7 +102,7 @@ func (s *Store) Stat(ctx context.Context, rawURL string) (Info, error) {
 		return Info{}, err
 	}
 	var info Info
-	err = s.retry(ctx, func() (err error) {
+	err = s.retry(ctx, func(ctx context.Context) (err error) {
 		info, err = d.stat(ctx, u)
 		return err
 	})
@@ -109,9 +116,11 @@ func (s *Store) List(ctx context.Context, prefixURL string) ([]Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, _, err := s.list(ctx, d, u, func([]string) bool { return true }, func([]string) bool { return true })
+	found, _, err := s.list(ctx, d, u, "", everything, everything)
 	return found, err
 }
+
+func everything([]string) bool { return true }
 
 // Tree returns all files below a folder at any depth, sorted by URL, those that [Store.List] skips included. A folder that is not
 // there has no files.
@@ -121,12 +130,9 @@ func (s *Store) Tree(ctx context.Context, prefixURL string) ([]Info, error) {
 		return nil, err
 	}
 	var found []Info
-	err = s.retry(ctx, func() error {
-		found = found[:0]
-		return d.list(ctx, u, func([]string) bool { return true }, func(_ []string, info Info) error {
-			found = append(found, info)
-			return ctx.Err()
-		})
+	err = d.list(ctx, u, "", everything, func(_ []string, info Info) error {
+		found = append(found, info)
+		return ctx.Err()
 	})
 	if err != nil {
 		return nil, err
@@ -172,7 +178,7 @@ func (s *Store) Delete(ctx context.Context, rawURL string) error {
 	if err != nil {
 		return err
 	}
-	return s.retry(ctx, func() error { return d.remove(ctx, u) })
+	return s.retry(ctx, func(ctx context.Context) error { return d.remove(ctx, u) })
 }
 
 // DeleteTree removes every file below a folder, those that List skips included. On a local disk it also removes the
@@ -186,7 +192,7 @@ func (s *Store) DeleteTree(ctx context.Context, prefixURL string) error {
 	if len(elements(u.Path)) == 0 {
 		return plan.Failf(plan.FailureUser, "refused to delete everything in %s", Display(prefixURL))
 	}
-	return s.retry(ctx, func() error { return d.removeTree(ctx, u) })
+	return d.removeTree(ctx, u)
 }
 
 // Close closes connections. The contents of mem:// buckets are gone after it.

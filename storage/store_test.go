@@ -54,7 +54,7 @@ func TestRetry(t *testing.T) {
 		ok    bool
 	}{{0, nil, 1, true}, {2, transient, 3, true}, {9, transient, 3, false}, {9, plan.Failf(plan.FailureUser, "no"), 1, false}, {9, errors.New("x"), 1, false}} {
 		tries := 0
-		err := s.retry(context.Background(), func() error {
+		err := s.retry(context.Background(), func(context.Context) error {
 			tries++
 			if tries > c.fail {
 				return nil
@@ -67,7 +67,7 @@ func TestRetry(t *testing.T) {
 	}
 	s.backoff = []time.Duration{time.Hour}
 	ctx, cancel := context.WithCancel(context.Background())
-	err := s.retry(ctx, func() error { cancel(); return transient })
+	err := s.retry(ctx, func(context.Context) error { cancel(); return transient })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("after cancel: %v", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/quern-engine/quern/plan"
 )
 
@@ -20,23 +22,27 @@ func (s *Store) Sweep(ctx context.Context, folderURL string, keep func(name stri
 		return 0, plan.Failf(plan.FailureUser, "refused to sweep all of %s", Display(folderURL))
 	}
 	var stray []string
-	err = s.retry(ctx, func() error {
-		stray = nil
-		return d.list(ctx, u, func([]string) bool { return true }, func(elems []string, info Info) error {
-			if !keep(strings.Join(elems, "/")) {
-				stray = append(stray, info.URL)
-			}
-			return nil
-		})
+	err = d.list(ctx, u, "", everything, func(elems []string, info Info) error {
+		if !keep(strings.Join(elems, "/")) {
+			stray = append(stray, info.URL)
+		}
+		return nil
 	})
 	if err != nil {
 		return 0, err
 	}
-	var errs []error
-	for _, file := range stray {
-		if err := s.Delete(ctx, file); err != nil {
-			errs = append(errs, err)
-		} else {
+	errs := make([]error, len(stray))
+	var group errgroup.Group
+	group.SetLimit(requestsAtOnce)
+	for i, file := range stray {
+		group.Go(func() error {
+			errs[i] = s.Delete(ctx, file)
+			return nil // the others are deleted all the same
+		})
+	}
+	_ = group.Wait()
+	for _, err := range errs {
+		if err == nil {
 			deleted++
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/quern-engine/quern/plan"
 )
 
@@ -38,6 +40,7 @@ type Store struct {
 	page     int // objects that a request lists
 	memo     memo
 	inputs   atomic.Pointer[inputCache] // nil: none
+	ahead    *semaphore.Weighted        // bytes that may be read ahead
 
 	mu      sync.Mutex
 	buckets map[string]*bucket // by scheme, host and query
@@ -51,10 +54,15 @@ func New() *Store {
 		// ask for about this much.
 		backoff:  []time.Duration{50 * time.Millisecond, 250 * time.Millisecond, time.Second},
 		patience: time.Minute,
+		ahead:    semaphore.NewWeighted(aheadBytes),
 		page:     defaultPage,
 		buckets:  map[string]*bucket{},
 	}
 }
+
+// LimitAhead sets how many bytes the store holds at most of what was read before it was asked for (32 MiB). It is to be called before
+// anything is opened.
+func (s *Store) LimitAhead(bytes int64) { s.ahead = semaphore.NewWeighted(bytes) }
 
 // driver is what a scheme must be able to do. The location is the parsed URL: a path or a key.
 type driver interface {

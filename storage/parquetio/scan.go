@@ -48,7 +48,7 @@ type Scanner struct {
 
 	split   *plan.Split
 	file    *file
-	reader  storage.ReaderAtCloser
+	reader  *storage.Ahead
 	columns []*columnReader   // by output column; nil for one that is not in files
 	indexes map[int]pageIndex // of the group's chunks, by leaf
 	next    int               // next row group of the split
@@ -56,6 +56,7 @@ type Scanner struct {
 	first   int64             // its first row in the file
 	at, end int64             // rows of the group that the columns stand at before and after the batch
 	left    ranges            // rows of it not yet put out
+	sparse  bool              // few rows of the group are wanted
 }
 
 // OpenScan prepares to read the splits. Schema is of the output: scan.Columns, index by index. Nothing is read before
@@ -142,12 +143,16 @@ func (s *Scanner) openSplit(ctx context.Context) error {
 	if err := s.bindColumns(); err != nil {
 		return err
 	}
-	s.reader, err = s.store.Open(ctx, info)
+	r, err := s.store.Open(ctx, info)
+	if err != nil {
+		return err
+	}
+	s.reader = s.store.ReadAhead(r)
 	s.next, s.first = sp.RowGroupStart, 0
 	for g := range sp.RowGroupStart {
 		s.first += s.file.groups[g].NumRows
 	}
-	return err
+	return nil
 }
 
 // bindColumns finds the scan's columns in the file.
@@ -194,6 +199,7 @@ func (s *Scanner) openGroup(group int) error {
 		}
 		if len(wanted) == 0 {
 			s.state.Counts.GroupsPruned++
+			s.reader.Done(earlyOf(group)) // it was not known when the group before was begun
 			return nil
 		}
 		s.state.Counts.RowsPruned += rows - wanted.rows()
@@ -231,8 +237,10 @@ func (s *Scanner) wanted(group int) (ranges, error) {
 func (s *Scanner) startColumns(group int, few bool) error {
 	var failed error
 	ahead := int64(readSize)
-	if few {
+	if s.sparse = few; few {
 		ahead = sparseSize
+	} else {
+		s.want(group)
 	}
 	for i, c := range s.columns {
 		if c == nil {
@@ -250,6 +258,35 @@ func (s *Scanner) startColumns(group int, few bool) error {
 		}, ahead)
 	}
 	return failed
+}
+
+// Groups of ranges that are read ahead: two of each row group, of the columns that are read in any case, and of the others.
+func earlyOf(group int) int { return 2 * group }
+func restOf(group int) int  { return 2*group + 1 }
+
+// want has the chunks that a group is read for first on their way, and those of the next group that is not pruned.
+func (s *Scanner) want(group int) {
+	s.reader.Want(earlyOf(group), s.chunks(group, true))
+	for next := group + 1; next < s.split.RowGroupEnd; next++ {
+		if s.file.groups[next].NumRows > 0 && !s.pruned(next) {
+			s.reader.Want(earlyOf(next), s.chunks(next, true))
+			return
+		}
+	}
+}
+
+// chunks is where the chunks of a group lie: those of the columns that are read early, or of the others.
+func (s *Scanner) chunks(group int, early bool) (spans []storage.Span) {
+	for i, c := range s.columns {
+		if c == nil || c.shape.field == nil || (s.late.off || s.late.reads[i]) != early {
+			continue
+		}
+		c.shape.field.eachLeaf(func(leaf *column) {
+			m := &s.file.groups[group].Columns[leaf.leaf].MetaData
+			spans = append(spans, storage.Span{From: m.start(), To: m.start() + m.TotalCompressedSize})
+		})
+	}
+	return spans
 }
 
 func (s *Scanner) pruned(group int) bool {
@@ -288,6 +325,9 @@ func (s *Scanner) batch() (arrow.Record, error) {
 	rows, err := s.readEarly(arrays, rows)
 	if err != nil {
 		return nil, err
+	}
+	if len(rows) > 0 && !s.late.off && !s.sparse {
+		s.reader.Want(restOf(s.group), s.chunks(s.group, false))
 	}
 	for i := range s.columns {
 		if arrays[i] != nil {
@@ -384,6 +424,8 @@ func (s *Scanner) closeGroup() {
 		}
 	}
 	s.left = nil
+	s.reader.Done(earlyOf(s.group))
+	s.reader.Done(restOf(s.group))
 }
 
 func (s *Scanner) closeSplit() {

@@ -26,6 +26,13 @@ type SubmitRequest struct {
 	// Functions are the plugin functions that the job binds, described and pinned by the caller, who has uploaded the
 	// executables (PUT /v1/blobs/{sha256}).
 	Functions []plan.Function `json:"functions,omitempty"`
+	// RetryOf is set by the coordinator of a request that repeats that of another run.
+	RetryOf string `json:"retry_of,omitempty"`
+}
+
+// RetryRequest asks for what a run was asked for once more (POST /v1/runs/{id}/retry), as a new run.
+type RetryRequest struct {
+	RunID string `json:"run_id"` // of the new run, chosen by the caller; asking again with the same gives the same run
 }
 
 // Job is a job file as the caller has it.
@@ -130,6 +137,11 @@ const (
 	RunCancelled  RunState = "cancelled"
 )
 
+// RunStates are all of them, in order.
+func RunStates() []RunState {
+	return []RunState{RunQueued, RunRunning, RunChecking, RunBlocked, RunPublishing, RunSucceeded, RunFailed, RunCancelled}
+}
+
 // Terminal reports a state that never changes again.
 func (s RunState) Terminal() bool {
 	return s == RunSucceeded || s == RunFailed || s == RunCancelled
@@ -157,6 +169,8 @@ type RunStatus struct {
 	Override *Override     `json:"override,omitempty"`
 	// ChecksOf is set of a run that measures what the checks of another run are about: that run.
 	ChecksOf string `json:"checks_of,omitempty"`
+	// RetryOf is the run that this one repeats.
+	RetryOf string `json:"retry_of,omitempty"`
 }
 
 // Rests reports a run that does not change by itself any more: it has ended, or its checks have blocked it.

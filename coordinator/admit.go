@@ -2,6 +2,7 @@ package coordinator
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -77,7 +78,7 @@ func (c *Coordinator) retainLoop(ctx context.Context) {
 	}
 }
 
-// collectLoop deletes plans and plugins that no run needs any more.
+// collectLoop deletes plans and plugins that no run needs any more, nor the retry of one.
 func (c *Coordinator) collectLoop(ctx context.Context) {
 	for {
 		select {
@@ -87,7 +88,7 @@ func (c *Coordinator) collectLoop(ctx context.Context) {
 		}
 		keep := map[string]bool{}
 		c.node.Read(func(m *state.Machine) {
-			for _, digest := range m.Blobs() {
+			for _, digest := range slices.Concat(m.Blobs(), m.RetryBlobs()) {
 				keep[digest] = true
 			}
 		})

@@ -300,6 +300,65 @@ func TestLostWorkerAndLateReport(t *testing.T) {
 	}
 }
 
+// A run that was cancelled or failed can be asked for again: what it repeats is recorded, and asking twice gives one run. Other runs
+// are refused with a reason.
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	ctx := testContext(t)
+	c := newCluster(t, 1, nil)
+	cl := c.client()
+	url, dir := outputURL(t)
+	retry := func(run, id string) (*api.RunStatus, error) { return cl.Retry(ctx, run, api.RetryRequest{RunID: id}) }
+	if _, err := retry("r1", "r2"); !isCode(err, api.CodeNotFound) {
+		t.Errorf("of no run: %v", err)
+	}
+	submit(ctx, t, cl, jobRequest("r1", url))
+	if _, err := retry("r1", "r2"); !isCode(err, api.CodeConflict) || !strings.Contains(err.Error(), "cancel it first") {
+		t.Errorf("of a run that goes on: %v", err)
+	}
+	if _, err := cl.Cancel(ctx, "r1"); err != nil {
+		t.Fatal(err)
+	}
+	waitState(ctx, t, cl, "r1")
+	if _, err := retry("r1", "no/id"); !isCode(err, api.CodeInvalid) {
+		t.Errorf("under a name that is none: %v", err)
+	}
+	for range 2 {
+		if s, err := retry("r1", "r2"); err != nil || s.RunID != "r2" || s.RetryOf != "r1" {
+			t.Fatalf("retry: %+v, %v", s, err)
+		}
+	}
+	// The same is asked for by another: there is a run that does it.
+	if s, err := retry("r1", "r3"); err != nil || s.RunID != "r2" {
+		t.Errorf("retried by another: %+v, %v", s, err)
+	}
+	startWorker(c, "w1", 1, nil)
+	if s := waitState(ctx, t, cl, "r2"); s.State != api.RunSucceeded || s.RetryOf != "r1" {
+		t.Fatalf("run %s: %v", s.State, s.Failure)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "r2", "_SUCCESS")); err != nil {
+		t.Error(err)
+	}
+	if _, err := retry("r2", "r4"); !isCode(err, api.CodeConflict) || !strings.Contains(err.Error(), "has succeeded") {
+		t.Errorf("of a run that has succeeded: %v", err)
+	}
+	forged := jobRequest("r5", url)
+	forged.RetryOf = "r1"
+	if _, err := cl.Submit(ctx, forged); !isCode(err, api.CodeInvalid) {
+		t.Errorf("a request that says what it repeats: %v", err)
+	}
+	list, err := cl.RunsIn(ctx, 0, api.RunCancelled, api.RunFailed)
+	if err != nil || len(list.Runs) != 1 || list.Runs[0].RunID != "r1" {
+		t.Errorf("runs that have come to nothing: %+v, %v", list, err)
+	}
+	if list, err = cl.RunsIn(ctx, 1); err != nil || len(list.Runs) != 1 || list.Runs[0].RunID != "r2" {
+		t.Errorf("the newest run: %+v, %v", list, err)
+	}
+	if _, err = cl.RunsIn(ctx, 0, "lost"); !isCode(err, api.CodeInvalid) {
+		t.Errorf("in a state that is none: %v", err)
+	}
+}
+
 // What heartbeats tell of running attempts is in the status while these run: of two attempts of a task the one that has come
 // further, and nothing of other stages or of attempts that have ended.
 func TestProgressOfRunningAttempts(t *testing.T) {

@@ -46,6 +46,7 @@ func (c *Coordinator) routes() []secure.Route {
 		{Pattern: "GET /v1/runs", For: users, Handler: c.leaderOnly(c.runs)},
 		{Pattern: "GET /v1/runs/{run}", For: users, Handler: c.leaderOnly(c.status)},
 		{Pattern: "POST /v1/runs/{run}/cancel", For: users, Handler: c.leaderOnly(c.cancel)},
+		{Pattern: "POST /v1/runs/{run}/retry", For: users, Handler: c.leaderOnly(c.whileRoom(c.retry))},
 		{Pattern: "POST /v1/runs/{run}/release", For: users, Handler: c.leaderOnly(c.release)},
 		{Pattern: "POST /v1/runs/{run}/publish", For: users, Handler: c.leaderOnly(c.publishBlocked)},
 		{Pattern: "GET /v1/runs/{run}/profile", For: users, Handler: c.leaderOnly(c.profile)},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,9 +23,23 @@ func (c *Coordinator) runs(w http.ResponseWriter, r *http.Request, t *term) erro
 	if err := c.node.Verify(r.Context()); err != nil {
 		return err
 	}
+	limit, err := numberParameter("limit", r.FormValue("limit"))
+	if err != nil {
+		return err
+	}
+	if limit == 0 || limit > maxList {
+		limit = maxList
+	}
+	var states []api.RunState
+	for _, s := range r.Form["state"] {
+		if !slices.Contains(api.RunStates(), api.RunState(s)) {
+			return api.Errorf(api.CodeInvalid, "state=%q: there are %s", s, stateNames())
+		}
+		states = append(states, api.RunState(s))
+	}
 	var list api.RunList
 	c.node.Read(func(m *state.Machine) {
-		list.Runs = m.Statuses(maxList)
+		list.Runs = m.Statuses(int(limit), states)
 		for i := range list.Runs {
 			c.explainWaiting(m, &list.Runs[i])
 		}
@@ -36,6 +51,14 @@ func (c *Coordinator) runs(w http.ResponseWriter, r *http.Request, t *term) erro
 	t.showLive(shown...)
 	writeJSON(w, http.StatusOK, list)
 	return nil
+}
+
+func stateNames() string {
+	var names []string
+	for _, s := range api.RunStates() {
+		names = append(names, string(s))
+	}
+	return strings.Join(names, ", ")
 }
 
 // progressPause is how long a caller who waits for changes waits at least, unless the run ends: a run of many short tasks

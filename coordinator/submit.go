@@ -22,6 +22,14 @@ func (c *Coordinator) submit(w http.ResponseWriter, r *http.Request, t *term) er
 	if err := readJSON(r, &request); err != nil {
 		return err
 	}
+	if request.RetryOf != "" {
+		return api.Errorf(api.CodeInvalid, "retry_of: a run is retried by POST /v1/runs/%s/retry", request.RetryOf)
+	}
+	return c.take(w, r, t, request)
+}
+
+// take takes a request in.
+func (c *Coordinator) take(w http.ResponseWriter, r *http.Request, t *term, request api.SubmitRequest) error {
 	digest, err := checkRequest(request)
 	if err != nil {
 		return err
@@ -178,6 +186,9 @@ func (c *Coordinator) prepare(ctx context.Context, request api.SubmitRequest, di
 	command.Request, command.Plan, command.At = digest, planned, c.now()
 	command.Attach, command.Priority, command.Weight, command.Blobs = request.Attach, request.Priority, request.Weight, needed
 	command.Attach = command.Attach && c.stillThere(ctx, planned)
+	if c.node.EntryVersion() >= state.FactsVersion {
+		command.RetryOf = request.RetryOf
+	}
 	return command, c.checkVersions(ctx, command)
 }
 

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/quern-engine/quern/api"
@@ -49,9 +51,23 @@ func (c *Client) Profile(ctx context.Context, id string) (*api.Profile, error) {
 }
 
 // Runs lists runs, newest first.
-func (c *Client) Runs(ctx context.Context) (*api.RunList, error) {
+func (c *Client) Runs(ctx context.Context) (*api.RunList, error) { return c.RunsIn(ctx, 0) }
+
+// RunsIn lists runs that are in one of some states, of none all; limit is how many at most, 0 what the coordinator gives.
+func (c *Client) RunsIn(ctx context.Context, limit int, states ...api.RunState) (*api.RunList, error) {
+	query := url.Values{}
+	if limit > 0 {
+		query.Set("limit", strconv.Itoa(limit))
+	}
+	for _, s := range states {
+		query.Add("state", string(s))
+	}
+	path := "/v1/runs"
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
 	var l api.RunList
-	if err := c.call(ctx, request{method: http.MethodGet, path: "/v1/runs"}, nil, &l); err != nil {
+	if err := c.call(ctx, request{method: http.MethodGet, path: path}, nil, &l); err != nil {
 		return nil, err
 	}
 	return &l, nil
@@ -61,6 +77,15 @@ func (c *Client) Runs(ctx context.Context) (*api.RunList, error) {
 func (c *Client) Cancel(ctx context.Context, id string) (*api.RunStatus, error) {
 	var s api.RunStatus
 	if err := c.call(ctx, request{method: http.MethodPost, path: runPath(id, "/cancel")}, nil, &s); err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
+
+// Retry asks for a run once more that has failed or was cancelled, as a new run, and gives the new one's status.
+func (c *Client) Retry(ctx context.Context, id string, r api.RetryRequest) (*api.RunStatus, error) {
+	var s api.RunStatus
+	if err := c.call(ctx, request{method: http.MethodPost, path: runPath(id, "/retry"), wait: planningTime}, r, &s); err != nil {
 		return nil, err
 	}
 	return &s, nil

@@ -120,13 +120,15 @@ func (b *backfillBars) frame(room int, now time.Time) frame {
 		f.head += fmt.Sprintf(", %d failed", b.failed)
 	}
 	part := float64(b.ended)
+	var rows []stageRow
 	for i, bar := range b.running {
 		row := bar.row(now)
 		part += row.part
 		if i < room {
-			f.rows = append(f.rows, row)
+			rows = append(rows, row)
 		}
 	}
+	f.lines = func(width int) []string { return renderRows(rows, width) }
 	if took := now.Sub(b.began); part > 0 && part < float64(b.due) && took > time.Second {
 		f.head += ", ETA " + shortDuration(time.Duration(float64(took)*(float64(b.due)-part)/part))
 	}

@@ -35,12 +35,15 @@ func (p *barProgress) frame(room int, now time.Time) frame {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	shown := visibleStages(p.status.Stages, room)
-	f := frame{head: headLine(p.status, len(p.status.Stages)-len(shown), now)}
+	var rows []stageRow
 	for _, i := range shown {
 		s := &p.status.Stages[i]
-		f.rows = append(f.rows, newStageRow(s, p.pace.stages[s.ID], p.status.State))
+		rows = append(rows, newStageRow(s, p.pace.stages[s.ID], p.status.State))
 	}
-	return f
+	return frame{
+		head:  headLine(p.status, len(p.status.Stages)-len(shown), now),
+		lines: func(width int) []string { return renderRows(rows, width) },
+	}
 }
 
 func (p *barProgress) say(text string) { p.screen.say(text) }

@@ -73,6 +73,13 @@ func newStageRow(s *api.StageStatus, seen *stagePace, state api.RunState) stageR
 	return row
 }
 
+// plain is the row without colours.
+func (r stageRow) plain() stageRow {
+	r.color = 0
+	r.cells[columnFailed] = text.StripEscape(r.cells[columnFailed])
+	return r
+}
+
 // rowTime is what a row says of time, and the colour that goes with it.
 func rowTime(s *api.StageStatus, seen *stagePace, state api.RunState) (text.Color, string) {
 	failed := state == api.RunFailed || state == api.RunCancelled
@@ -158,7 +165,12 @@ func drawBar(r stageRow, width int) string {
 	if width < 3 {
 		return ""
 	}
-	painted := func(s string) string { return r.color.Sprint(s) }
+	painted := func(s string) string {
+		if r.color == 0 {
+			return s
+		}
+		return r.color.Sprint(s)
+	}
 	filler := mpb.BarStyle().FillerMeta(painted).TipMeta(painted).Build()
 	var b bytes.Buffer
 	stat := decor.Statistics{AvailableWidth: width, Total: barScale, Current: int64(r.part * barScale), Completed: r.part >= 1}

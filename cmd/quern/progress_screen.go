@@ -13,10 +13,10 @@ import (
 	"golang.org/x/term"
 )
 
-// frame is what a screen shows at a time: a line, and rows below it.
+// frame is what a screen shows at a time: a line, and what is below it in a width.
 type frame struct {
-	head string
-	rows []stageRow
+	head  string
+	lines func(width int) []string
 }
 
 // screen draws frames on a terminal, each over the one before. To mpb it is one bar with many lines, since how many rows there are,
@@ -26,12 +26,12 @@ type screen struct {
 	container *mpb.Progress
 	once      sync.Once
 	bar       *mpb.Bar // nil before begin
-	// draw makes a frame with at most so many rows. It is called by a goroutine of the container's.
-	draw func(rows int, now time.Time) frame
-	rows []stageRow // of the frame that is being drawn; of that goroutine
+	// draw makes a frame with at most so many lines below the first. It is called by a goroutine of the container's.
+	draw func(room int, now time.Time) frame
+	now  frame // that is being drawn; of that goroutine
 }
 
-func newScreen(w *os.File, draw func(rows int, now time.Time) frame) *screen {
+func newScreen(w *os.File, draw func(room int, now time.Time) frame) *screen {
 	return &screen{w: w, container: mpb.New(mpb.WithOutput(w)), draw: draw}
 }
 
@@ -44,16 +44,15 @@ func (s *screen) begin() {
 
 // head draws the first line.
 func (s *screen) head(w io.Writer, stat decor.Statistics) error {
-	f := s.draw(s.room(), time.Now())
-	s.rows = f.rows
+	s.now = s.draw(s.room(), time.Now())
 	// A key that the terminal has echoed has moved the cursor off the first column.
-	_, err := io.WriteString(w, "\r"+text.Snip(f.head, stat.AvailableWidth, "…"))
+	_, err := io.WriteString(w, "\r"+text.Snip(s.now.head, stat.AvailableWidth, "…"))
 	return err
 }
 
 // below draws the lines below it.
 func (s *screen) below(w io.Writer, stat decor.Statistics) error {
-	for _, line := range renderRows(s.rows, stat.AvailableWidth) {
+	for _, line := range s.now.lines(stat.AvailableWidth) {
 		if _, err := fmt.Fprintln(w, line); err != nil {
 			return err
 		}
@@ -61,7 +60,7 @@ func (s *screen) below(w io.Writer, stat decor.Statistics) error {
 	return nil
 }
 
-// room is how many rows the terminal has, beside the first line and the one that the cursor is in.
+// room is how many lines the terminal has, beside the first line and the one that the cursor is in.
 func (s *screen) room() int {
 	_, height, err := term.GetSize(int(s.w.Fd()))
 	if err != nil {

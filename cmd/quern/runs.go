@@ -6,8 +6,10 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/quern-engine/quern/api"
@@ -18,32 +20,71 @@ func newRunsCommand() *cobra.Command {
 	var (
 		cluster target
 		output  outputFlag
+		limit   int
+		states  []string
 	)
 	cmd := &cobra.Command{
 		Use:   "runs",
 		Short: "List the runs of a cluster, newest first",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			wanted, err := parseStates(states)
+			if err != nil {
+				return err
+			}
+			if limit < 1 || limit > maxRuns {
+				return usageError{fmt.Errorf("--limit %d: use 1 to %d", limit, maxRuns)}
+			}
 			c, err := cluster.connect()
 			if err != nil {
 				return err
 			}
-			list, err := c.Runs(cmd.Context())
+			list, err := c.RunsIn(cmd.Context(), limit, wanted...)
 			if err != nil {
 				return err
 			}
 			if output.json() {
 				return printJSON(cmd.OutOrStdout(), list)
 			}
-			for _, r := range list.Runs {
-				fmt.Fprintf(cmd.OutOrStdout(), "%-28s %-11s %-20s %s\n", r.RunID, r.State, r.Submitted.Format(time.DateTime), r.Name)
+			w := cmd.OutOrStdout()
+			if len(list.Runs) == 0 {
+				_, err := fmt.Fprintln(w, "no runs")
+				return err
 			}
-			return nil
+			width := outputWidth(w)
+			return printTable(w, runsTable(list.Runs, time.Now(), width), width)
 		},
 	}
 	cluster.register(cmd)
 	output.register(cmd)
+	cmd.Flags().IntVar(&limit, "limit", 50, fmt.Sprintf("how many, %d at most", maxRuns))
+	cmd.Flags().StringSliceVar(&states, "state", nil, "only those in these states, comma separated: queued, running, checking, blocked, publishing, succeeded, failed, cancelled, or live for all that have not ended")
 	return cmd
+}
+
+// maxRuns is how many runs a coordinator lists at most.
+const maxRuns = 200
+
+// parseStates reads names of states; "live" stands for those of runs that have not ended.
+func parseStates(names []string) ([]api.RunState, error) {
+	var states []api.RunState
+	for _, name := range names {
+		state := api.RunState(strings.TrimSpace(name))
+		switch {
+		case state == "live":
+			states = append(states, liveStates()...)
+		case slices.Contains(api.RunStates(), state):
+			states = append(states, state)
+		default:
+			return nil, usageError{fmt.Errorf("--state %s: there are %v, and live", name, api.RunStates())}
+		}
+	}
+	return states, nil
+}
+
+// liveStates are those of runs that have not ended.
+func liveStates() []api.RunState {
+	return slices.DeleteFunc(api.RunStates(), api.RunState.Terminal)
 }
 
 func newStatusCommand() *cobra.Command {
@@ -102,26 +143,17 @@ func newWorkersCommand() *cobra.Command {
 			if output.json() {
 				return printJSON(cmd.OutOrStdout(), list)
 			}
-			for _, w := range list.Workers {
-				fmt.Fprintf(cmd.OutOrStdout(), "%-24s %-22s %d of %d slots busy, heard %s ago%s\n",
-					w.WorkerID, w.Address, len(w.Running), w.Slots, w.Silent.Round(100*time.Millisecond), workerNote(w))
+			w := cmd.OutOrStdout()
+			if len(list.Workers) == 0 {
+				_, err := fmt.Fprintln(w, "no workers")
+				return err
 			}
-			return nil
+			return printTable(w, workersTable(list.Workers), outputWidth(w))
 		},
 	}
 	cluster.register(cmd)
 	output.register(cmd)
 	return cmd
-}
-
-func workerNote(w api.WorkerStatus) string {
-	switch {
-	case w.Draining:
-		return ", draining"
-	case !w.Quarantine.IsZero():
-		return ", in quarantine until " + w.Quarantine.Format(time.DateTime)
-	}
-	return ""
 }
 
 // oneRunCommand is a verb about one run that prints its status afterwards.
@@ -156,9 +188,13 @@ func oneRunCommand(use, short string, act func(*cobra.Command, *client.Client, s
 }
 
 func printStatus(w io.Writer, s *api.RunStatus) {
-	fmt.Fprintf(w, "run %s (%s): %s\n", s.RunID, s.Name, s.State)
+	now := time.Now()
+	fmt.Fprintf(w, "run %s (%s): %s, %s\n", s.RunID, s.Name, s.State, stateTimes(s, now))
 	if s.Reason != "" {
-		fmt.Fprintf(w, "waiting: %s\n", s.Reason)
+		fmt.Fprintf(w, "%s%s\n", waitingWord(s), s.Reason)
+	}
+	if s.RetryOf != "" {
+		fmt.Fprintf(w, "it repeats %s\n", s.RetryOf)
 	}
 	if s.ChecksOf != "" {
 		fmt.Fprintf(w, "it measures for the checks of %s\n", s.ChecksOf)
@@ -166,16 +202,18 @@ func printStatus(w io.Writer, s *api.RunStatus) {
 	if s.Failure != nil {
 		fmt.Fprintf(w, "failure (%s): %s\n", s.Failure.Kind, s.Failure.Message)
 	}
-	for i := range s.Stages {
-		stage := &s.Stages[i]
-		fmt.Fprintln(w, stageLine(stage))
+	if len(s.Stages) > 0 {
+		fmt.Fprintln(w)
+		_ = printTable(w, stagesTable(s.Stages), outputWidth(w))
+	}
+	for _, stage := range s.Stages {
 		if stage.Adapted != "" {
-			fmt.Fprintf(w, "  adapted: %s\n", stage.Adapted)
+			fmt.Fprintf(w, "stage %d was adapted: %s\n", stage.ID, stage.Adapted)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Outputs)) {
 		o := s.Outputs[name]
-		fmt.Fprintf(w, "output %s: %d rows in %d shards, %s\n", name, o.Rows, o.Shards, o.VersionPath)
+		fmt.Fprintf(w, "output %s: %s rows in %s, %s\n", name, humanize.Comma(o.Rows), counted(o.Shards, "shard"), o.VersionPath)
 	}
 	printChecks(w, s)
 }

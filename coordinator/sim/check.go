@@ -22,7 +22,7 @@ func (s *Sim) check(n *node, e state.Entry, results []state.Result) {
 			s.event(ev)
 		}
 	}
-	for _, st := range n.machine.Statuses(100) {
+	for _, st := range n.machine.Statuses(100, nil) {
 		if before, over := s.terminal[st.RunID]; over && before != string(st.State) {
 			s.violated("run %s was %s and is %s", st.RunID, before, st.State)
 		}

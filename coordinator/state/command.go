@@ -18,7 +18,7 @@ import (
 //  1. what there was first
 //  2. plugin functions: a Shape with Rejects or Functions, and reports about these
 //  3. logs: KeepLogs, events of runs are noted in the state, and what plugin functions count is kept
-//  4. facts: where the time of runs goes is noted in the state, RunProfiled
+//  4. facts: where the time of runs goes is noted in the state, RunProfiled; runs that repeat others
 const EntryVersion = FactsVersion
 
 // FunctionsVersion is the first version of entries about plugin functions, LogsVersion of those of which logs are kept, and
@@ -77,8 +77,10 @@ type SubmitRun struct {
 	// Checks is how many conditions the outputs must meet before they are published.
 	Checks int `json:"checks,omitempty"`
 	// ChecksOf makes this the run that measures what the checks of another run are about.
-	ChecksOf string    `json:"checks_of,omitempty"`
-	At       time.Time `json:"at"`
+	ChecksOf string `json:"checks_of,omitempty"`
+	// RetryOf is the run that this one repeats. Of entries from FactsVersion on only.
+	RetryOf string    `json:"retry_of,omitempty"`
+	At      time.Time `json:"at"`
 }
 
 // Rejects reports that rows of the run may be put aside.

@@ -17,6 +17,15 @@ func (m *Machine) Request(id string) (string, bool) {
 	return r.Request, true
 }
 
+// KeptRequest is the digest of what a run was asked for, if the request itself is kept as a blob: that of a job is.
+func (m *Machine) KeptRequest(id string) (digest string, kept bool) {
+	r := m.runs[id]
+	if r == nil {
+		return "", false
+	}
+	return r.Request, slices.Contains(r.Blobs, r.Request)
+}
+
 // Blobs lists the digests that runs which have not ended need, plans and plugins, and the profiles of those that have.
 func (m *Machine) Blobs() []string {
 	var list []string
@@ -26,6 +35,19 @@ func (m *Machine) Blobs() []string {
 			list = append(append(list, r.Plan), r.Blobs...)
 		case r.Profile != "":
 			list = append(list, r.Profile)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// RetryBlobs lists the digests that retries of runs which have come to nothing need: requests and plugins. Of runs that ended under
+// an older build they may be gone.
+func (m *Machine) RetryBlobs() []string {
+	var list []string
+	for _, r := range m.doc.Runs {
+		if r.State == api.RunFailed || r.State == api.RunCancelled {
+			list = append(list, r.Blobs...)
 		}
 	}
 	slices.Sort(list)

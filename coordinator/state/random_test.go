@@ -178,7 +178,7 @@ func (w *world) heal() {
 		}
 		w.apply(Command{Grant: &c})
 	}
-	for _, s := range w.machine.Statuses(1000) {
+	for _, s := range w.machine.Statuses(1000, nil) {
 		if !s.State.Terminal() {
 			w.t.Fatalf("run %s is %s (%s) after healing: %+v", s.RunID, s.State, s.Reason, s.Stages)
 		}
@@ -239,7 +239,7 @@ func (w *world) check(events []Event) {
 			delete(w.committed, e.Task.TaskID)
 		}
 	}
-	for _, s := range w.machine.Statuses(1000) {
+	for _, s := range w.machine.Statuses(1000, nil) {
 		if before, over := w.terminal[s.RunID]; over && before != s.State {
 			w.t.Fatalf("run %s was %s and is %s", s.RunID, before, s.State)
 		}

@@ -50,6 +50,7 @@ type run struct {
 	Override  *api.Override     `json:"override,omitempty"`
 	ChecksOf  string            `json:"checks_of,omitempty"` // the run that it measures for
 	Lines     []string          `json:"lines,omitempty"`     // what it has measured
+	RetryOf   string            `json:"retry_of,omitempty"`  // the run that it repeats
 
 	Journal journal   `json:"journal,omitempty"`
 	Logs    []LogFile `json:"logs,omitempty"`          // in the order in which they came
@@ -103,7 +104,7 @@ type stage struct {
 func newRun(c *SubmitRun) *run {
 	r := &run{
 		ID: c.RunID, Name: c.Name, Request: c.Request, Plan: c.Plan, Blobs: c.Blobs, Priority: c.Priority, Weight: max(1, c.Weight),
-		State: api.RunQueued, Submitted: c.At, Outputs: c.Outputs, Result: c.Result, Checks: c.Checks, ChecksOf: c.ChecksOf,
+		State: api.RunQueued, Submitted: c.At, Outputs: c.Outputs, Result: c.Result, Checks: c.Checks, ChecksOf: c.ChecksOf, RetryOf: c.RetryOf,
 	}
 	for _, shape := range c.Stages {
 		r.Stages = append(r.Stages, &stage{Shape: shape, Locations: 1, List: make(taskList, shape.Tasks)})

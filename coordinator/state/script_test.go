@@ -501,7 +501,7 @@ func (s *script) adaptable() string {
 
 func (s *script) runs() string {
 	var out strings.Builder
-	for _, st := range s.machine.Statuses(100) {
+	for _, st := range s.machine.Statuses(100, nil) {
 		fmt.Fprintf(&out, "%s %s version=%d", st.RunID, st.State, st.Version)
 		if st.Reason != "" {
 			fmt.Fprintf(&out, " (%s)", st.Reason)

@@ -17,12 +17,15 @@ func (m *Machine) Status(id string) (api.RunStatus, bool) {
 	return m.status(r), true
 }
 
-// Statuses tells how runs fare, newest first, at most limit of them.
-func (m *Machine) Statuses(limit int) []api.RunStatus {
+// Statuses tells how runs fare, newest first, at most limit of them: those that are in one of some states, of none all.
+func (m *Machine) Statuses(limit int, states []api.RunState) []api.RunStatus {
 	list := make([]api.RunStatus, 0, min(limit, len(m.doc.Runs)))
 	for _, r := range slices.Backward(m.doc.Runs) {
 		if len(list) == limit {
 			break
+		}
+		if len(states) > 0 && !slices.Contains(states, r.State) {
+			continue
 		}
 		list = append(list, m.status(r))
 	}
@@ -48,7 +51,7 @@ func (m *Machine) status(r *run) api.RunStatus {
 	st := api.RunStatus{
 		RunID: r.ID, Name: r.Name, State: r.State, Reason: m.reason(r), Submitted: r.Submitted, Finished: r.Finished,
 		Version: r.Version, Stages: make([]api.StageStatus, len(r.Stages)), Priority: r.Priority, Weight: r.Weight,
-		Checks: r.shownResults(), Override: r.Override, ChecksOf: r.ChecksOf,
+		Checks: r.shownResults(), Override: r.Override, ChecksOf: r.ChecksOf, RetryOf: r.RetryOf,
 	}
 	if r.Failure != nil {
 		f := *r.Failure

@@ -39,5 +39,5 @@ for port in $s3 $gcs $azure; do
 done
 
 export QUERN_STORES="s3://lake/tests?endpoint=http://127.0.0.1:$s3&region=us-east-1&use_path_style=true gs://lake/tests azblob://lake/tests?domain=127.0.0.1:$azure&protocol=http&localemu=true"
-go test ./storage -run 'TestConformance' -count=1 -v | grep -E '^( {4})?---|^(ok|FAIL|PASS|panic)|_test.go'
+go test ./storage -run 'TestConformance|TestFaultsOfStores|TestLongListing' -count=1 -v | grep -E '^( {4})?---|^(ok|FAIL|PASS|panic)|_test.go'
 go test ./e2e -run 'TestStores' -count=1 -v | grep -E '^( {4})?---|^(ok|FAIL|PASS|panic)|_test.go'

@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 # everywhere lets all builds share one cache.
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build run test check fmt vet lint race e2e soak crashes faults stores rejects airflow quickstart skew simulate bench bench-tpch bench-training bench-udf bench-memory bench-cluster verify python interop fuzz cover generate tidy-tree clean
+.PHONY: help build run test check fmt vet lint race e2e soak crashes faults stores rejects airflow quickstart captures skew simulate bench bench-tpch bench-training bench-udf bench-memory bench-cluster verify python interop fuzz cover generate tidy-tree clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ airflow: build ## Test the Airflow provider with Airflow itself on three coordin
 
 quickstart: ## Run the commands of docs/quickstart.md as a newcomer would, counting and timing them
 	e2e/quickstart.sh
+
+captures: build ## Draw docs/captures anew: what the command line shows on a terminal (needs tmux)
+	e2e/captures.sh bin/quern docs/captures
 
 stores: ## Run the store tests and whole jobs on servers that speak S3, Google Cloud Storage and Azure Blob Storage (needs npm)
 	e2e/stores.sh bench/data/stores

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,7 @@ type Functions struct {
 	byName map[string]plan.Function
 	deadly atomic.Int64 // rows that have each cost a process, as often as they were tried
 	told   reports
+	log    *slog.Logger
 
 	mu     sync.Mutex // guards the following
 	leases map[kind]*lease
@@ -35,6 +37,10 @@ type lease struct {
 	sem chan struct{} // capacity 1; held by whoever uses the following
 	run *running      // nil before the first call, and after a process that had to go
 }
+
+// LogTo says where what the functions log and count, and what their processes print, goes instead of the host's log. It is called
+// before the functions are.
+func (f *Functions) LogTo(log *slog.Logger) { f.log, f.told.log = log, log }
 
 // process is the attempt's process for a function, which it gets at the first call.
 func (f *Functions) process(ctx context.Context, fn plan.Function) (*running, error) {
@@ -60,7 +66,7 @@ func (f *Functions) process(ctx context.Context, fn plan.Function) (*running, er
 		l.run = nil
 	}
 	if l.run == nil {
-		run, err := f.host.acquire(ctx, k)
+		run, err := f.host.acquire(ctx, k, f.log)
 		if err != nil {
 			return nil, err
 		}
@@ -115,7 +121,7 @@ func (f *Functions) Call(ctx context.Context, function string, args arrow.Record
 	a, err := f.first(ctx, fn, args)
 	var bad *fault
 	if errors.As(err, &bad) && (bad.died || fn.OnError != plan.FailRun) {
-		f.host.opts.Log.Warn("a batch went wrong; trying its rows in fresh processes", "function", fn.Name, "rows", args.NumRows(), "reason", bad.reason)
+		f.log.Warn("a batch went wrong; trying its rows in fresh processes", "function", fn.Name, "rows", args.NumRows(), "reason", bad.reason)
 		a, err = f.retry(ctx, fn, args)
 	}
 	switch {

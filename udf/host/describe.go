@@ -49,7 +49,7 @@ func Ask(ctx context.Context, exe string, readable ...string) (_ *Plugin, err er
 		}
 		k.files += path + "\n"
 	}
-	if p.run, err = p.host.acquire(ctx, k); err != nil {
+	if p.run, err = p.host.acquire(ctx, k, p.host.opts.Log); err != nil {
 		return nil, p.failure(ctx, err)
 	}
 	p.Library = p.run.library

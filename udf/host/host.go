@@ -111,8 +111,9 @@ func New(opts Options) (*Host, error) {
 
 var errClosed = errors.New("plugin host: closed")
 
-// acquire is a process of a kind that nobody else has: one that waits, or a new one. Release it.
-func (h *Host) acquire(ctx context.Context, k kind) (*running, error) {
+// acquire is a process of a kind that nobody else has: one that waits, or a new one. What it prints until it is released goes to
+// log. Release it.
+func (h *Host) acquire(ctx context.Context, k kind, log *slog.Logger) (*running, error) {
 	for {
 		run, err := h.waiting(k)
 		if err != nil {
@@ -122,15 +123,16 @@ func (h *Host) acquire(ctx context.Context, k kind) (*running, error) {
 			break
 		}
 		if run.healthy() {
+			run.tell(log)
 			return run, nil
 		}
 		h.discard(run)
 	}
-	return h.begun(ctx, k)
+	return h.begun(ctx, k, log)
 }
 
 // fresh is a process that has done nothing yet. Release it.
-func (h *Host) fresh(ctx context.Context, k kind) (*running, error) {
+func (h *Host) fresh(ctx context.Context, k kind, log *slog.Logger) (*running, error) {
 	h.mu.Lock()
 	if h.closed {
 		h.mu.Unlock()
@@ -138,13 +140,13 @@ func (h *Host) fresh(ctx context.Context, k kind) (*running, error) {
 	}
 	h.starting.Add(1)
 	h.mu.Unlock()
-	return h.begun(ctx, k)
+	return h.begun(ctx, k, log)
 }
 
 // begun goes on with a start that Close waits for.
-func (h *Host) begun(ctx context.Context, k kind) (*running, error) {
+func (h *Host) begun(ctx context.Context, k kind, log *slog.Logger) (*running, error) {
 	defer h.starting.Done()
-	run, err := h.start(ctx, k)
+	run, err := h.start(ctx, k, log)
 	if err != nil && h.ctx.Err() != nil {
 		return nil, errClosed
 	}
@@ -169,6 +171,8 @@ func (h *Host) waiting(k kind) (*running, error) {
 
 // release gives a process back. One that is not fit for another call is killed.
 func (h *Host) release(run *running) {
+	run.proc.settle() // what it has printed so far is the caller's
+	run.tell(h.opts.Log)
 	h.mu.Lock()
 	keep := !run.unfit.Load() && !h.closed && run.healthy() && !run.worn()
 	if keep {
@@ -263,7 +267,8 @@ func (h *Host) Close() error {
 
 // Open binds functions, by their names in SQL, for the calls of one attempt. It starts nothing.
 func (h *Host) Open(_ context.Context, functions []plan.Function) (*Functions, error) {
-	f := &Functions{host: h, byName: make(map[string]plan.Function, len(functions)), leases: map[kind]*lease{}, told: reports{log: h.opts.Log}}
+	f := &Functions{host: h, byName: make(map[string]plan.Function, len(functions)), leases: map[kind]*lease{}}
+	f.LogTo(h.opts.Log)
 	for _, fn := range functions {
 		if !validDigest(fn.SHA256) {
 			return nil, plan.Failf(plan.FailureInternal, "plugin function %s: %q is no SHA-256", fn.Name, fn.SHA256)

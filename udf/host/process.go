@@ -20,7 +20,7 @@ import (
 type process struct {
 	spec   contain.Spec
 	stdout *os.File // read ends
-	stderr *os.File
+	stderr *printed
 	done   chan struct{} // closed when the process has ended
 
 	mu     sync.Mutex // guards the following
@@ -53,7 +53,7 @@ func (p *process) Start(context.Context) error {
 	if err != nil {
 		return errors.Join(err, outR.Close(), outW.Close())
 	}
-	p.stdout, p.stderr = outR, errR
+	p.stdout, p.stderr = outR, &printed{File: errR}
 	started := make(chan error, 1)
 	p.spec.Files = append([]*os.File{null, outW, errW}, p.spec.Files...)
 	go p.live(started)
@@ -146,6 +146,16 @@ func (p *process) ID() string {
 
 // Stdout is read by go-plugin for the handshake.
 func (p *process) Stdout() io.ReadCloser { return p.stdout }
+
+// settleTime bounds how long settle waits: for a reader that gets no processor time.
+const settleTime = time.Second
+
+// settle waits until what the process has printed before an answer of it came has been read and handed on.
+func (p *process) settle() {
+	for end := time.Now().Add(settleTime); !p.stderr.settled() && time.Now().Before(end); {
+		time.Sleep(100 * time.Microsecond)
+	}
+}
 
 // Stderr is read by go-plugin for the log.
 func (p *process) Stderr() io.ReadCloser { return p.stderr }

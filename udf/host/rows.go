@@ -113,7 +113,7 @@ func (t *trial) once(ctx context.Context, args arrow.Record) (answer, error) {
 		k, err := t.f.host.kind(ctx, t.fn)
 		var run *running
 		if err == nil {
-			run, err = t.f.host.fresh(ctx, k)
+			run, err = t.f.host.fresh(ctx, k, t.f.log)
 		}
 		if err != nil {
 			return answer{}, t.f.startFailure(ctx, t.fn, err)

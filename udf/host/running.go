@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
@@ -63,7 +64,7 @@ func (clientSide) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, conn *gr
 }
 
 // start starts a process and asks it for its functions.
-func (h *Host) start(ctx context.Context, k kind) (*running, error) {
+func (h *Host) start(ctx context.Context, k kind, log *slog.Logger) (*running, error) {
 	executable, err := h.sealed(ctx, k.sha256)
 	if err != nil {
 		return nil, err
@@ -79,9 +80,7 @@ func (h *Host) start(ctx context.Context, k kind) (*running, error) {
 	readable := strings.FieldsFunc(k.files, func(r rune) bool { return r == '\n' })
 	spec := contain.Spec{Level: h.level(), Limits: k.limits, Executable: executable, ReadOnly: append(readable, pythonFolders(interpreter)...)}
 	run := &running{kind: k, proc: newProcess(spec), output: &tail{}, opening: make(chan struct{}, 1), instances: map[string]opened{}}
-	run.output.log = func(text string) {
-		h.opts.Log.Info("plugin says", "sha256", k.sha256, "pid", run.proc.ID(), "text", text)
-	}
+	run.tell(log)
 	config, err := h.clientConfig(run, sockets)
 	if err != nil {
 		return nil, err
@@ -176,6 +175,13 @@ func withoutBroker(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.Client
 		return nil, status.Error(codes.Unimplemented, "plugins do not call back")
 	}
 	return streamer(ctx, desc, conn, method, opts...)
+}
+
+// tell has what the process prints logged.
+func (r *running) tell(log *slog.Logger) {
+	r.output.tellTo(func(text string) {
+		log.Info("plugin says", "plugin", r.kind.sha256[:12], "pid", r.proc.ID(), "text", text)
+	})
 }
 
 func (r *running) connect(ctx context.Context, timeout time.Duration) error {

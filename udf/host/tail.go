@@ -15,11 +15,18 @@ type tail struct {
 	buf []byte // the last bytes, up to twice tailSize
 
 	log    func(text string) // nil: nobody wants to know
-	logged int               // bytes
+	logged int               // bytes, to log
 }
 
-// mostLogged is how much of a process's output goes into the log.
+// mostLogged is how much of a process's output goes into one log.
 const mostLogged = 64 << 10
+
+// tellTo has what is written from now on logged.
+func (t *tail) tellTo(log func(text string)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.log, t.logged = log, 0
+}
 
 // Write never fails.
 func (t *tail) Write(p []byte) (int, error) {

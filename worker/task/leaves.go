@@ -91,7 +91,7 @@ func (b *builder) caller(ctx context.Context) (operator.Caller, error) {
 	if unknown != nil || len(fns) == 0 {
 		return nil, unknown
 	}
-	functions, err := b.env.Plugins.Open(ctx, fns)
+	functions, err := b.env.Plugins.Open(ctx, fns, b.task.log())
 	if err != nil {
 		return nil, err
 	}

@@ -31,11 +31,12 @@ func NewPluginHost(dir string, fetch func(ctx context.Context, sha256 string) (i
 }
 
 // Open makes the functions callable.
-func (p *PluginHost) Open(ctx context.Context, fns []plan.Function) (Functions, error) {
+func (p *PluginHost) Open(ctx context.Context, fns []plan.Function, log *slog.Logger) (Functions, error) {
 	functions, err := p.host.Open(ctx, fns)
 	if err != nil {
 		return nil, err
 	}
+	functions.LogTo(log)
 	return hosted{functions}, nil
 }
 

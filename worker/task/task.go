@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"runtime/debug"
 	"time"
 
@@ -52,7 +53,8 @@ type Locator interface {
 
 // Plugins opens plugin functions. The processes behind them outlive the attempt.
 type Plugins interface {
-	Open(ctx context.Context, fns []plan.Function) (Functions, error)
+	// Open binds functions for an attempt. What they log, and what their processes print, goes to log.
+	Open(ctx context.Context, fns []plan.Function, log *slog.Logger) (Functions, error)
 }
 
 // Functions are an attempt's plugin functions. Closing them gives its processes back.
@@ -69,7 +71,8 @@ type Functions interface {
 type Task struct {
 	api.Assignment
 	Job   *plan.Job
-	Meter *Meter // nil: nobody looks while it runs
+	Log   *slog.Logger // the attempt's; nil is silent
+	Meter *Meter       // nil: nobody looks while it runs
 }
 
 // Run runs an attempt and reports how it ended; Report.Seconds is left to the caller. When ctx is done the attempt stops
@@ -174,6 +177,13 @@ func runAttempt(ctx context.Context, env Env, t Task, report *api.Report) (err e
 	report.Partitions, report.File, report.Lines = written.Partitions, written.File, written.Lines
 	report.Counts.BytesOut, report.Counts.FilesOut = written.Bytes, written.Files
 	return nil
+}
+
+func (t Task) log() *slog.Logger {
+	if t.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return t.Log
 }
 
 // exclusiveBatches is how many times smaller the batches of an attempt are that follows one which ran out of memory: most of

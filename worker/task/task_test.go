@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -276,7 +277,9 @@ func calling(in *plan.Node) *plan.Node {
 // callFunc is a plugin function without a process.
 type callFunc func(ctx context.Context, args arrow.Record) (arrow.Array, error)
 
-func (f callFunc) Open(context.Context, []plan.Function) (Functions, error) { return f, nil }
+func (f callFunc) Open(context.Context, []plan.Function, *slog.Logger) (Functions, error) {
+	return f, nil
+}
 
 func (f callFunc) Close() error { return nil }
 

@@ -23,6 +23,7 @@ func main() {
 		udf.ScalarE("hangs_on_13", hangsOn13),
 		udf.Scalar("dies_on_13", diesOn13),
 		udf.ScalarE("spawns", spawns),
+		udf.OpenScalar("says", says, udf.Doc("its argument, which it prints and logs")),
 		udf.Scalar("environment", os.Getenv),
 		udf.Vector("same_bigint", []udf.Type{udf.BigInt}, udf.BigInt, same),
 		udf.Vector("same_string", []udf.Type{udf.String}, udf.String, same),
@@ -61,6 +62,14 @@ func diesOn13(v int64) int64 {
 		select {}
 	}
 	return v
+}
+
+func says(ctx *udf.Context) (func(int64) (int64, error), error) {
+	return func(v int64) (int64, error) {
+		fmt.Fprintln(os.Stderr, "this is row", v)
+		ctx.Log().Warn("a row", "row", v)
+		return v, nil
+	}, nil
 }
 
 func hangsOn13(v int64) (int64, error) {

@@ -78,7 +78,7 @@ func (c *Coordinator) retainLoop(ctx context.Context) {
 	}
 }
 
-// collectLoop deletes plans and plugins that no run needs any more, nor the retry of one.
+// collectLoop deletes plans and plugins that no run needs any more, nor the retry of one, and the logs of runs that are forgotten.
 func (c *Coordinator) collectLoop(ctx context.Context) {
 	for {
 		select {
@@ -88,7 +88,7 @@ func (c *Coordinator) collectLoop(ctx context.Context) {
 		}
 		keep := map[string]bool{}
 		c.node.Read(func(m *state.Machine) {
-			for _, digest := range slices.Concat(m.Blobs(), m.RetryBlobs()) {
+			for _, digest := range slices.Concat(m.Blobs(), m.RetryBlobs(), m.LogBlobs()) {
 				keep[digest] = true
 			}
 		})

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/quern-engine/quern/api/lines"
 	"github.com/quern-engine/quern/api/secure"
 	"github.com/quern-engine/quern/coordinator/consensus"
 	"github.com/quern-engine/quern/coordinator/state"
@@ -182,6 +183,7 @@ func (c *Coordinator) propose(ctx context.Context, commands ...state.Command) ([
 	for _, r := range results {
 		for _, e := range r.Events {
 			c.logEvent(ctx, e)
+			c.salvageLogs(e)
 		}
 	}
 	return results, err
@@ -196,12 +198,12 @@ func (c *Coordinator) logEvent(ctx context.Context, e state.Event) {
 	if !c.log.Enabled(ctx, level) {
 		return
 	}
+	log := c.log
 	var args []any
-	if e.Run != "" {
-		args = append(args, "run", e.Run)
-	}
 	if e.Task != nil {
-		args = append(args, "attempt", e.Task.String())
+		log = lines.Of(log, *e.Task)
+	} else if e.Run != "" {
+		args = append(args, "run", e.Run)
 	}
 	if e.OfStage() {
 		args = append(args, "stage", e.Stage)
@@ -212,7 +214,7 @@ func (c *Coordinator) logEvent(ctx context.Context, e state.Event) {
 	if e.Message != "" {
 		args = append(args, "message", e.Message)
 	}
-	c.log.Log(ctx, level, string(e.Kind), args...)
+	log.Log(ctx, level, string(e.Kind), args...)
 }
 
 // peerAddresses are those of the other coordinators that vote at this moment.

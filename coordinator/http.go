@@ -52,6 +52,7 @@ func (c *Coordinator) routes() []secure.Route {
 		{Pattern: "GET /v1/runs/{run}/profile", For: users, Handler: c.leaderOnly(c.profile)},
 		{Pattern: "GET /v1/runs/{run}/stages/{stage}/outputs", For: all, Handler: c.leaderOnly(c.outputs)},
 		{Pattern: "DELETE /v1/runs/{run}", For: users, Handler: c.leaderOnly(c.purge)},
+		{Pattern: "GET /v1/runs/{run}/logs", For: users, Handler: c.leaderOnly(c.logs)},
 		{Pattern: "GET /v1/dataset", For: users, Handler: c.handle(c.dataset)},
 		{Pattern: "GET /v1/cluster", For: users, Handler: c.handle(c.cluster)},
 		{Pattern: "POST /v1/cluster/members", For: users, Handler: c.leaderOnly(c.addMember)},
@@ -63,6 +64,7 @@ func (c *Coordinator) routes() []secure.Route {
 		{Pattern: "POST /v1/workers/leave", For: workers, Handler: c.forWorkers(c.leave)},
 		{Pattern: "POST /v1/workers/lease", For: workers, Handler: c.forWorkers(c.lease)},
 		{Pattern: "POST /v1/workers/report", For: workers, Body: maxBody, Handler: c.forWorkers(c.report)},
+		{Pattern: "POST /v1/workers/logs", For: workers, Body: maxBody, Handler: c.forWorkers(c.takeLogs)},
 		{Pattern: "POST /v1/workers/heartbeat", For: workers, Body: maxBody, Handler: c.forWorkers(c.heartbeat)},
 
 		// Raft's connections are raft's, and not counted: they live as long as it does, and shutting down needs them.

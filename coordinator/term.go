@@ -27,6 +27,8 @@ type term struct {
 	live    map[string]spoken // by worker; guarded by mu
 	spoken  time.Time         // when a worker last spoke, or could not be heard for this process's own fault; guarded by mu
 	waiters waiters           // guarded by mu
+
+	logs *liveLogs
 }
 
 // waiter is a lease request that waits.
@@ -61,7 +63,7 @@ func (c *Coordinator) lead(ctx context.Context) {
 	}
 	t := &term{
 		epoch: c.node.Term(), clock: c.options.Clock, wake: make(chan struct{}, 1), over: make(chan struct{}),
-		book: lease.NewBook(c.options.Lease, max(2*c.options.Heartbeat, 2*time.Second)), waiters: newWaiters(), live: map[string]spoken{},
+		book: lease.NewBook(c.options.Lease, max(2*c.options.Heartbeat, 2*time.Second)), waiters: newWaiters(), live: map[string]spoken{}, logs: newLiveLogs(),
 	}
 	t.spoken = t.clock.Now()
 	// Every worker begins with a fresh lease: nobody could hear it while there was no leader.

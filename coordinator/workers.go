@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/api/lines"
 	"github.com/quern-engine/quern/coordinator/state"
 	"github.com/quern-engine/quern/internal/failpoint"
 	"github.com/quern-engine/quern/plan"
@@ -173,7 +174,7 @@ func (c *Coordinator) discard(report api.Report) {
 				err = c.deleteWritten(ctx, o.VersionURL, files)
 			}
 			if err != nil {
-				c.log.Warn("could not delete the files of a late attempt", "attempt", report.AttemptID.String(), "error", err)
+				lines.Of(c.log, report.AttemptID).Warn("could not delete the files of a late attempt", "error", err)
 			}
 		})
 	}

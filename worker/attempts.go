@@ -120,6 +120,14 @@ func (a *attempts) release(as api.Assignment) {
 	}
 }
 
+// holds reports an attempt that runs, or whose report the leader has not taken yet.
+func (a *attempts) holds(id plan.AttemptID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, ok := a.held[id]
+	return ok
+}
+
 // settle notes that the leader has taken the attempt's report.
 func (a *attempts) settle(id plan.AttemptID) {
 	a.mu.Lock()

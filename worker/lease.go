@@ -3,9 +3,11 @@ package worker
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/api/lines"
 	"github.com/quern-engine/quern/plan"
 )
 
@@ -65,7 +67,7 @@ func (w *Worker) accept(ctx context.Context, a api.Assignment) {
 		return
 	case outdated:
 		cancel(nil)
-		w.opts.Log.Info("refused an assignment of an earlier leader", "attempt", a.AttemptID.String(), "epoch", a.Epoch)
+		lines.Of(w.opts.Log, a.AttemptID).Info("refused an assignment of an earlier leader", "epoch", a.Epoch)
 		refusal := plan.Failf(plan.FailureLostWorker, "worker %s refused the attempt: an earlier leader (epoch %d) granted it", w.opts.ID, a.Epoch)
 		w.outbox.put(failed(a.AttemptID, w.opts.ID, refusal))
 		return
@@ -80,9 +82,10 @@ func (w *Worker) accept(ctx context.Context, a api.Assignment) {
 // before the slot is free, so the leader hears of the end no later than of the wish for more.
 func (w *Worker) runAttempt(ctx context.Context, a api.Assignment) {
 	start := time.Now()
-	report := w.execute(ctx, a)
+	log := w.logger(a.AttemptID)
+	report := w.execute(ctx, a, log)
 	report.Seconds = time.Since(start).Seconds()
-	w.logEnd(report)
+	w.logEnd(report, log)
 	forget := w.attempts.end(a.AttemptID) // before the report loop settles it
 	w.outbox.put(report)
 	if forget {
@@ -91,14 +94,14 @@ func (w *Worker) runAttempt(ctx context.Context, a api.Assignment) {
 	w.attempts.release(a)
 }
 
-func (w *Worker) execute(ctx context.Context, a api.Assignment) api.Report {
+func (w *Worker) execute(ctx context.Context, a api.Assignment, log *slog.Logger) api.Report {
 	slots, start := int64(w.attempts.weight(a)), time.Now()
 	if w.slots.Acquire(ctx, slots) != nil {
 		return failed(a.AttemptID, w.opts.ID, plan.Failf(plan.FailureCancelled, "cancelled before it began: %w", context.Cause(ctx)))
 	}
 	defer w.slots.Release(slots)
 	waited := time.Since(start)
-	report := w.run(ctx, a)
+	report := w.run(ctx, a, log)
 	if report.Facts != nil {
 		report.Facts.Slot = int64(waited)
 	}
@@ -111,10 +114,16 @@ func failed(id plan.AttemptID, worker string, f *plan.Failure) api.Report {
 	return api.Report{AttemptID: id, Failure: f}
 }
 
-func (w *Worker) logEnd(r api.Report) {
-	if r.Failure == nil {
-		w.opts.Log.Debug("attempt done", "attempt", r.AttemptID.String(), "seconds", r.Seconds, "rows", r.Counts.RowsOut)
-		return
+// logEnd logs how an attempt has ended: a failure into its own log, too, unless that is nobody's concern.
+func (w *Worker) logEnd(r api.Report, log *slog.Logger) {
+	switch {
+	case r.Failure == nil:
+		if w.opts.Log.Enabled(context.Background(), slog.LevelDebug) { // there may be a million
+			lines.Of(w.opts.Log, r.AttemptID).Debug("attempt done", "seconds", r.Seconds, "rows", r.Counts.RowsOut)
+		}
+	case r.Failure.Kind == plan.FailureCancelled:
+		lines.Of(w.opts.Log, r.AttemptID).Info("attempt cancelled", "seconds", r.Seconds, "reason", r.Failure.Message)
+	default:
+		log.Warn("attempt failed", "kind", r.Failure.Kind, "seconds", r.Seconds, lines.TextKey, r.Failure.Message)
 	}
-	w.opts.Log.Info("attempt failed", "attempt", r.AttemptID.String(), "seconds", r.Seconds, "kind", r.Failure.Kind, "error", r.Failure.Message)
 }

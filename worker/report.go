@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/quern-engine/quern/api"
+	"github.com/quern-engine/quern/api/lines"
 	"github.com/quern-engine/quern/internal/failpoint"
 	"github.com/quern-engine/quern/plan"
 )
@@ -50,6 +51,7 @@ func (w *Worker) reportLoop(ctx context.Context) error {
 		if len(reports) == 0 {
 			continue
 		}
+		w.sendLast(ctx, reports)
 		if err := w.deliver(ctx, reports); err != nil {
 			return fmt.Errorf("report: %w", err)
 		}
@@ -82,7 +84,7 @@ func (w *Worker) deliver(ctx context.Context, reports []api.Report) error {
 func (w *Worker) deliverAlone(ctx context.Context, r api.Report) error {
 	err := w.send(ctx, []api.Report{r})
 	if err != nil && ctx.Err() == nil {
-		w.opts.Log.Error("the leader refuses a report", "attempt", r.AttemptID.String(), "error", err)
+		lines.Of(w.opts.Log, r.AttemptID).Error("the leader refuses a report", "error", err)
 		f := plan.Failf(plan.FailureInternal, "the leader refused the attempt's report: %w", err)
 		err = w.send(ctx, []api.Report{failed(r.AttemptID, w.opts.ID, f)})
 	}
@@ -90,7 +92,7 @@ func (w *Worker) deliverAlone(ctx context.Context, r api.Report) error {
 		return context.Cause(ctx)
 	}
 	if err != nil {
-		w.opts.Log.Error("the leader refuses even a failure; dropped", "attempt", r.AttemptID.String(), "error", err)
+		lines.Of(w.opts.Log, r.AttemptID).Error("the leader refuses even a failure; dropped", "error", err)
 	}
 	w.attempts.settle(r.AttemptID)
 	return nil
@@ -114,7 +116,7 @@ func (w *Worker) send(ctx context.Context, reports []api.Report) error {
 		}
 		for i, r := range reports {
 			if i >= len(reply.Accepted) || !reply.Accepted[i] {
-				w.opts.Log.Debug("a report came too late to count", "attempt", r.AttemptID.String())
+				lines.Of(w.opts.Log, r.AttemptID).Debug("a report came too late to count")
 			}
 		}
 		return nil

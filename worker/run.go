@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/plan"
@@ -20,7 +21,7 @@ const (
 )
 
 // run runs an attempt whose slot is free.
-func (w *Worker) run(ctx context.Context, a api.Assignment) api.Report {
+func (w *Worker) run(ctx context.Context, a api.Assignment, log *slog.Logger) api.Report {
 	job, err := w.plans.get(ctx, a.Plan, func(ctx context.Context) (*plan.Job, error) { return w.loadPlan(ctx, a.Plan) })
 	if err != nil {
 		f := plan.AsFailure(fmt.Errorf("load plan %s: %w", a.Plan, err))
@@ -29,7 +30,7 @@ func (w *Worker) run(ctx context.Context, a api.Assignment) api.Report {
 		}
 		return failed(a.AttemptID, w.opts.ID, f)
 	}
-	return task.Run(ctx, w.env, task.Task{Assignment: a, Job: job, Meter: w.attempts.meter(a.AttemptID)})
+	return task.Run(ctx, w.env, task.Task{Assignment: a, Job: job, Log: log, Meter: w.attempts.meter(a.AttemptID)})
 }
 
 // loadPlan fetches a plan. The client checks that what arrives has the digest that was asked for.

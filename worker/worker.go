@@ -36,6 +36,7 @@ type Worker struct {
 	session  *session
 	attempts *attempts
 	outbox   *outbox
+	logs     *logbook
 	slots    *semaphore.Weighted // held by the attempts that run
 	running  sync.WaitGroup      // attempts, whether they wait for a slot or run
 	plans    *cache[string, *plan.Job]
@@ -56,7 +57,7 @@ func New(opts Options) (*Worker, error) {
 	w := &Worker{
 		opts: opts, listener: opts.Listener, client: client.New(opts.Coordinators, client.Options{Patience: callPatience, Identity: opts.Identity}),
 		peers:    &http.Client{Transport: shuffle.NewTransport(opts.Identity)},
-		draining: make(chan struct{}), attempts: newAttempts(opts.Slots), outbox: newOutbox(), slots: semaphore.NewWeighted(int64(opts.Slots)),
+		draining: make(chan struct{}), attempts: newAttempts(opts.Slots), outbox: newOutbox(), logs: newLogbook(), slots: semaphore.NewWeighted(int64(opts.Slots)),
 		plans: newCache[string, *plan.Job](plansHeld), outputs: newCache[outputsKey, api.StageOutputs](outputsHeld),
 	}
 	if err := w.client.Check(); err != nil {
@@ -190,6 +191,7 @@ func (w *Worker) speak(ctx context.Context) error {
 		loops.Go(func() error { return w.leaseLoop(ctx) })
 		loops.Go(func() error { return w.heartbeatLoop(ctx) })
 		loops.Go(func() error { return w.reportLoop(ctx) })
+		loops.Go(func() error { return w.logLoop(ctx) })
 		return nil
 	})
 	return loops.Wait()

@@ -153,6 +153,45 @@ func (c *Client) Report(ctx context.Context, r api.ReportRequest) (api.ReportRep
 	return reply, err
 }
 
+// SendLogs brings what attempts have logged.
+func (c *Client) SendLogs(ctx context.Context, r api.LogsRequest) (api.LogsReply, error) {
+	var reply api.LogsReply
+	err := c.call(ctx, request{method: http.MethodPost, path: "/v1/workers/logs"}, r, &reply)
+	return reply, err
+}
+
+// LogsQuery says which lines of a run's logs to give.
+type LogsQuery struct {
+	Cursor               string // of an earlier answer; empty for the beginning
+	Level                string // the lowest; empty for all
+	Stage, Task, Attempt *int   // nil for all
+	// Wait is how long the answer may wait for lines where there are none.
+	Wait time.Duration
+}
+
+// Logs is lines of a run's logs.
+func (c *Client) Logs(ctx context.Context, id string, q LogsQuery) (*api.RunLogs, error) {
+	form := url.Values{}
+	for name, value := range map[string]string{"cursor": q.Cursor, "level": q.Level} {
+		if value != "" {
+			form.Set(name, value)
+		}
+	}
+	for name, value := range map[string]*int{"stage": q.Stage, "task": q.Task, "attempt": q.Attempt} {
+		if value != nil {
+			form.Set(name, strconv.Itoa(*value))
+		}
+	}
+	if q.Wait > 0 {
+		form.Set("wait", q.Wait.String())
+	}
+	var l api.RunLogs
+	if err := c.call(ctx, request{method: http.MethodGet, path: runPath(id, "/logs?"+form.Encode()), wait: q.Wait}, nil, &l); err != nil {
+		return nil, err
+	}
+	return &l, nil
+}
+
 // Heartbeat renews a worker's lease.
 func (c *Client) Heartbeat(ctx context.Context, r api.HeartbeatRequest) (api.HeartbeatReply, error) {
 	var reply api.HeartbeatReply

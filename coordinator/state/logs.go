@@ -8,10 +8,10 @@ import (
 
 // What attempts have logged is in files, which are blobs; the state has their digests. These are the bounds, in bytes.
 const (
-	// MaxRunLogs is what is kept of a run. Attempts that do well have the first part of it, so that there is room for those that fail.
-	MaxRunLogs  = 10 << 20
-	mostWell    = 8 << 20
-	maxRunFiles = 2000
+	// MaxRunLogs is what is kept of a run. Attempts that do well have a part of it only, so that there is room for those that fail.
+	MaxRunLogs     = 10 << 20
+	MaxRunLogsWell = 8 << 20
+	maxRunFiles    = 2000
 	// maxLogs bounds the logs of all runs; those of the runs that ended first go.
 	maxLogs = 1 << 30
 )
@@ -107,7 +107,7 @@ func (m *Machine) LogRoom(id string, failed bool) int64 {
 	if r == nil || len(r.Logs) >= maxRunFiles || (!failed && len(r.Logs) >= maxRunFiles*3/4) {
 		return 0
 	}
-	most := int64(mostWell)
+	most := int64(MaxRunLogsWell)
 	if failed {
 		most = MaxRunLogs
 	}

@@ -17,7 +17,7 @@ func withEmbedded(flags *clusterFlags, f func(*assembly.Embedded) error) (err er
 		return err
 	}
 	e, err := assembly.StartEmbedded(assembly.Options{
-		Workers: flags.workers, Slots: flags.slots, Memory: memory, State: flags.state, Snapshot: flags.snapshot, InputCache: flags.inputCache, Planned: flags.planned, Log: newLogger(flags.verbose),
+		Workers: flags.workers, Slots: flags.slots, Memory: memory, State: flags.state, Snapshot: flags.snapshot, InputCache: flags.inputCache, Planned: flags.planned, Log: flags.log.logger(),
 	})
 	if err != nil {
 		return err
@@ -36,7 +36,8 @@ func withState(state string, f func(*client.Client) error) (err error) {
 	if _, err := os.Stat(state); err != nil {
 		return usageError{fmt.Errorf("--state: %w", err)}
 	}
-	e, err := assembly.StartEmbedded(assembly.Options{Memory: lookingMemory, State: state, Log: newLogger(false)})
+	quiet := logFlags{level: levelFlag(slog.LevelError)}
+	e, err := assembly.StartEmbedded(assembly.Options{Memory: lookingMemory, State: state, Log: quiet.logger()})
 	if err != nil {
 		return err
 	}
@@ -46,12 +47,3 @@ func withState(state string, f func(*client.Client) error) (err error) {
 
 // lookingMemory is for a coordinator that only reads its state.
 const lookingMemory = 1 << 30
-
-// newLogger logs to standard error: everything when verbose, else only what somebody should look at.
-func newLogger(verbose bool) *slog.Logger {
-	level := slog.LevelError
-	if verbose {
-		level = slog.LevelDebug
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
-}

@@ -23,7 +23,7 @@ type coordinatorFlags struct {
 	join                                []string
 	credentials                         serverFlags
 	limits                              limitFlags
-	verbose                             bool
+	log                                 logFlags
 }
 
 func newCoordinatorCommand() *cobra.Command {
@@ -55,7 +55,7 @@ func newCoordinatorCommand() *cobra.Command {
 	cmd.Flags().StringSliceVar(&f.join, "join", nil, "coordinators of a cluster that this one is to be added to, comma separated: http://host:port, or https:// with TLS")
 	f.credentials.register(cmd, true)
 	f.limits.register(cmd)
-	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log what the coordinator does")
+	f.log.register(cmd)
 	inSection(cmd, "coordinator")
 	return cmd
 }
@@ -83,10 +83,10 @@ func (f *coordinatorFlags) options(cmd *cobra.Command) (o coordinator.Options, e
 		}
 	}
 	o = coordinator.Options{
-		ID: f.id, Listen: f.listen, Advertise: f.advertise, StateDir: f.state, Peers: peers, Join: f.join, Build: build(), Log: newLogger(f.verbose),
+		ID: f.id, Listen: f.listen, Advertise: f.advertise, StateDir: f.state, Peers: peers, Join: f.join, Build: build(), Log: f.log.logger(),
 	}
 	f.limits.apply(&o)
-	o.Identity, o.Tokens, err = f.credentials.open(f.verbose)
+	o.Identity, o.Tokens, err = f.credentials.open(o.Log)
 	return o, err
 }
 

@@ -18,7 +18,7 @@ type clusterFlags struct {
 	slots   int
 	memory  string
 	state   string
-	verbose bool
+	log     logFlags
 	// snapshot is no flag: the verb wants each source looked up once.
 	snapshot bool
 	// inputCache is in bytes; not every verb has the flag.
@@ -31,7 +31,7 @@ func (f *clusterFlags) register(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.slots, "slots", 0, "tasks at once in each worker (default: cores divided by workers)")
 	cmd.Flags().StringVar(&f.memory, "memory", "4GiB", "memory for all tasks together")
 	cmd.Flags().StringVar(&f.state, "state", "", "folder for the coordinator's log and scratch data (default: a temporary one; env QUERN_STATE)")
-	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log what the engine does to standard error")
+	f.log.register(cmd)
 	inContext(cmd, "workers", "slots", "memory", "state")
 	annotate(cmd, "state", noteEnv, "QUERN_STATE")
 }

@@ -72,7 +72,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newRunCommand(), newSQLCommand(), newExplainCommand(), newFunctionsCommand(), newValidateCommand(), newInitCommand(), newSchemaCommand(), newDatasetsCommand(), newBackfillCommand(), newDiffCommand(), newVerifyCommand(),
-		newSubmitCommand(), newRunsCommand(), newStatusCommand(), newCancelCommand(), newRetryCommand(), newTopCommand(), newReleaseCommand(), newPurgeCommand(), newProfileCommand(), newWhySlowCommand(), newWorkersCommand(), newClusterCommand(),
+		newSubmitCommand(), newRunsCommand(), newStatusCommand(), newLogsCommand(), newCancelCommand(), newRetryCommand(), newTopCommand(), newReleaseCommand(), newPurgeCommand(), newProfileCommand(), newWhySlowCommand(), newWorkersCommand(), newClusterCommand(),
 		newCoordinatorCommand(), newWorkerCommand(), newCertsCommand(), newUDFCommand(), newDatagenCommand(), newConfigCommand(), newVersionCommand(),
 	)
 	for _, c := range root.Commands() {

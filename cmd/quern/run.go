@@ -41,6 +41,9 @@ func newRunCommand() *cobra.Command {
 					return err
 				}
 				err = finish(cmd.OutOrStdout(), status, time.Since(start), output.json())
+				if flags.state != "" {
+					pointToLogs(status, " --state "+flags.state)
+				}
 				if status.State == api.RunBlocked {
 					if given := giveUpBlocked(cmd.Context(), e.Client, status, flags.state); given != nil {
 						return given

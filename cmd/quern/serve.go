@@ -22,7 +22,7 @@ func newWorkerCommand() *cobra.Command {
 		slots             int
 		drain             time.Duration
 		credentials       serverFlags
-		verbose           bool
+		logging           logFlags
 	)
 	cmd := &cobra.Command{
 		Use:     "worker",
@@ -53,7 +53,8 @@ func newWorkerCommand() *cobra.Command {
 			if err := checkAdvertised(listen, advertise); err != nil {
 				return err
 			}
-			identity, _, err := credentials.open(verbose)
+			log := logging.logger()
+			identity, _, err := credentials.open(log)
 			if err != nil {
 				return err
 			}
@@ -61,7 +62,7 @@ func newWorkerCommand() *cobra.Command {
 			store := storage.New()
 			w, err := worker.New(worker.Options{
 				Coordinators: coordinators, Listen: listen, Advertise: advertise, Identity: identity,
-				Scratch: scratch, Slots: slots, Memory: bytes, InputCache: cached, Store: store, Log: newLogger(verbose),
+				Scratch: scratch, Slots: slots, Memory: bytes, InputCache: cached, Store: store, Log: log,
 			})
 			if err != nil {
 				return errors.Join(err, store.Close())
@@ -79,7 +80,7 @@ func newWorkerCommand() *cobra.Command {
 	cmd.Flags().StringVar(&cache, "input-cache", "0", "scratch space for objects of blob stores that several tasks or runs read; 0 for none")
 	cmd.Flags().DurationVar(&drain, "drain-timeout", 25*time.Second, "after a signal, how long it finishes and serves what runs need; 0: it leaves at once")
 	credentials.register(cmd, false)
-	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log what the worker does")
+	logging.register(cmd)
 	inSection(cmd, "worker")
 	return cmd
 }

@@ -61,7 +61,9 @@ func newSubmitCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return finish(cmd.OutOrStdout(), status, time.Since(start), output.json())
+			err = finish(cmd.OutOrStdout(), status, time.Since(start), output.json())
+			pointToLogs(status, "")
+			return err
 		},
 	}
 	cluster.register(cmd)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
@@ -122,8 +123,7 @@ func (f *serverFlags) check(cmd *cobra.Command, listen string) error {
 }
 
 // open reads the credentials; there are none on loopback.
-func (f *serverFlags) open(verbose bool) (identity *secure.Identity, tokens *secure.Tokens, err error) {
-	log := newLogger(verbose)
+func (f *serverFlags) open(log *slog.Logger) (identity *secure.Identity, tokens *secure.Tokens, err error) {
 	if f.tls.Cert != "" {
 		identity, err = secure.Open(f.tls, log)
 	}

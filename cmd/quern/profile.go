@@ -38,7 +38,7 @@ type slowness struct {
 }
 
 func newWhySlowCommand() *cobra.Command {
-	cmd, output := aboutProfile(printSlowness, func(p *api.Profile) any {
+	cmd, output := aboutProfile(func(w io.Writer, p *api.Profile) { printSlowness(w, p, lineWidth()) }, func(p *api.Profile) any {
 		return slowness{RunID: p.RunID, State: p.State, Seconds: p.Seconds, Phases: p.Phases, Findings: p.Findings}
 	})
 	cmd.Use, cmd.Short = "why-slow RUN", "Say what made a run slow, most important first, and what would help"
@@ -99,7 +99,7 @@ func printHeading(w io.Writer, p *api.Profile) {
 		fmt.Fprintf(w, " since %s\n", assembly.Took(p.Seconds))
 	}
 	if p.Failure != nil {
-		fmt.Fprintf(w, "%s\n", text.WrapSoft("failure ("+string(p.Failure.Kind)+"): "+p.Failure.Message, lineWidth))
+		fmt.Fprintf(w, "%s\n", text.WrapSoft("failure ("+string(p.Failure.Kind)+"): "+p.Failure.Message, lineWidth()))
 	}
 	if p.Partial {
 		fmt.Fprintln(w, "Its times were not taken: coordinators of an older build began it.")
@@ -115,27 +115,35 @@ func terminalWidth() int {
 	return width
 }
 
-// lineWidth is how wide texts are for people.
-const lineWidth = 98
+// widestLine is how wide texts are for people where the terminal is not narrower.
+const widestLine = 100
 
-func printSlowness(w io.Writer, p *api.Profile) {
+// lineWidth is how wide texts are.
+func lineWidth() int {
+	if width := terminalWidth(); width > 0 {
+		return min(width, widestLine)
+	}
+	return widestLine
+}
+
+func printSlowness(w io.Writer, p *api.Profile, width int) {
 	printHeading(w, p)
 	if len(p.Findings) == 0 {
 		fmt.Fprintln(w, "\nNothing stands out.")
 	}
 	for i, f := range p.Findings {
-		fmt.Fprintf(w, "\n%d. %s\n", i+1, indented(f.Title, lineWidth-3, "   "))
+		fmt.Fprintf(w, "\n%d. %s\n", i+1, indented(f.Title, width-3, "   "))
 		for _, why := range f.Why {
-			fmt.Fprintf(w, "   %s\n", indented(why, lineWidth-3, "     "))
+			fmt.Fprintf(w, "   %s\n", indented(why, width-5, "     "))
 		}
 		if f.Seconds > 0 {
 			fmt.Fprintf(w, "   about %s of the run\n", assembly.Took(f.Seconds))
 		}
-		fmt.Fprintf(w, "   → %s\n", indented(f.Do, lineWidth-5, "     "))
+		fmt.Fprintf(w, "   → %s\n", indented(f.Do, width-5, "     "))
 	}
 	fmt.Fprintf(w, "\nWhere the time went: %s\n", phasesText(p))
 	if len(p.Stages) > 0 && !p.Partial {
-		fmt.Fprintln(w, timesTable(p))
+		fmt.Fprintln(w, timesTable(p, width))
 	}
 }
 
@@ -165,18 +173,19 @@ func phasesText(p *api.Profile) string {
 	return strings.Join(parts, ", ")
 }
 
-// timesTable is a line for each stage: how long it took, and what its tasks did in that time, in percent. It fits 100 columns.
-func timesTable(p *api.Profile) string {
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.Style().Format.Header = text.FormatDefault
-	t.Style().Options.SeparateColumns = false
+// timesTable is a line for each stage: how long it took, and what its tasks did in that time, in percent. Where it does not fit, the
+// frame goes, and so do the number of tasks and what no stage spent time on.
+func timesTable(p *api.Profile, width int) string {
+	narrow := width < widestLine
 	header := table.Row{"stage", "took", "tasks", "median", "slowest"}
 	for _, name := range shareColumns {
 		header = append(header, name)
 	}
-	t.AppendHeader(header)
-	columns := []table.ColumnConfig{{Number: 1, WidthMax: 17, WidthMaxEnforcer: snip}}
+	t, label := newTable(header...), 12
+	if !narrow {
+		t, label = newFramedTable(header), 17
+	}
+	columns := []table.ColumnConfig{{Number: 1, WidthMax: label, WidthMaxEnforcer: snip}}
 	for i := 2; i <= len(header); i++ {
 		columns = append(columns, table.ColumnConfig{Number: i, Align: text.AlignRight, AlignHeader: text.AlignRight})
 	}
@@ -184,13 +193,35 @@ func timesTable(p *api.Profile) string {
 	for i := range p.Stages {
 		s := &p.Stages[i]
 		row := table.Row{fmt.Sprintf("%d %s", s.ID, s.Label), assembly.Took(s.Wall(p.Seconds)), s.Tasks, assembly.Took(s.Took.Median), assembly.Took(s.Took.Most)}
+		if narrow {
+			row[2] = ""
+		}
 		for _, part := range timeShares(s) {
+			if narrow && part == noShare {
+				part = ""
+			}
 			row = append(row, part)
 		}
 		t.AppendRow(row)
 	}
-	return t.Render()
+	if !narrow {
+		return t.Render()
+	}
+	return strings.Join(tableLines(t, width), "\n")
 }
+
+// newFramedTable is a table in a frame.
+func newFramedTable(header table.Row) table.Writer {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.Style().Format.Header = text.FormatDefault
+	t.Style().Options.SeparateColumns = false
+	t.AppendHeader(header)
+	return t
+}
+
+// noShare stands for no time.
+const noShare = "·"
 
 // snip cuts what is too long for its column.
 func snip(s string, width int) string { return text.Snip(s, width, "…") }
@@ -207,7 +238,7 @@ func timeShares(s *api.StageProfile) []string {
 	by["other"] = by["slot"] + by["handing out"]
 	var shares []string
 	for _, name := range shareColumns {
-		text := "·"
+		text := noShare
 		if share := by[name] / max(s.Busy, 0.001); share >= 0.005 {
 			text = fmt.Sprintf("%.0f %%", 100*share)
 		}

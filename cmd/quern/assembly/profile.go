@@ -111,7 +111,7 @@ func timeLines(s *api.StageProfile, now float64) []string {
 		line += fmt.Sprintf("; median %s, %s to %s", Took(s.Took.Median), Took(s.Took.Least), Took(s.Took.Most))
 	}
 	if s.Twins > 0 {
-		line += fmt.Sprintf("; %d second attempts", s.Twins)
+		line += fmt.Sprintf("; second attempts: %d", s.Twins)
 	}
 	for _, l := range s.Lost {
 		line += fmt.Sprintf("; %d lost", l.Attempts)

@@ -3,6 +3,8 @@ package coordinator
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/quern-engine/quern/coordinator/state"
 )
 
 // The files of a dataset beside its shards: see docs/formats.md.
@@ -12,6 +14,9 @@ const (
 	SuccessName  = successName  // in a version, when it is whole
 	LatestName   = latestName   // in a dataset: the id of the run that made its latest version
 )
+
+// EntryVersion is the newest version of log entries that this build reads, and writes where all members read it.
+const EntryVersion = state.EntryVersion
 
 // Step is what a manifest says of a step of the job.
 type Step = manifestStep

@@ -182,6 +182,8 @@ func newConfigUseCommand() *cobra.Command {
 		Use:   "use CONTEXT",
 		Short: "Make a context the current one, in the file",
 		Args:  oneArg("a context"),
+
+		ValidArgsFunction: completeContexts,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, _ := configPath(cmd)
 			if path == "" {

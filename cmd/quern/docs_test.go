@@ -72,7 +72,9 @@ func checkCall(t *testing.T, page, call string) {
 	if !verb.MatchString(words[0]) { // COMMAND, or a sentence of the program's own
 		return
 	}
-	cmd, _, err := newRoot().Find(words)
+	root := newRoot()
+	root.InitDefaultCompletionCmd() // as it does when it runs
+	cmd, _, err := root.Find(words)
 	if err != nil || !cmd.HasParent() {
 		t.Errorf("%s: quern %s: there is no such command", page, call)
 		return

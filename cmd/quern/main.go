@@ -73,11 +73,12 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newRunCommand(), newSQLCommand(), newExplainCommand(), newFunctionsCommand(), newValidateCommand(), newInitCommand(), newSchemaCommand(), newDatasetsCommand(), newBackfillCommand(), newDiffCommand(), newVerifyCommand(),
 		newSubmitCommand(), newRunsCommand(), newStatusCommand(), newLogsCommand(), newCancelCommand(), newRetryCommand(), newTopCommand(), newReleaseCommand(), newPurgeCommand(), newProfileCommand(), newWhySlowCommand(), newWorkersCommand(), newClusterCommand(),
-		newCoordinatorCommand(), newWorkerCommand(), newCertsCommand(), newUDFCommand(), newDatagenCommand(), newConfigCommand(), newVersionCommand(),
+		newCoordinatorCommand(), newWorkerCommand(), newCertsCommand(), newUDFCommand(), newDatagenCommand(), newConfigCommand(), newDoctorCommand(), newVersionCommand(),
 	)
 	for _, c := range root.Commands() {
 		c.Args = asUsageError(c.Args)
 	}
+	completeArguments(root)
 	return root
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/udf/host/contain"
+	"github.com/quern-engine/quern/udf/udfpb"
 )
 
 // DefaultLimits are of each process. Half a day of CPU time is no measure of anything: it ends what spins by itself.
@@ -90,6 +91,9 @@ type Host struct {
 
 	checked map[string]string // side files whose content was looked at, by path
 }
+
+// ProtocolVersion is that of the protocol that hosts and plugins speak.
+const ProtocolVersion = udfpb.ProtocolVersion
 
 // kind is what makes one process as good as another.
 type kind struct {

@@ -29,6 +29,7 @@ type Coordinator struct {
 	node     *consensus.Node
 	server   *http.Server
 	callers  callers
+	measures *measures
 
 	term    atomic.Pointer[term] // while this coordinator leads and knows all that was decided before
 	leads   chan struct{}        // closed when it has led for the first time
@@ -56,6 +57,7 @@ func New(o Options) (*Coordinator, error) {
 		c.listener = l
 	}
 	c.address = o.address(c.listener)
+	c.measures = c.newMeasures()
 	c.server = &http.Server{
 		Handler:     secure.NewGuard(c.routes(), secure.GuardOptions{Identity: o.Identity, Tokens: o.Tokens, Log: c.log}),
 		HTTP2:       &http.HTTP2Config{MaxReadFrameSize: 1 << 20, MaxConcurrentStreams: 1000},
@@ -179,7 +181,11 @@ func (c *Coordinator) followLeadership() {
 
 // propose has commands decided, and tells the log what came of them.
 func (c *Coordinator) propose(ctx context.Context, commands ...state.Command) ([]state.Result, error) {
+	begun := time.Now()
 	results, err := c.node.Propose(ctx, commands...)
+	if err == nil {
+		c.measures.commit.Observe(time.Since(begun).Seconds())
+	}
 	for _, r := range results {
 		for _, e := range r.Events {
 			c.logEvent(ctx, e)

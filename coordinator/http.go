@@ -39,6 +39,7 @@ func (c *Coordinator) routes() []secure.Route {
 	return []secure.Route{
 		{Pattern: "GET /healthz", For: secure.Anyone, Handler: c.counted(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })},
 		{Pattern: "GET /readyz", For: secure.Anyone, Handler: c.counted(c.handleReady)},
+		{Pattern: "GET /metrics", For: users | secure.Monitors, Handler: c.counted(c.handleMetrics)},
 		{Pattern: "PUT /v1/blobs/{digest}", For: users, Body: maxBlob, Handler: c.handle(c.putBlob)},
 		{Pattern: "GET /v1/blobs/{digest}", For: all, Handler: c.handle(c.getBlob)}, // and HEAD
 
@@ -143,6 +144,10 @@ func (c *Coordinator) handleReady(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ok")
+}
+
+func (c *Coordinator) handleMetrics(w http.ResponseWriter, r *http.Request) {
+	c.measures.set.ServeHTTP(w, r)
 }
 
 // leaderAddress is host:port of another coordinator that leads, or empty.

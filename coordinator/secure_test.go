@@ -76,7 +76,7 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 	c := newCluster(t, 1, keys.secured)
 	node := c.nodes["c1"]
 	asker := map[string]*http.Transport{}
-	for name, role := range map[string]secure.Access{"stranger": 0, "worker": secure.Workers, "coordinator": secure.Coordinators} {
+	for name, role := range map[string]secure.Access{"stranger": 0, "worker": secure.Workers, "coordinator": secure.Coordinators, "monitor": secure.Monitors} {
 		transport := client.NewTransport(keys.open("asker-"+name, role))
 		defer transport.CloseIdleConnections()
 		asker[name] = transport
@@ -93,6 +93,7 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 			{"stranger", goodToken, secure.Callers, http.StatusForbidden},
 			{"worker", "", secure.Workers, http.StatusForbidden},
 			{"coordinator", "", secure.Coordinators, http.StatusForbidden},
+			{"monitor", "", secure.Monitors, http.StatusForbidden},
 		} {
 			method, path, _ := strings.Cut(wildcard.ReplaceAllString(route.Pattern, "x"), " ")
 			got := ask(t, asker[who.transport], method, "https://"+node.Addr()+path, who.token)

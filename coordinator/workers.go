@@ -136,6 +136,9 @@ func (c *Coordinator) report(w http.ResponseWriter, r *http.Request, t *term) er
 		}
 		for i, result := range results {
 			reply.Accepted[i] = result.Outcome == state.Applied || result.Outcome == state.Repeated
+			if result.Outcome == state.Applied {
+				c.measures.recorded(&request.Reports[i])
+			}
 			if result.Discard {
 				c.discard(request.Reports[i])
 			}

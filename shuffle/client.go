@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -27,7 +28,12 @@ type ClientOptions struct {
 type Client struct {
 	http *http.Client
 	opts ClientOptions
+
+	fetched atomic.Int64 // bytes that came over the network
 }
+
+// Fetched is how many bytes came from other workers.
+func (c *Client) Fetched() int64 { return c.fetched.Load() }
 
 // NewClient makes a client; its transport should come from NewTransport.
 func NewClient(c *http.Client, opts ClientOptions) *Client {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/quern-engine/quern/api"
@@ -64,7 +65,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() { _ = control.SetWriteDeadline(time.Time{}) }() // the connection may serve others
 	buf := h.buffers.Get().(*[]byte)
 	defer h.buffers.Put(buf)
-	if err := h.stream(patientWriter{w, control, h.patience}, req, *buf); err != nil {
+	if err := h.stream(patientWriter{w, control, h.patience, &h.store.served}, req, *buf); err != nil {
 		// The status is out already. Resetting the stream is how HTTP says that the rest will not come.
 		panic(http.ErrAbortHandler)
 	}
@@ -75,11 +76,14 @@ type patientWriter struct {
 	w        io.Writer
 	control  *http.ResponseController
 	patience time.Duration
+	sent     *atomic.Int64 // bytes
 }
 
 func (p patientWriter) Write(b []byte) (int, error) {
 	_ = p.control.SetWriteDeadline(time.Now().Add(p.patience))
-	return p.w.Write(b)
+	n, err := p.w.Write(b)
+	p.sent.Add(int64(n))
+	return n, err
 }
 
 // stream sends what was asked for, up to the first map output that cannot be sent.

@@ -20,6 +20,7 @@ type remoteSource struct {
 	url     string
 	request fetchRequest  // Maps: all that the worker has, in order
 	idle    time.Duration // how long nothing may come
+	fetched *atomic.Int64 // bytes that came
 
 	answer *answer // nil when there is no request
 	inMap  bool    // between a map output's begin and end marks
@@ -33,7 +34,7 @@ var _ source = (*remoteSource)(nil)
 
 func (s *remoteSource) next(ctx context.Context, at place) (block, error) {
 	if s.answer == nil {
-		s.answer, s.inMap = newAnswer(ctx, s.idle), false
+		s.answer, s.inMap = newAnswer(ctx, s.idle, s.fetched), false
 	}
 	a := s.answer // which reset may take from s
 	defer a.attend(ctx)()
@@ -160,16 +161,17 @@ var errHung = errors.New("nothing came")
 // answer is a request and what comes back. It lives until close, beyond the calls that read from it, and ends when nothing
 // comes for too long while somebody waits.
 type answer struct {
-	ctx    context.Context // of the request alone
-	cancel context.CancelFunc
-	body   io.ReadCloser // nil before the headers have come
-	idle   time.Duration
-	timer  *time.Timer // runs while somebody waits
-	hung   atomic.Bool
+	ctx     context.Context // of the request alone
+	cancel  context.CancelFunc
+	body    io.ReadCloser // nil before the headers have come
+	idle    time.Duration
+	fetched *atomic.Int64
+	timer   *time.Timer // runs while somebody waits
+	hung    atomic.Bool
 }
 
-func newAnswer(ctx context.Context, idle time.Duration) *answer {
-	a := &answer{idle: idle}
+func newAnswer(ctx context.Context, idle time.Duration, fetched *atomic.Int64) *answer {
+	a := &answer{idle: idle, fetched: fetched}
 	a.ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	a.timer = time.AfterFunc(idle, func() {
 		a.hung.Store(true)
@@ -192,6 +194,7 @@ func (a *answer) attend(ctx context.Context) (done func()) {
 func (a *answer) Read(p []byte) (int, error) {
 	n, err := a.body.Read(p)
 	if n > 0 {
+		a.fetched.Add(int64(n))
 		a.timer.Reset(a.idle)
 	}
 	return n, err

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -29,6 +30,7 @@ type Store struct {
 
 	indexes indexes // of segments that have a file
 	damages damages
+	served  atomic.Int64 // bytes sent to readers
 }
 
 // NewStore opens the store below a scratch folder, which is made if need be. What an earlier process left is still
@@ -47,6 +49,9 @@ func NewStore(scratch string) (*Store, error) {
 
 // LogTo has the store tell of damage.
 func (s *Store) LogTo(log *slog.Logger) { s.log = log }
+
+// Served is how many bytes were sent to readers.
+func (s *Store) Served() int64 { return s.served.Load() }
 
 // path is a segment's, for messages.
 func (s *Store) path(name string) string { return filepath.Join(s.root.Name(), name) }

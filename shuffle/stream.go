@@ -200,7 +200,7 @@ func (s *Stream) source(worker int) (source, error) {
 		} else {
 			req := fetchRequest{Run: s.outputs.Run, Stage: s.outputs.Stage, To: s.part.To, Maps: s.maps(worker)}
 			s.sources[worker] = &remoteSource{
-				http: s.client.http, url: s.client.opts.Scheme + "://" + address + FetchPath, request: req, idle: s.client.opts.Idle,
+				http: s.client.http, url: s.client.opts.Scheme + "://" + address + FetchPath, request: req, idle: s.client.opts.Idle, fetched: &s.client.fetched,
 			}
 		}
 	}

@@ -48,7 +48,7 @@ type piece struct {
 // ReadAhead makes a reader that can be told what will be read. Closing it closes r.
 func (s *Store) ReadAhead(r ReaderAtCloser) *Ahead {
 	a := &Ahead{ReaderAtCloser: r}
-	if _, isLocal := r.(*localFile); !isLocal {
+	if _, isLocal := uncounted(r).(*localFile); !isLocal {
 		a.budget, a.slots = s.ahead, make(chan struct{}, aheadAtOnce)
 		a.wanted, a.pieces = map[int][]Span{}, map[int][]*piece{}
 	}

@@ -78,7 +78,7 @@ func (s *Store) CacheInputs(dir string, budget int64) error {
 func (s *Store) Open(ctx context.Context, info Info) (ReaderAtCloser, error) {
 	r, err := s.ReaderAt(ctx, info.URL, info.Size)
 	c := s.inputs.Load()
-	if _, remote := r.(*blobReader); err != nil || !remote || c == nil || info.ETag == "" {
+	if _, remote := uncounted(r).(*blobReader); err != nil || !remote || c == nil || info.ETag == "" {
 		return r, err
 	}
 	o, err := c.open(info)

@@ -41,6 +41,7 @@ type Store struct {
 	memo     memo
 	inputs   atomic.Pointer[inputCache] // nil: none
 	ahead    *semaphore.Weighted        // bytes that may be read ahead
+	tallies  tallies
 
 	mu      sync.Mutex
 	buckets map[string]*bucket // by scheme, host and query
@@ -97,10 +98,10 @@ func (s *Store) open(ctx context.Context, rawURL string) (driver, *url.URL, erro
 		return nil, nil, err
 	}
 	if u.Scheme == schemeFile {
-		return local{s}, u, nil
+		return counted{local{s}, s.tallies.of(schemeFile)}, u, nil
 	}
 	b, err := s.bucket(ctx, u)
-	return b, u, err
+	return counted{b, s.tallies.of(u.Scheme)}, u, err
 }
 
 // Stat describes one file.

@@ -86,6 +86,7 @@ func (w *Worker) runAttempt(ctx context.Context, a api.Assignment) {
 	report := w.execute(ctx, a, log)
 	report.Seconds = time.Since(start).Seconds()
 	w.logEnd(report, log)
+	w.measures.ended(&report)
 	forget := w.attempts.end(a.AttemptID) // before the report loop settles it
 	w.outbox.put(report)
 	if forget {

@@ -56,6 +56,8 @@ type Options struct {
 	// LeaseWait is how long one request for work may wait for it; default 5 s. Longer saves nothing but requests;
 	// shorter would notice sooner that a leader has vanished without closing its connections.
 	LeaseWait time.Duration
+	// Build names the program in metrics.
+	Build string
 	// Log is told what happens; nil means silence.
 	Log *slog.Logger
 

@@ -25,16 +25,31 @@ type server struct {
 }
 
 // routes is all that a worker serves, and to whom: the guard knows nothing else.
-func routes(segments *shuffle.Store) []secure.Route {
+func (w *Worker) routes() []secure.Route {
 	return []secure.Route{
 		{Pattern: "GET /healthz", For: secure.Anyone, Handler: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprintln(rw, "ok") })},
-		{Pattern: "POST " + shuffle.FetchPath, For: secure.Workers, Body: shuffle.MaxRequest, Handler: shuffle.Handler(segments)},
+		{Pattern: "GET /readyz", For: secure.Anyone, Handler: http.HandlerFunc(w.handleReady)},
+		{Pattern: "GET /metrics", For: secure.Monitors | secure.Coordinators, Handler: &w.measures.set},
+		{Pattern: "POST " + shuffle.FetchPath, For: secure.Workers, Body: shuffle.MaxRequest, Handler: shuffle.Handler(w.segments)},
 	}
 }
 
-func startServer(listener net.Listener, identity *secure.Identity, log *slog.Logger, segments *shuffle.Store) (*server, error) {
+// handleReady answers 200 when a leader may give this worker tasks.
+func (w *Worker) handleReady(rw http.ResponseWriter, _ *http.Request) {
+	generation, _ := w.session.current()
+	switch {
+	case generation == 0:
+		http.Error(rw, "not registered with a leader yet", http.StatusServiceUnavailable)
+	case w.isDraining():
+		http.Error(rw, "draining", http.StatusServiceUnavailable)
+	default:
+		fmt.Fprintln(rw, "ok")
+	}
+}
+
+func startServer(listener net.Listener, identity *secure.Identity, log *slog.Logger, routes []secure.Route) (*server, error) {
 	s := &server{done: make(chan struct{})}
-	guard := secure.NewGuard(routes(segments), secure.GuardOptions{Identity: identity, Log: log})
+	guard := secure.NewGuard(routes, secure.GuardOptions{Identity: identity, Log: log})
 	s.http = &http.Server{Handler: s.track(guard), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	shuffle.ConfigureServer(s.http)
 	if err := identity.Prepare(s.http, listener); err != nil {

@@ -43,7 +43,8 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := startServer(listener, open("server", secure.Workers), slog.New(slog.DiscardHandler), store)
+	w := &Worker{segments: store, measures: &measures{}, session: newSession(nil), draining: make(chan struct{})}
+	server, err := startServer(listener, open("server", secure.Workers), slog.New(slog.DiscardHandler), w.routes())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,10 +53,10 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	for name, is := range map[string]secure.Access{"stranger": 0, "worker": secure.Workers, "coordinator": secure.Coordinators} {
+	for name, is := range map[string]secure.Access{"stranger": 0, "worker": secure.Workers, "coordinator": secure.Coordinators, "monitor": secure.Monitors} {
 		transport := shuffle.NewTransport(open(name, is))
 		defer transport.CloseIdleConnections()
-		for _, route := range routes(store) {
+		for _, route := range w.routes() {
 			method, path, _ := strings.Cut(route.Pattern, " ")
 			r, err := http.NewRequestWithContext(t.Context(), method, "https://"+listener.Addr().String()+path, nil)
 			if err != nil {

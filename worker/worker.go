@@ -45,7 +45,9 @@ type Worker struct {
 	// Set by Run before anything else starts.
 	segments *shuffle.Store
 	builds   *task.Builds
+	plugins  *task.PluginHost
 	env      task.Env
+	measures *measures
 }
 
 // New makes a worker that listens, and does nothing else yet. A worker that is never run is closed with Close.
@@ -140,17 +142,17 @@ func (w *Worker) Run(ctx context.Context) (err error) {
 	defer w.builds.Forget("")
 	defer w.peers.CloseIdleConnections()
 	defer w.client.Close()
-	plugins, err := task.NewPluginHost(own.dir, w.executable, w.opts.Allocator, w.opts.Log)
-	if err != nil {
+	if w.plugins, err = task.NewPluginHost(own.dir, w.executable, w.opts.Allocator, w.opts.Log); err != nil {
 		return err
 	}
-	defer also(&err, "stop plugins", plugins.Close)
+	defer also(&err, "stop plugins", w.plugins.Close)
 	w.env = task.Env{
 		Worker: w.opts.ID, Address: w.Addr(), Store: w.opts.Store, Segments: w.segments,
 		Fetch: shuffle.NewClient(w.peers, shuffle.ClientOptions{Mem: w.opts.Allocator, Scheme: w.opts.Identity.Scheme()}), Locator: locator{w},
-		Plugins: plugins, Memory: budget, Builds: w.builds, Divisions: &task.Divisions{}, Allocator: w.opts.Allocator,
+		Plugins: w.plugins, Memory: budget, Builds: w.builds, Divisions: &task.Divisions{}, Allocator: w.opts.Allocator,
 		Scratch: filepath.Join(own.dir, spillFolder), BatchRows: w.opts.BatchRows, Plain: w.opts.Plain,
 	}
+	w.measures = w.measure()
 	return w.work(ctx)
 }
 
@@ -164,7 +166,7 @@ func also(err *error, what string, step func() error) {
 // work serves and works until ctx is done, the worker has drained, or something fails for good. Then the loops end, the attempts, and the
 // server, in this order.
 func (w *Worker) work(ctx context.Context) error {
-	server, err := startServer(w.listener, w.opts.Identity, w.opts.Log, w.segments)
+	server, err := startServer(w.listener, w.opts.Identity, w.opts.Log, w.routes())
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ const (
 	Workers                         // who shows a worker's certificate
 	Coordinators                    // who shows a coordinator's certificate
 	Anyone
+	Monitors // who shows a certificate for reading metrics
 )
 
 // Members are the processes of the cluster.
@@ -22,7 +23,7 @@ const Members = Workers | Coordinators
 // String names them.
 func (a Access) String() string {
 	var names []string
-	for i, name := range []string{"callers", "workers", "coordinators", "anyone"} {
+	for i, name := range []string{"callers", "workers", "coordinators", "anyone", "monitors"} {
 		if a&(1<<i) != 0 {
 			names = append(names, name)
 		}

@@ -94,7 +94,7 @@ func (a *Authority) Issue(dir, name string, roles Access, hosts []string, life t
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,
 	}
-	for role, uri := range map[Access]string{Coordinators: roleCoordinator, Workers: roleWorker} {
+	for role, uri := range map[Access]string{Coordinators: roleCoordinator, Workers: roleWorker, Monitors: roleMonitor} {
 		if roles&role != 0 {
 			u, err := url.Parse(uri)
 			if err != nil {

@@ -246,10 +246,14 @@ func rolesOf(c *x509.Certificate) (a Access) {
 	if named(roleWorker) {
 		a |= Workers
 	}
+	if named(roleMonitor) {
+		a |= Monitors
+	}
 	return a
 }
 
 const (
 	roleCoordinator = "quern:coordinator"
 	roleWorker      = "quern:worker"
+	roleMonitor     = "quern:monitor"
 )

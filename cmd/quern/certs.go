@@ -27,7 +27,7 @@ func newCertsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "certs DIR",
 		Short: "Make certificates and a token for a cluster",
-		Long: "Make a certificate authority, a certificate for coordinators, one for workers, and a file with a token for callers.\n" +
+		Long: "Make a certificate authority, a certificate for coordinators, one for workers, one for reading metrics, and a file with a token for callers.\n" +
 			"The authority and the tokens that are in DIR already stay; the certificates are made anew. An authority of your own\n" +
 			"does as well: see docs/security.md.",
 		Example: "  quern certs certs --host node1.example,node2.example,192.0.2.7",
@@ -73,6 +73,10 @@ func makeCerts(dir string, hosts []string, life time.Duration) ([]string, error)
 	if err != nil {
 		return nil, err
 	}
+	monitor, err := authority.Issue(dir, "monitor", secure.Monitors, nil, life)
+	if err != nil {
+		return nil, err
+	}
 	tokens := filepath.Join(dir, "tokens")
 	if _, err := os.Stat(tokens); errors.Is(err, fs.ErrNotExist) {
 		secret := make([]byte, 32)
@@ -81,5 +85,5 @@ func makeCerts(dir string, hosts []string, life time.Duration) ([]string, error)
 			return nil, err
 		}
 	}
-	return []string{coordinator.CA, coordinator.Cert, coordinator.Key, worker.Cert, worker.Key, tokens}, nil
+	return []string{coordinator.CA, coordinator.Cert, coordinator.Key, worker.Cert, worker.Key, monitor.Cert, monitor.Key, tokens}, nil
 }

@@ -1,15 +1,21 @@
 package main
 
 import (
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/quern-engine/quern/internal/testutil/promtext"
 )
 
 // The scripts run this package's own main as the command quern.
@@ -35,6 +41,7 @@ func TestScripts(t *testing.T) {
 			"status":  checkStatus,
 			"corrupt": truncateFile,
 			"ports":   freePorts,
+			"scrape":  scrape,
 		},
 	})
 }
@@ -82,6 +89,36 @@ func freePorts(ts *testscript.TestScript, _ bool, args []string) {
 		defer l.Close()
 		ts.Setenv(name, l.Addr().String())
 	}
+}
+
+// scrape writes a process's metrics to a file, once they are there and match a pattern, and holds them to Prometheus' conventions:
+// scrape ADDRESS FILE PATTERN
+func scrape(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: scrape ADDRESS FILE PATTERN")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[2])
+	ts.Check(err)
+	var text string
+	for deadline := time.Now().Add(time.Minute); !pattern.MatchString(text); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("no line of the metrics of %s matches %s:\n%s", args[0], args[2], text)
+		}
+		response, err := http.Get("http://" + args[0] + "/metrics")
+		if err != nil {
+			continue
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		ts.Check(err)
+		text = string(body)
+	}
+	problems, err := promtext.Lint(text)
+	ts.Check(err)
+	if len(problems) > 0 {
+		ts.Fatalf("the metrics of %s: %s", args[0], strings.Join(problems, "; "))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
 }
 
 // truncateFile cuts a file to half its length: corrupt FILE

@@ -62,7 +62,7 @@ func newWorkerCommand() *cobra.Command {
 			store := storage.New()
 			w, err := worker.New(worker.Options{
 				Coordinators: coordinators, Listen: listen, Advertise: advertise, Identity: identity,
-				Scratch: scratch, Slots: slots, Memory: bytes, InputCache: cached, Store: store, Log: log,
+				Scratch: scratch, Slots: slots, Memory: bytes, InputCache: cached, Store: store, Build: build(), Log: log,
 			})
 			if err != nil {
 				return errors.Join(err, store.Close())

@@ -272,6 +272,7 @@ func (c *call) batch(ctx context.Context, args arrow.Record) (answer, error) {
 	}
 	limited, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
+	c.functions.host.batches.Add(1)
 	reply, err := c.run.rpc.Call(limited, req)
 	if err != nil {
 		give()

@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -80,6 +81,7 @@ type Host struct {
 	close    context.CancelFunc
 	starting sync.WaitGroup
 	warn     sync.Once
+	batches  atomic.Int64 // sent to plugins
 
 	mu     sync.Mutex // guards the following
 	closed bool
@@ -94,6 +96,9 @@ type Host struct {
 
 // ProtocolVersion is that of the protocol that hosts and plugins speak.
 const ProtocolVersion = udfpb.ProtocolVersion
+
+// Batches is how many batches were sent to plugins, repeated ones included.
+func (h *Host) Batches() int64 { return h.batches.Load() }
 
 // kind is what makes one process as good as another.
 type kind struct {

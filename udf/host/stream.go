@@ -177,6 +177,7 @@ func (b *Batches) feed(ctx context.Context) error {
 			continue
 		}
 		b.queue <- b.pending[0]
+		b.call.functions.host.batches.Add(1)
 		b.sent, b.pending = append(b.sent, b.pending[0]), b.pending[1:]
 	}
 	return nil

@@ -30,6 +30,9 @@ func NewPluginHost(dir string, fetch func(ctx context.Context, sha256 string) (i
 	return &PluginHost{host: h}, nil
 }
 
+// Batches is how many batches were sent to plugins.
+func (p *PluginHost) Batches() int64 { return p.host.Batches() }
+
 // Open makes the functions callable.
 func (p *PluginHost) Open(ctx context.Context, fns []plan.Function, log *slog.Logger) (Functions, error) {
 	functions, err := p.host.Open(ctx, fns)

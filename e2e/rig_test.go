@@ -230,11 +230,9 @@ func stray(dir, run string) string {
 type event struct {
 	at      time.Time
 	message string
-	attempt string // "run/stage/task.attempt"; "" if it is not about one
+	task    string // "stage/task"; "" if it is not about one
+	attempt string // its number
 }
-
-// task is that of an attempt.
-func (e event) task() string { return e.attempt[:max(0, strings.LastIndexByte(e.attempt, '.'))] }
 
 // events reads what all coordinators, the dead ones too, have told of a run, in order of time.
 func (r *rig) events(run string) (list []event) {
@@ -248,7 +246,11 @@ func (r *rig) events(run string) (list []event) {
 			if err != nil {
 				r.Fatalf("%s wrote no time in %q", p.name, line)
 			}
-			list = append(list, event{at: at, message: logged(line, "msg"), attempt: logged(line, "attempt")})
+			e := event{at: at, message: logged(line, "msg"), attempt: logged(line, "attempt")}
+			if e.attempt != "" {
+				e.task = logged(line, "stage") + "/" + logged(line, "task")
+			}
+			list = append(list, e)
 		}
 	}
 	slices.SortStableFunc(list, func(a, b event) int { return a.at.Compare(b.at) })
@@ -274,8 +276,14 @@ func (r *rig) committedOnce(run string) {
 	lost := false
 	for _, e := range r.events(run) {
 		lost = lost || e.message == "output lost"
-		if e.message == "task committed" && !slices.Contains(commits[e.task()], e.attempt) {
-			commits[e.task()] = append(commits[e.task()], e.attempt)
+		if e.message != "task committed" {
+			continue
+		}
+		if e.task == "" {
+			r.Fatalf("a coordinator told of a commit, and not of which task: %+v", e)
+		}
+		if !slices.Contains(commits[e.task], e.attempt) {
+			commits[e.task] = append(commits[e.task], e.attempt)
 		}
 	}
 	if len(commits) == 0 {
@@ -293,11 +301,11 @@ func (r *rig) nothingAgain(run string) {
 	r.Helper()
 	committed := map[string]time.Time{}
 	for _, e := range r.events(run) {
-		switch at, done := committed[e.task()]; {
+		switch at, done := committed[e.task]; {
 		case e.message == "task committed":
-			committed[e.task()] = e.at
+			committed[e.task] = e.at
 		case e.message == "task granted" && done && e.at.After(at):
-			r.Errorf("%s was granted %v after the task was committed", e.attempt, e.at.Sub(at))
+			r.Errorf("attempt %s of task %s was granted %v after the task was committed", e.attempt, e.task, e.at.Sub(at))
 		}
 	}
 	if len(committed) == 0 {

@@ -76,6 +76,20 @@ def test_failure_says_where(cluster, flights, workdir, capfd, caplog):
     assert not (workdir / "out").exists()
 
 
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_the_log_has_progress_and_last_words(cluster, flights, workdir, deferrable, capfd, caplog):
+    text = job(flights, workdir / "out", sql="SELECT CAST(origin AS BIGINT) AS origin FROM flights WHERE day = ${ds}")
+    name = f"last_words_{deferrable}"
+    dag_run, _ = run_dag(one_run(name, text, workdir, f"deferrable={deferrable}, poll_interval=1"))
+    assert dag_run.state == "failed"
+    captured = capfd.readouterr()
+    said = captured.out + captured.err + caplog.text
+    run = next(r["run_id"] for r in cluster.runs() if r["run_id"].startswith(f"af-{name}"))
+    assert f"run {run}: failed" in said
+    assert f"attempts that failed (all: quern logs {run})" in said
+    assert "0/0.0 task failed: " in said and "CAST_INVALID_INPUT" in said
+
+
 def test_blocked_by_a_check_then_published(cluster, flights, workdir, capfd, caplog):
     text = job(flights, workdir / "out", extra="checks:\n  - rows: {min: 1000000}\n")
     dag = one_run("blocked", text, workdir)

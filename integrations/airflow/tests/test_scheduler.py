@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,8 @@ def airflow_cli(*words: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def scheduler(airflow: Path, cluster) -> Iterator[int]:
-    """The process id of the scheduler."""
+def scheduler(airflow: Path, cluster) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Airflow's processes: the API server, the scheduler, the DAG processor and the triggerer."""
     port = free_ports(1)[0]
     os.environ.update(
         AIRFLOW__API__PORT=str(port),
@@ -39,21 +40,34 @@ def scheduler(airflow: Path, cluster) -> Iterator[int]:
         AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC="1",
         AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT="10",
         AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL="2",
+        AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC="1",
+        AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD="4",
     )
-    processes = []
-    for words in (["api-server", "--port", str(port), "--workers", "1"], ["scheduler"], ["dag-processor"], ["triggerer"]):
-        log = open(HOME / f"{words[0]}.log", "wb")
-        processes.append(subprocess.Popen([sys.executable, "-m", "airflow", *words], stdout=log, stderr=log, start_new_session=True))
+    processes = [start_airflow(*words) for words in (["api-server", "--port", str(port), "--workers", "1"], ["scheduler"], ["dag-processor"])]
+    processes.append(start_airflow("triggerer"))
     try:
-        yield processes[1].pid
+        yield processes
     finally:
         for p in processes:
-            os.killpg(p.pid, signal.SIGTERM)
+            end(p, signal.SIGTERM)
         for p in processes:
             try:
                 p.wait(20)
             except subprocess.TimeoutExpired:
-                os.killpg(p.pid, signal.SIGKILL)
+                end(p, signal.SIGKILL)
+
+
+def start_airflow(*words: str) -> subprocess.Popen[bytes]:
+    log = open(HOME / f"{words[0]}.log", "ab")
+    return subprocess.Popen([sys.executable, "-m", "airflow", *words], stdout=log, stderr=log, start_new_session=True)
+
+
+def end(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    """Send a signal to a process of Airflow and those that it has started."""
+    try:
+        os.killpg(process.pid, how)
+    except ProcessLookupError:
+        pass
 
 
 def wait(what: str, seconds: float, look: Callable[[], object]):
@@ -81,7 +95,7 @@ def quern_runs(cluster, dag: str) -> list[dict]:
     return [r for r in cluster.runs() if r["run_id"].startswith(f"af-{dag}.")]
 
 
-def task_processes(scheduler: int) -> list[int]:
+def task_processes(scheduler: list[subprocess.Popen[bytes]]) -> list[int]:
     """The processes that run tasks' own code: they are forked by the executor's workers, which the scheduler forks."""
     parents = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -89,7 +103,7 @@ def task_processes(scheduler: int) -> list[int]:
             parents[int(stat.parent.name)] = int(stat.read_text().rsplit(")", 1)[1].split()[1])
         except OSError:
             continue
-    workers = [pid for pid, parent in parents.items() if parent == scheduler]
+    workers = [pid for pid, parent in parents.items() if parent == scheduler[1].pid]
     return [pid for pid, parent in parents.items() if parent in workers]
 
 
@@ -99,10 +113,7 @@ def test_a_killed_task_finds_its_run_again(cluster, scheduler, flights, workdir)
         f"""QuernRunOperator(task_id="routes", job={job(flights, workdir / "out", sql=SLOW)!r}, job_params={{"ds": "{{{{ ds }}}}"}},
         base_dir={str(workdir)!r}{RETRYING})""",
     )
-    stopped = [p for name, p in cluster.processes.items() if name.startswith("w") and p.poll() is None]
-    for worker in stopped:  # the run waits, so that it goes on when its task is killed
-        worker.send_signal(signal.SIGSTOP)
-    try:
+    with stopped_workers(cluster):
         run = trigger("task_killed")
         wait("the run", 120, lambda: quern_runs(cluster, "task_killed"))
         victims = wait("the task's process", 30, lambda: task_processes(scheduler))
@@ -111,9 +122,6 @@ def test_a_killed_task_finds_its_run_again(cluster, scheduler, flights, workdir)
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-    finally:
-        for worker in stopped:
-            worker.send_signal(signal.SIGCONT)
     wait("success", 180, lambda: task_state("task_killed", run) == "success")
     assert instance("task_killed", run)["try_number"] > 1
     assert [r["state"] for r in quern_runs(cluster, "task_killed")] == ["succeeded"]
@@ -127,32 +135,75 @@ def test_a_task_that_is_marked_failed_has_its_run_cancelled(cluster, scheduler, 
         f"""QuernRunOperator(task_id="routes", job={job(flights, workdir / "out", sql=SLOW)!r}, job_params={{"ds": "{{{{ ds }}}}"}},
         base_dir={str(workdir)!r}, deferrable={deferrable}{RETRYING})""",
     )
-    stopped = [p for name, p in cluster.processes.items() if name.startswith("w") and p.poll() is None]
-    for worker in stopped:
-        worker.send_signal(signal.SIGSTOP)
-    try:
+    with stopped_workers(cluster):
         run = trigger(dag)
         wait("the run", 120, lambda: quern_runs(cluster, dag))
         wait("the task to wait", 60, lambda: task_state(dag, run) == ("deferred" if deferrable else "running"))
         instance(dag, run, {"new_state": "failed"})  # as the button in Airflow's pages does
         wait("the run to be cancelled", 90, lambda: quern_runs(cluster, dag)[0]["state"] == "cancelled" or quern_runs(cluster, dag)[0].get("failure"))
-    finally:
-        for worker in stopped:
-            worker.send_signal(signal.SIGCONT)
     wait("the end", 90, lambda: quern_runs(cluster, dag)[0]["state"] == "cancelled")
     assert task_state(dag, run) == "failed"
     assert not (workdir / "out").exists()
 
 
+def test_a_trigger_that_is_lost_has_its_lines_said_once(cluster, scheduler, flights, workdir):
+    write_dag(
+        "trigger_lost",
+        f"""QuernRunOperator(task_id="routes", job={job(flights, workdir / "out", sql=SLOW)!r}, job_params={{"ds": "{{{{ ds }}}}"}},
+        base_dir={str(workdir)!r}, deferrable=True{RETRYING})""",
+    )
+    with stopped_workers(cluster):
+        run = trigger("trigger_lost")
+        quern_run = wait("the run", 120, lambda: quern_runs(cluster, "trigger_lost"))[0]["run_id"]
+        wait("progress", 60, lambda: f"run {quern_run}: " in "".join(task_log("trigger_lost", run)))
+        wait("what is told to be noted", 60, lambda: "quern_told" in xcoms("trigger_lost", run))
+        end(scheduler[3], signal.SIGKILL)
+        scheduler[3].wait()
+        before = task_log("trigger_lost", run)
+        scheduler[3] = start_airflow("triggerer")
+    wait("success", 180, lambda: task_state("trigger_lost", run) == "success")
+    said = task_log("trigger_lost", run)
+    assert len(said) > len(before)
+    assert [line for line in said if line == f"run {quern_run}: succeeded"]
+    told = [line for line in said if line.startswith((f"run {quern_run}: queued", f"run {quern_run}: running", "stage "))]
+    assert len(told) == len(set(told)) > 1, told
+
+
+@contextmanager
+def stopped_workers(cluster) -> Iterator[None]:
+    """Has runs wait, so that they go on when it is over."""
+    stopped = [p for name, p in cluster.processes.items() if name.startswith("w") and p.poll() is None]
+    for worker in stopped:
+        worker.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for worker in stopped:
+            worker.send_signal(signal.SIGCONT)
+
+
 def instance(dag: str, run: str, change: dict | None = None) -> dict:
     """What Airflow's API says of the task, after a change if there is one."""
+    return airflow_api("PATCH" if change else "GET", f"dags/{dag}/dagRuns/{run}/taskInstances/routes", change)
+
+
+def task_log(dag: str, run: str) -> list[str]:
+    """The lines of the log of the task's first try."""
+    content = airflow_api("GET", f"dags/{dag}/dagRuns/{run}/taskInstances/routes/logs/1?full_content=true")["content"]
+    return [line["event"] if isinstance(line, dict) else line for line in content]
+
+
+def xcoms(dag: str, run: str) -> list[str]:
+    """The keys of what the task has put into XCom."""
+    return [x["key"] for x in airflow_api("GET", f"dags/{dag}/dagRuns/{run}/taskInstances/routes/xcomEntries")["xcom_entries"]]
+
+
+def airflow_api(method: str, path: str, body: dict | None = None) -> dict:
     import httpx
 
     base = f"http://127.0.0.1:{os.environ['AIRFLOW__API__PORT']}"
-    url = f"{base}/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/routes"
-    answer = httpx.request(
-        "PATCH" if change else "GET", url, json=change, headers={"Authorization": f"Bearer {airflow_token(base)}"}, timeout=30
-    )
+    headers = {"Authorization": f"Bearer {airflow_token(base)}", "Accept": "application/json"}
+    answer = httpx.request(method, f"{base}/api/v2/{path}", json=body, headers=headers, timeout=30)
     assert answer.is_success, answer.text
     return answer.json()
 

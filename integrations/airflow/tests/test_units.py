@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import httpx
 import pytest
 
-from quern_provider import runs
+from quern_provider import logs, runs
 from quern_provider.client import QuernError, Request
 from quern_provider.get_provider_info import get_provider_info
 from quern_provider.operators.quern import dates, lineage_name
@@ -55,6 +56,47 @@ def test_progress_says_what_is_new():
     assert progress.lines(status) == []
     status = {"run_id": "r", "state": "running", "stages": [{**stage, "running": 1, "done": 3, "failures": 1, "counts": {"rows_read": 3000, "rows_out": 7}}]}
     assert progress.lines(status) == ["run r: running", "stage 0 (scan): 3/4 tasks, 1 running, 1 failed attempts, 3,000 rows in, 7 out"]
+
+
+def test_progress_goes_on_where_another_was_lost():
+    progress = runs.Progress({"state": "run r: running"})
+    assert progress.lines({"run_id": "r", "state": "running", "stages": []}) == []
+    assert progress.lines({"run_id": "r", "state": "succeeded", "stages": []}) == ["run r: succeeded"]
+
+
+def page(*lines, cursor="c", more=False):
+    return {"cursor": cursor, "more": more, "lines": [{"time": "2026-11-29T12:44:56Z", **line} for line in lines]}
+
+
+SAYS = {"level": "INFO", "stage": 0, "task": 3, "attempt": 1, "message": "plugin says", "text": "row\x1b[2J 7\nand 8", "attributes": {"pid": "8"}, "worker": "w"}
+
+
+def test_logs_are_what_progress_does_not_say():
+    reader = logs.Reader()
+    lines = reader.take("r", page({"level": "INFO", "message": "run submitted"}, SAYS, {"level": "WARN", "message": "worker lost", "worker": "w"}))
+    assert lines == [(logging.INFO, "0/3.1 plugin says: row\ufffd[2J 7\n    and 8  pid=8  worker=w"), (logging.WARNING, "worker lost  worker=w")]
+    assert (reader.cursor, reader.said) == ("c", 2)
+
+
+def test_logs_have_a_bound():
+    reader = logs.Reader(said=logs.MOST_LINES - 3)
+    assert len(reader.take("r", page(SAYS, SAYS))) == 2
+    lines = reader.take("r", page(SAYS, SAYS))
+    assert len(lines) == 2 and "quern logs r" in lines[-1][1]
+    assert reader.take("r", page(SAYS)) == []
+    assert len(logs.text({**SAYS, "text": "x" * 10**6})) < 2100
+
+
+def test_last_words_are_of_attempts_that_failed():
+    words = logs.LastWords()
+    words.take(page(*[{**SAYS, "task": task, "text": str(n)} for n in range(50) for task in range(6)]))
+    words.take(page(*[{"level": "WARN", "stage": 0, "task": task, "attempt": 1, "message": "task failed", "text": "why"} for task in range(5)]))
+    level, first = list(words.lines("r"))[0]
+    assert level == logging.ERROR and "3 of 5 attempts" in first
+    said = [line for _, line in words.lines("r")][1:]
+    assert len(said) == 3 * logs.MOST_LAST_LINES
+    assert said[0].startswith("0/2.1 plugin says: 31") and said[-1] == "0/4.1 task failed: why"
+    assert list(logs.LastWords().lines("r")) == []
 
 
 @pytest.mark.parametrize(

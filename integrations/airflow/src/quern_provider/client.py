@@ -182,6 +182,14 @@ class Client:
         """The same as :meth:`cancel`, for a trigger's event loop."""
         return await self.acall("POST", run_path(run) + "/cancel")  # type: ignore[no-any-return]
 
+    def logs(self, run: str, cursor: str = "") -> dict[str, Any]:
+        """Return a page of a run's logs, from a cursor on."""
+        return self.call("GET", run_path(run) + "/logs", params=_logs(cursor))  # type: ignore[no-any-return]
+
+    async def alogs(self, run: str, cursor: str = "") -> dict[str, Any]:
+        """The same as :meth:`logs`, for a trigger's event loop."""
+        return await self.acall("GET", run_path(run) + "/logs", params=_logs(cursor))  # type: ignore[no-any-return]
+
     def dataset(self, path: str, version: str | None = None) -> dict[str, Any] | None:
         """Return a published version of a dataset with its manifest, the latest if none is named; None if there is none."""
         try:
@@ -216,6 +224,22 @@ class Client:
             status = await self.astatus(run, wait=min(interval, 60))
         yield status
 
+    def log_pages(self, run: str, cursor: str = "") -> Iterator[dict[str, Any]]:
+        """Yield the pages that a run's logs have now, from a cursor on."""
+        more = True
+        while more:
+            page = self.logs(run, cursor)
+            yield page
+            cursor, more = page["cursor"], page.get("more", False)
+
+    async def alog_pages(self, run: str, cursor: str = "") -> AsyncIterator[dict[str, Any]]:
+        """The same as :meth:`log_pages`, for a trigger's event loop."""
+        more = True
+        while more:
+            page = await self.alogs(run, cursor)
+            yield page
+            cursor, more = page["cursor"], page.get("more", False)
+
 
 def run_path(run: str) -> str:
     """Return the path of a run in the API."""
@@ -224,6 +248,10 @@ def run_path(run: str) -> str:
 
 def _waiting(wait: float) -> dict[str, str]:
     return {"wait": f"{wait:.3f}s", "since": str(NEVER)} if wait > 0 else {}
+
+
+def _logs(cursor: str) -> dict[str, str]:
+    return {"level": "info", **({"cursor": cursor} if cursor else {})}
 
 
 def _dataset(path: str, version: str | None) -> dict[str, str]:

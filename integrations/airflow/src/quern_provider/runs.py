@@ -60,10 +60,13 @@ def superseded(asked: str, status: Mapping[str, Any]) -> bool:
 
 
 class Progress:
-    """Says in lines what has changed between statuses of a run."""
+    """Says in lines what has changed between statuses of a run.
 
-    def __init__(self) -> None:
-        self._said: dict[Any, str] = {}
+    :param said: what another has said before, by what it is about.
+    """
+
+    def __init__(self, said: Mapping[str, str] | None = None) -> None:
+        self.said: dict[str, str] = dict(said or {})
 
     def lines(self, status: Mapping[str, Any]) -> list[str]:
         """Return the lines that say what is new in a status."""
@@ -72,12 +75,12 @@ class Progress:
         self._say(new, "state", f"run {status['run_id']}: {status['state']}{reason}")
         for stage in status["stages"]:
             if stage["done"] or stage["running"] or stage.get("failures"):
-                self._say(new, stage["id"], stage_line(stage))
+                self._say(new, str(stage["id"]), stage_line(stage))
         return new
 
-    def _say(self, new: list[str], key: Any, line: str) -> None:
-        if self._said.get(key) != line:
-            self._said[key] = line
+    def _say(self, new: list[str], key: str, line: str) -> None:
+        if self.said.get(key) != line:
+            self.said[key] = line
             new.append(line)
 
 

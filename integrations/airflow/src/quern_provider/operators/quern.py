@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, BaseOperatorLink, conf
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from quern_provider import runs
+from quern_provider import logs, runs
 from quern_provider.client import RESTING, Client, QuernError, run_path
 from quern_provider.hooks.quern import QuernHook
 from quern_provider.triggers.quern import QuernRunTrigger
@@ -19,6 +19,10 @@ from quern_provider.triggers.quern import QuernRunTrigger
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.types import TaskInstanceKey
+
+
+#: Of how many dates of a backfill that failed the last words are in the task's log.
+MOST_LAST_WORDS = 3
 
 
 class QuernRunLink(BaseOperatorLink):
@@ -123,12 +127,39 @@ class QuernBaseOperator(BaseOperator):
         self.run_url = self.client.endpoints[0] + run_path(status["run_id"])
         if status["state"] != "succeeded":
             message = runs.trouble(status)
+            self._last_words(status["run_id"])
             raise (AirflowFailException if runs.hopeless(status) else AirflowException)(message)
         result = runs.outcome(status)
         for name, output in result["outputs"].items():
             self.log.info("output %s: %s rows in %s shards, %s", name, f"{output['rows']:,}", output["shards"], output["version_path"])
         self._announce(context, result)
         return result
+
+    def _follow(self, run: str) -> dict[str, Any]:
+        """Wait until a run rests, with its progress and what its tasks say in the task's log; returns its status."""
+        progress, reader = runs.Progress(), logs.Reader()
+        status: dict[str, Any] = {}
+        for status in self.client.follow(run, self.poll_interval):
+            for line in progress.lines(status):
+                self.log.info(line)
+            for page in self._log_pages(run, reader.cursor):
+                for level, line in reader.take(run, page):
+                    self.log.log(level, line)
+        return status
+
+    def _last_words(self, run: str) -> None:
+        """Put what the attempts of a run have said that failed at the end of the task's log."""
+        words = logs.LastWords()
+        for page in self._log_pages(run):
+            words.take(page)
+        for level, line in words.lines(run):
+            self.log.log(level, line)
+
+    def _log_pages(self, run: str, cursor: str = "") -> Iterator[dict[str, Any]]:
+        try:
+            yield from self.client.log_pages(run, cursor)
+        except QuernError as error:  # the run is none the worse for it
+            self.log.warning("the logs of run %s could not be read: %s", run, error)
 
     def _announce(self, context: Context, result: Mapping[str, Any]) -> None:
         """Have the events of outlets say which version was published: an output goes with the asset of its name or path."""
@@ -163,7 +194,7 @@ class QuernRunOperator(QuernBaseOperator):
     :param priority: runs of a higher one are served first (-100 to 100).
     :param weight: share among runs of one priority (1 to 1000).
     :param deferrable: wait in the triggerer, without a worker slot.
-    :param poll_interval: seconds between lines of progress in the task's log.
+    :param poll_interval: seconds between looks at the run; its progress and what its tasks say are in the task's log.
     :param cancel_on_kill: cancel the run when the task is killed.
     """
 
@@ -184,10 +215,7 @@ class QuernRunOperator(QuernBaseOperator):
                 method_name="execute_complete",
                 timeout=self.execution_timeout,
             )
-        progress = runs.Progress()
-        for status in self.client.follow(run, self.poll_interval):
-            for line in progress.lines(status):
-                self.log.info(line)
+        status = self._follow(run)
         self._active.discard(run)
         return self._finish(context, status)
 
@@ -260,6 +288,8 @@ class QuernBackfillOperator(QuernBaseOperator):
         wrong = {day: status for day, status in ended.items() if status["state"] != "succeeded"}
         if wrong:
             message = "\n".join(f"{day}: {runs.trouble(status)}" for day, status in sorted(wrong.items()))
+            for _, status in sorted(wrong.items())[:MOST_LAST_WORDS]:
+                self._last_words(status["run_id"])
             raise (AirflowFailException if all(map(runs.hopeless, wrong.values())) else AirflowException)(message)
         results = [{"date": day, **runs.outcome(status)} for day, status in sorted(ended.items())]
         if results:

@@ -6,10 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from airflow.sdk.execution_time.xcom import XCom
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from quern_provider.client import Client, QuernError
 from quern_provider.hooks.quern import QuernHook
+from quern_provider.logs import Reader
 from quern_provider.runs import Progress
+
+#: The XCom in which a trigger keeps how far it has told of its run, for the one that takes its place when a triggerer is lost.
+TOLD = "quern_told"
 
 
 class QuernRunTrigger(BaseTrigger):
@@ -17,7 +23,7 @@ class QuernRunTrigger(BaseTrigger):
 
     :param quern_conn_id: the connection.
     :param run_id: the run.
-    :param poll_interval: seconds between lines of progress.
+    :param poll_interval: seconds between looks at the run.
     """
 
     def __init__(self, quern_conn_id: str, run_id: str, poll_interval: float = 10) -> None:
@@ -36,12 +42,35 @@ class QuernRunTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Follow the run to its end."""
         client = await QuernHook(self.quern_conn_id).aget_conn()
-        progress = Progress()
+        told = await self._recall()
+        progress, reader = Progress(told.get("progress")), Reader(told.get("cursor", ""), told.get("said", 0))
         status: dict[str, Any] = {}
         async for status in client.afollow(self.run_id, self.poll_interval):
             for line in progress.lines(status):
                 self.log.info(line)
+            await self._read(client, reader)
+            told = await self._remember(told, {"progress": dict(progress.said), "cursor": reader.cursor, "said": reader.said})
         yield TriggerEvent(status)
+
+    async def _read(self, client: Client, reader: Reader) -> None:
+        try:
+            async for page in client.alog_pages(self.run_id, reader.cursor):
+                for level, line in reader.take(self.run_id, page):
+                    self.log.log(level, line)
+        except QuernError as error:  # the run is none the worse for it
+            self.log.warning("the logs of run %s could not be read: %s", self.run_id, error)
+
+    async def _recall(self) -> dict[str, Any]:
+        """Return how far this trigger had come where it ran before."""
+        if self.task_instance is None:  # ``dag.test()``: there is no other place
+            return {}
+        return await XCom.aget_value(ti_key=self.task_instance, key=TOLD) or {}
+
+    async def _remember(self, before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+        ti = self.task_instance
+        if ti is not None and now != before:
+            await XCom.aset(TOLD, now, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index)
+        return now
 
     async def on_kill(self) -> None:
         """Cancel the run: somebody has ended the task while it waited here."""

@@ -71,6 +71,9 @@ type Options struct {
 	Tokens   *secure.Tokens
 	// Plan turns a request into a job. A *source.Error, or a failure of kind FailureUser, is the caller's mistake.
 	Plan func(ctx context.Context, request api.SubmitRequest) (*plan.Job, error)
+	// Bind finds the plugin functions that a request names and does not describe, and has their executables kept. nil: whoever submits
+	// describes them all.
+	Bind func(ctx context.Context, request api.SubmitRequest, keep KeepExecutable) ([]plan.Function, error)
 	// PlanChecks plans what the checks of a request's job have to measure, over what its run has written: the job's last stage
 	// has a report sink, whose rows are for package check. Only jobs with checks need it.
 	PlanChecks func(ctx context.Context, request api.SubmitRequest, written []WrittenOutput) (*plan.Job, error)

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -46,7 +47,11 @@ func (c *Coordinator) take(w http.ResponseWriter, r *http.Request, t *term, requ
 		return err
 	}
 	defer leave()
-	command, err := c.prepare(r.Context(), request, digest)
+	bound, err := c.bind(r.Context(), &request)
+	if err != nil {
+		return err
+	}
+	command, err := c.prepare(r.Context(), request, digest, bound)
 	if err != nil {
 		return err
 	}
@@ -124,6 +129,10 @@ func checkRequest(r api.SubmitRequest) (digest string, err error) {
 			}
 		}
 	}
+	return requestDigest(r)
+}
+
+func requestDigest(r api.SubmitRequest) (string, error) {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return "", fmt.Errorf("encode request: %w", err)
@@ -131,7 +140,8 @@ func checkRequest(r api.SubmitRequest) (digest string, err error) {
 	return plan.Digest(data), nil
 }
 
-func (c *Coordinator) prepare(ctx context.Context, request api.SubmitRequest, digest string) (*state.SubmitRun, error) {
+// prepare plans a request of some digest, with the functions that the coordinator has bound if bound is the digest of that.
+func (c *Coordinator) prepare(ctx context.Context, request api.SubmitRequest, digest, bound string) (*state.SubmitRun, error) {
 	var needed []string
 	for _, f := range request.Functions {
 		for _, digest := range f.Blobs() {
@@ -162,10 +172,11 @@ func (c *Coordinator) prepare(ctx context.Context, request api.SubmitRequest, di
 		return nil, fmt.Errorf("store plan: %w", err)
 	}
 	if request.Job != nil {
-		if err := c.keepRequest(request, digest); err != nil {
+		kept := cmp.Or(bound, digest)
+		if err := c.keepRequest(request, kept); err != nil {
 			return nil, err
 		}
-		needed = append(needed, digest)
+		needed = append(needed, kept)
 	}
 	if err := c.blobs.spread(ctx, c.life(), slices.Concat(needed, []string{planned})...); err != nil {
 		return nil, err
@@ -183,7 +194,7 @@ func (c *Coordinator) prepare(ctx context.Context, request api.SubmitRequest, di
 			return nil, err
 		}
 	}
-	command.Request, command.Plan, command.At = digest, planned, c.now()
+	command.Request, command.Bound, command.Plan, command.At = digest, bound, planned, c.now()
 	command.Attach, command.Priority, command.Weight, command.Blobs = request.Attach, request.Priority, request.Weight, needed
 	command.Attach = command.Attach && c.stillThere(ctx, planned)
 	if c.node.EntryVersion() >= state.FactsVersion {

@@ -21,6 +21,7 @@ import (
 type coordinatorFlags struct {
 	id, listen, advertise, state, peers string
 	join                                []string
+	registry                            string
 	credentials                         serverFlags
 	limits                              limitFlags
 	log                                 logFlags
@@ -43,6 +44,7 @@ func newCoordinatorCommand() *cobra.Command {
 			}
 			store := storage.New()
 			options.Plan, options.Store = assembly.PlanWith(store, planner.Options{}), store
+			options.Bind = binder{store, f.registry}.bind
 			options.PlanChecks = assembly.PlanChecksWith(store, planner.Options{})
 			return errors.Join(runCoordinator(cmd.Context(), options, cmd.ErrOrStderr()), store.Close())
 		},
@@ -53,6 +55,8 @@ func newCoordinatorCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.state, "state", "", "folder for the log and plans")
 	cmd.Flags().StringVar(&f.peers, "peers", "", "coordinators that begin a cluster together, this one included: id=host:port,… (default: this one alone)")
 	cmd.Flags().StringSliceVar(&f.join, "join", nil, "coordinators of a cluster that this one is to be added to, comma separated: http://host:port, or https:// with TLS")
+	registryFlag(cmd, &f.registry)
+	cmd.Flags().Lookup("registry").Usage = "folder or URL of pushed plugins, for jobs whose callers do not send theirs along (env QUERN_REGISTRY)"
 	f.credentials.register(cmd, true)
 	f.limits.register(cmd)
 	f.log.register(cmd)

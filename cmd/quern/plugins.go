@@ -87,14 +87,19 @@ func (p *prepared) openPlugin(ctx context.Context, ref *planner.FunctionRef, rea
 	if err == nil {
 		pl, err = askPlugin(ctx, exe, readable)
 	}
-	var f *plan.Failure
-	if errors.As(err, &f) && f.Kind == plan.FailureUser {
-		return nil, ref.PluginErrorf("%s", f.Message)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("function %s: %w", ref.Name, err)
+		return nil, ofFunction(ref, err)
 	}
 	return pl, nil
+}
+
+// ofFunction says of which function an error is; a mistake is shown at its place.
+func ofFunction(ref *planner.FunctionRef, err error) error {
+	var f *plan.Failure
+	if errors.As(err, &f) && f.Kind == plan.FailureUser {
+		return ref.PluginErrorf("%s", f.Message)
+	}
+	return fmt.Errorf("function %s: %w", ref.Name, err)
 }
 
 // askPlugin starts an executable that may read some files.

@@ -78,7 +78,6 @@ func pluginPath(plugin, dir string) string {
 // find gives the executable that a plugin is called by: a path, relative to dir, or a name in the registry.
 func (f pluginFlags) find(ctx context.Context, plugin, dir string) (string, error) {
 	path := pluginPath(plugin, dir)
-	name, sha, _ := strings.Cut(plugin, "@")
 	if !inRegistry(plugin, dir) {
 		cache, err := pluginCache()
 		if err != nil {
@@ -95,14 +94,11 @@ func (f pluginFlags) find(ctx context.Context, plugin, dir string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	if sha == "" {
-		if sha, err = latestOf(ctx, store, base, name); err != nil {
-			return "", err
-		}
+	sha, err := pluginOf(ctx, store, base, plugin)
+	if err != nil {
+		return "", err
 	}
-	if !pluginDigest.MatchString(sha) {
-		return "", plan.Failf(plan.FailureUser, "plugin %s: write NAME@SHA256, with all 64 digits", plugin)
-	}
+	name, _, _ := strings.Cut(plugin, "@")
 	return download(ctx, store, storage.Join(base, name, sha), sha)
 }
 
@@ -113,6 +109,39 @@ func latestOf(ctx context.Context, store *storage.Store, base, name string) (str
 		return "", plan.Failf(plan.FailureUser, "no plugin %s was pushed to %s", name, storage.Display(base))
 	}
 	return strings.TrimSpace(string(data)), err
+}
+
+// pluginOf is the digest that a plugin has which is called NAME or NAME@SHA256.
+func pluginOf(ctx context.Context, store *storage.Store, base, plugin string) (sha string, err error) {
+	name, sha, pinned := strings.Cut(plugin, "@")
+	if !pinned {
+		if sha, err = latestOf(ctx, store, base, name); err != nil {
+			return "", err
+		}
+	}
+	if !pluginDigest.MatchString(sha) {
+		return "", plan.Failf(plan.FailureUser, "plugin %s: write NAME@SHA256, with all 64 digits", plugin)
+	}
+	return sha, nil
+}
+
+// openPushed reads an executable of a registry.
+func openPushed(ctx context.Context, store *storage.Store, from string) (io.ReadCloser, error) {
+	info, err := store.Stat(ctx, from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, plan.Failf(plan.FailureUser, "no plugin %s", storage.Display(from))
+	}
+	if err != nil {
+		return nil, err
+	}
+	content, err := store.ReaderAt(ctx, from, info.Size)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.NewSectionReader(content, 0, info.Size), content}, nil
 }
 
 // download gets an executable into the cache, and checks it.
@@ -129,14 +158,7 @@ func download(ctx context.Context, store *storage.Store, from, sha string) (stri
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("plugin cache: %w", err)
 	}
-	info, err := store.Stat(ctx, from)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", plan.Failf(plan.FailureUser, "no plugin %s", storage.Display(from))
-	}
-	if err != nil {
-		return "", err
-	}
-	src, err := store.ReaderAt(ctx, from, info.Size)
+	src, err := openPushed(ctx, store, from)
 	if err != nil {
 		return "", err
 	}
@@ -146,7 +168,7 @@ func download(ctx context.Context, store *storage.Store, from, sha string) (stri
 		return "", fmt.Errorf("plugin cache: %w", err)
 	}
 	defer os.Remove(f.Name())
-	_, err = io.Copy(f, io.NewSectionReader(src, 0, info.Size))
+	_, err = io.Copy(f, src)
 	if err = errors.Join(err, f.Chmod(0o755), f.Close()); err != nil {
 		return "", fmt.Errorf("download plugin: %w", err)
 	}

@@ -19,14 +19,16 @@ import (
 //  2. plugin functions: a Shape with Rejects or Functions, and reports about these
 //  3. logs: KeepLogs, events of runs are noted in the state, and what plugin functions count is kept
 //  4. facts: where the time of runs goes is noted in the state, RunProfiled; runs that repeat others
-const EntryVersion = FactsVersion
+//  5. runs whose functions the coordinator has bound
+const EntryVersion = BoundVersion
 
-// FunctionsVersion is the first version of entries about plugin functions, LogsVersion of those of which logs are kept, and
-// FactsVersion of those of which is kept where the time of runs goes.
+// FunctionsVersion is the first version of entries about plugin functions, LogsVersion of those of which logs are kept,
+// FactsVersion of those of which is kept where the time of runs goes, and BoundVersion of those with SubmitRun.Bound.
 const (
 	FunctionsVersion = 2
 	LogsVersion      = 3
 	FactsVersion     = 4
+	BoundVersion     = 5
 )
 
 // Entry is one log entry: commands that are applied together, in order.
@@ -63,6 +65,9 @@ type SubmitRun struct {
 	RunID   string `json:"run_id"`
 	Name    string `json:"name"`
 	Request string `json:"request"` // digest of what was asked for
+	// Bound is the digest of the request with the plugin functions that the coordinator has bound, if there are any: what is planned,
+	// kept and repeated. Of entries from BoundVersion on only.
+	Bound string `json:"bound,omitempty"`
 	// Plan is the digest of the encoded plan, which holds the job, its parameters, the inputs' identities and the plugins'
 	// digests: two runs with one plan would do the same.
 	Plan string `json:"plan"`

@@ -110,7 +110,7 @@ func (m *Machine) Committed(id string) (Committed, bool) {
 		return Committed{}, false
 	}
 	c := Committed{
-		State: r.State, Plan: r.Plan, Request: r.Request, Priority: r.Priority, Blobs: slices.Clone(r.Blobs),
+		State: r.State, Plan: r.Plan, Request: r.kept(), Priority: r.Priority, Blobs: slices.Clone(r.Blobs),
 		Checks: slices.Clone(r.Results), Override: r.Override,
 	}
 	for _, s := range r.Stages {

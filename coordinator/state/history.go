@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -23,8 +24,11 @@ func (m *Machine) KeptRequest(id string) (digest string, kept bool) {
 	if r == nil {
 		return "", false
 	}
-	return r.Request, slices.Contains(r.Blobs, r.Request)
+	return r.kept(), slices.Contains(r.Blobs, r.kept())
 }
+
+// kept is the digest of what a run was asked for as it is kept: with the functions that the coordinator has bound.
+func (r *run) kept() string { return cmp.Or(r.Bound, r.Request) }
 
 // Blobs lists the digests that runs which have not ended need, plans and plugins, and the profiles of those that have.
 func (m *Machine) Blobs() []string {

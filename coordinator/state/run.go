@@ -23,6 +23,7 @@ type run struct {
 	ID        string        `json:"id"`
 	Name      string        `json:"name"`
 	Request   string        `json:"request"`
+	Bound     string        `json:"bound,omitempty"`
 	Plan      string        `json:"plan"`
 	Blobs     []string      `json:"blobs,omitempty"`
 	Priority  int           `json:"priority,omitempty"`
@@ -103,7 +104,7 @@ type stage struct {
 
 func newRun(c *SubmitRun) *run {
 	r := &run{
-		ID: c.RunID, Name: c.Name, Request: c.Request, Plan: c.Plan, Blobs: c.Blobs, Priority: c.Priority, Weight: max(1, c.Weight),
+		ID: c.RunID, Name: c.Name, Request: c.Request, Bound: c.Bound, Plan: c.Plan, Blobs: c.Blobs, Priority: c.Priority, Weight: max(1, c.Weight),
 		State: api.RunQueued, Submitted: c.At, Outputs: c.Outputs, Result: c.Result, Checks: c.Checks, ChecksOf: c.ChecksOf, RetryOf: c.RetryOf,
 	}
 	for _, shape := range c.Stages {

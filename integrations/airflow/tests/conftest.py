@@ -62,7 +62,20 @@ class Cluster:
 
     def start_coordinator(self, name: str) -> None:
         peers = ",".join(f"{n}={a}" for n, a in self.addresses.items())
-        self.run(name, "coordinator", "--id", name, "--listen", self.addresses[name], "--state", str(self.dir / name), "--peers", peers)
+        self.run(
+            name, "coordinator", "--id", name, "--listen", self.addresses[name], "--state", str(self.dir / name), "--peers", peers,
+            "--registry", str(self.registry),
+        )
+
+    @property
+    def registry(self) -> Path:
+        """Where the coordinators look plugins up."""
+        return self.dir / "plugins"
+
+    def push(self, name: str) -> str:
+        """Push a plugin of testdata under its name; returns its digest."""
+        words = [self.binary, "udf", "push", name, str(ROOT / "testdata" / "plugins" / name), "--registry", str(self.registry)]
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip().partition("@")[2]
 
     def run(self, name: str, *words: str) -> None:
         log = open(self.dir / f"{name}.log", "ab")
@@ -156,6 +169,23 @@ outputs:
   - name: routes
     path: {output}
 {extra}"""
+
+
+def plugin_job(workdir: Path, plugin: str, export: str) -> str:
+    """The text of a job that calls a plugin function for the rows 7 and 13, which lie in the folder."""
+    (workdir / "rows.csv").write_text("id\n7\n13\n")
+    return f"""name: plugged
+params:
+  ds: {{type: date}}
+sources:
+  rows: {{path: {workdir}/rows.csv, format: csv, options: {{header: true}}, columns: {{id: bigint}}}}
+functions:
+  f: {{plugin: {plugin}, export: {export}}}
+steps:
+  - {{name: kept, sql: "SELECT id, f(id) AS same FROM rows"}}
+outputs:
+  - {{name: kept, path: {workdir}/out}}
+"""
 
 
 @pytest.fixture

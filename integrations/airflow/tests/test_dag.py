@@ -8,7 +8,7 @@ import time
 from datetime import datetime, timezone
 
 import pytest
-from conftest import job, write_dag
+from conftest import ROOT, job, plugin_job, write_dag
 
 DAY = datetime(2001, 1, 10, tzinfo=timezone.utc)
 
@@ -88,6 +88,35 @@ def test_the_log_has_progress_and_last_words(cluster, flights, workdir, deferrab
     assert f"run {run}: failed" in said
     assert f"attempts that failed (all: quern logs {run})" in said
     assert "0/0.0 task failed: " in said and "CAST_INVALID_INPUT" in said
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_plugins_are_found_by_name(cluster, workdir, deferrable, capfd, caplog):
+    digest = cluster.push("panicky")
+    name = f"plugged_{deferrable}"
+    dag_run, tis = run_dag(one_run(name, plugin_job(workdir, "panicky", "says"), workdir, f"deferrable={deferrable}, poll_interval=1"))
+    assert dag_run.state == "success"
+    assert digest in open(returned(tis["routes"])["outputs"]["kept"]["manifest"]).read()
+    captured = capfd.readouterr()
+    said = captured.out + captured.err + caplog.text
+    assert said.count("0/0.0 plugin says: this is row 7") == 1 and said.count("0/0.0 plugin says: this is row 13") == 1
+
+
+def test_a_plugin_that_ends_has_its_last_words_in_the_log(cluster, workdir, capfd, caplog):
+    cluster.push("panicky")
+    dag_run, tis = run_dag(one_run("plugin_ends", plugin_job(workdir, "panicky", "exits_on_13"), workdir, "poll_interval=1, deferrable=True"))
+    assert dag_run.state == "failed"
+    captured = capfd.readouterr()
+    said = captured.out + captured.err + caplog.text
+    assert "plugin says: thirteen is too much for me" in said.partition("attempts that failed (all: quern logs")[2]
+
+
+def test_a_plugin_by_its_path_is_refused(cluster, workdir, capfd, caplog):
+    path = ROOT / "testdata" / "plugins" / "panicky"
+    dag_run, tis = run_dag(one_run("plugin_path", plugin_job(workdir, str(path), "says"), workdir, "retries=3"))
+    assert dag_run.state == "failed" and tis["routes"].state == "failed"
+    captured = capfd.readouterr()
+    assert "coordinators do not take plugins from paths" in captured.out + captured.err + caplog.text
 
 
 def test_blocked_by_a_check_then_published(cluster, flights, workdir, capfd, caplog):
@@ -186,7 +215,7 @@ def test_the_example_dag(cluster, workdir):
     import shutil
     import subprocess
 
-    from conftest import HOME, ROOT
+    from conftest import HOME
 
     jobs = workdir / "ranking"
     shutil.copytree(ROOT / "testdata" / "jobs" / "ranking", jobs, ignore=shutil.ignore_patterns("events", "out"))

@@ -18,6 +18,7 @@ type Treatment struct {
 	OnError OnError `json:"on_error,omitempty"`
 	Memory  int64   `json:"memory,omitempty"`     // bytes, of a process; 0: the worker's default
 	Timeout int64   `json:"timeout_ms,omitempty"` // milliseconds, of a batch; 0: the worker's default
+	CPUs    int64   `json:"cpus_milli,omitempty"` // thousandths of a processor, of a process and its children; 0: no limit
 	Network bool    `json:"network,omitempty"`
 }
 

@@ -238,7 +238,7 @@ func (r *reader) function(p pair) Function {
 	what := "the function " + strconv.Quote(p.key.Value)
 	f := Function{Name: r.key(p, "the function")}
 	f.Export = f.Name
-	fields := r.fields(p.value, what, "plugin", "python", "export", "sha256", "options", "files", "on_error", "memory", "timeout", "network")
+	fields := r.fields(p.value, what, "plugin", "python", "export", "sha256", "options", "files", "on_error", "memory", "cpus", "timeout", "network")
 	if n := r.required(fields, "plugin", p.key, what); n != nil {
 		f.Plugin = r.path(n, "the plugin of "+what)
 		if strings.Contains(f.Plugin.Text, "${") {

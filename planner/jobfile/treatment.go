@@ -14,6 +14,8 @@ import (
 const (
 	leastMemory  = 64 << 20 // a Go process that does nothing has some ten MiB
 	mostMemory   = 1 << 40
+	leastCPUs    = 0.01 // of which the kernel makes a millisecond in each tenth of a second
+	mostCPUs     = 4096
 	leastTimeout = 10 * time.Millisecond
 	mostTimeout  = 24 * time.Hour
 )
@@ -30,6 +32,9 @@ func (r *reader) treatment(fields map[string]*yaml.Node) (t plan.Treatment) {
 	}
 	if n := fields["timeout"]; n != nil {
 		t.Timeout = r.timeout(n)
+	}
+	if n := fields["cpus"]; n != nil {
+		t.CPUs = r.cpus(n)
 	}
 	if n := fields["network"]; n != nil {
 		v := Value{Text: n.Value, Span: r.span(n)}
@@ -67,6 +72,17 @@ func (r *reader) memory(n *yaml.Node) int64 {
 		r.fail(v.Span, "memory must be between %d MiB and %d GiB", leastMemory>>20, int64(mostMemory)>>30)
 	}
 	return bytes
+}
+
+// cpus is a number of processors, in thousandths.
+func (r *reader) cpus(n *yaml.Node) int64 {
+	v := Value{Text: n.Value, Span: r.span(n)}
+	cpus, err := strconv.ParseFloat(v.Text, 64)
+	if n.Kind != yaml.ScalarNode || err != nil || !(cpus >= leastCPUs && cpus <= mostCPUs) {
+		r.fail(v.Span, "cpus must be a number of processors between %v and %v, found %s", leastCPUs, mostCPUs, describe(n)).WithHint("for example 2 or 0.5")
+		return 0
+	}
+	return int64(cpus * 1000)
 }
 
 func (r *reader) timeout(n *yaml.Node) int64 {

@@ -98,6 +98,9 @@ func (h *Host) kind(ctx context.Context, fn plan.Function) (kind, error) {
 	if fn.Memory > 0 {
 		k.limits.Memory = fn.Memory
 	}
+	if fn.CPUs > 0 {
+		k.limits.CPUs = fn.CPUs
+	}
 	k.limits.Network = k.limits.Network || fn.Network
 	files, err := h.sideFiles(ctx, fn)
 	for _, f := range files {

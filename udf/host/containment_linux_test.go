@@ -340,6 +340,29 @@ func ownTemporaryFolder(t *testing.T) {
 	t.Setenv("TMPDIR", dir)
 }
 
+// killVictim has a worker start a plugin with children, and kills it. The thread is locked.
+func killVictim(t *testing.T, level contain.Level) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), victimVariable+"="+string(level), victimVariable+"_PLUGIN="+built.hostile, victimVariable+"_CACHE="+t.TempDir())
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ready := make([]byte, 6)
+	if _, err := out.Read(ready); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // killed
+}
+
 // F46: SIGKILL of the worker leaves no process, and what it leaves of files the next one removes.
 func TestKilledWorkerLeavesNothing(t *testing.T) {
 	if built.hostile == "" {
@@ -350,24 +373,7 @@ func TestKilledWorkerLeavesNothing(t *testing.T) {
 		// Linux kills children when the thread that started them goes; this one must not go before.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), victimVariable+"="+string(level), victimVariable+"_PLUGIN="+built.hostile, victimVariable+"_CACHE="+t.TempDir())
-		cmd.Stderr = os.Stderr
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		ready := make([]byte, 6)
-		if _, err := out.Read(ready); err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = cmd.Wait() // killed
+		killVictim(t, level)
 		if left := children(); len(left) > 0 {
 			t.Errorf("processes are left: %v", left)
 		}

@@ -81,7 +81,9 @@ type Host struct {
 	close    context.CancelFunc
 	starting sync.WaitGroup
 	warn     sync.Once
-	batches  atomic.Int64 // sent to plugins
+	group    sync.Once
+	groups   *contain.Groups // set by group; nil where there are none
+	batches  atomic.Int64    // sent to plugins
 
 	mu     sync.Mutex // guards the following
 	closed bool
@@ -115,6 +117,7 @@ func New(opts Options) (*Host, error) {
 	}
 	h := &Host{opts: opts, images: map[string]*image{}, idle: map[kind][]*running{}, all: map[*running]struct{}{}, checked: map[string]string{}}
 	h.ctx, h.close = context.WithCancel(context.Background())
+	contain.SweepGroups()
 	return h, nil
 }
 
@@ -259,8 +262,8 @@ func (h *Host) Close() error {
 	h.mu.Unlock()
 	h.starting.Wait()
 	h.mu.Lock()
-	all, images, folder := h.all, h.images, h.folder
-	h.all, h.images, h.folder, h.idle = map[*running]struct{}{}, nil, nil, nil
+	all, images, folder, groups := h.all, h.images, h.folder, h.groups
+	h.all, h.images, h.folder, h.groups, h.idle = map[*running]struct{}{}, nil, nil, nil, nil
 	h.mu.Unlock()
 	var ends sync.WaitGroup
 	for run := range all {
@@ -271,7 +274,7 @@ func (h *Host) Close() error {
 	for _, i := range images {
 		errs = append(errs, i.close())
 	}
-	return errors.Join(append(errs, folder.remove())...)
+	return errors.Join(append(errs, folder.remove(), groups.Close())...)
 }
 
 // Open binds functions, by their names in SQL, for the calls of one attempt. It starts nothing.

@@ -19,7 +19,8 @@ import (
 // plugin started go with it, however it ends.
 type process struct {
 	spec   contain.Spec
-	stdout *os.File // read ends
+	groups *contain.Groups // nil: there are none
+	stdout *os.File        // read ends
 	stderr *printed
 	done   chan struct{} // closed when the process has ended
 
@@ -32,7 +33,9 @@ type process struct {
 
 var _ runner.Runner = (*process)(nil)
 
-func newProcess(spec contain.Spec) *process { return &process{spec: spec, done: make(chan struct{})} }
+func newProcess(spec contain.Spec, groups *contain.Groups) *process {
+	return &process{spec: spec, groups: groups, done: make(chan struct{})}
+}
 
 // drain is how long output is read after the end: a process that left the group may hold the pipes open for ever.
 const drain = time.Second
@@ -80,12 +83,13 @@ func (p *process) live(started chan<- error) {
 	_ = p.stderr.SetReadDeadline(deadline)
 }
 
-// endLocked notes the end. REQUIRES: p.mu is held.
+// endLocked notes the end, and ends what has left the group. REQUIRES: p.mu is held.
 func (p *process) endLocked(state *os.ProcessState, err error) {
 	p.reaped = true
 	if p.result = state.String(); err != nil {
 		p.result = err.Error()
 	}
+	p.result += p.spec.Group.End()
 }
 
 // exec is the fork and exec.
@@ -95,12 +99,18 @@ func (p *process) exec() (*os.Process, error) {
 	if p.killed {
 		return nil, errors.New("the start was cancelled")
 	}
-	path, args, attr, err := p.spec.Prepare()
+	group, err := p.groups.New(&p.spec.Limits)
 	if err != nil {
 		return nil, err
 	}
-	proc, err := os.StartProcess(path, args, attr)
+	p.spec.Group = group
+	path, args, attr, err := p.spec.Prepare()
+	var proc *os.Process
+	if err == nil {
+		proc, err = os.StartProcess(path, args, attr)
+	}
 	if err != nil {
+		group.End()
 		return nil, err
 	}
 	p.pid = proc.Pid

@@ -79,7 +79,7 @@ func (h *Host) start(ctx context.Context, k kind, log *slog.Logger) (*running, e
 	}
 	readable := strings.FieldsFunc(k.files, func(r rune) bool { return r == '\n' })
 	spec := contain.Spec{Level: h.level(), Limits: k.limits, Executable: executable, ReadOnly: append(readable, pythonFolders(interpreter)...)}
-	run := &running{kind: k, proc: newProcess(spec), output: &tail{}, opening: make(chan struct{}, 1), instances: map[string]opened{}}
+	run := &running{kind: k, proc: newProcess(spec, h.cgroups()), output: &tail{}, opening: make(chan struct{}, 1), instances: map[string]opened{}}
 	run.tell(log)
 	config, err := h.clientConfig(run, sockets)
 	if err != nil {
@@ -114,7 +114,7 @@ func (h *Host) start(ctx context.Context, k kind, log *slog.Logger) (*running, e
 	h.mu.Lock()
 	h.all[run] = struct{}{}
 	h.mu.Unlock()
-	h.opts.Log.Info("plugin started", "sha256", k.sha256, "pid", run.proc.ID(), "functions", len(run.ordered), "contained", spec.Level)
+	h.opts.Log.Info("plugin started", "sha256", k.sha256, "pid", run.proc.ID(), "functions", len(run.ordered), "contained", spec.Level, "cgroups", run.proc.groups)
 	return run, nil
 }
 
@@ -130,6 +130,18 @@ func (h *Host) level() contain.Level {
 		}
 	})
 	return here.Level
+}
+
+// cgroups is what makes those of processes, nil where there can be none; the log says once why.
+func (h *Host) cgroups() *contain.Groups {
+	h.group.Do(func() {
+		groups, err := contain.NewGroups(h.level())
+		if err != nil {
+			h.opts.Log.Info("plugins have no cgroups, and the limits of single processes only: see docs/security.md", "reason", err)
+		}
+		h.groups = groups
+	})
+	return h.groups
 }
 
 func (h *Host) clientConfig(run *running, sockets string) (*goplugin.ClientConfig, error) {

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -36,9 +37,11 @@ func main() {
 		udf.Scalar("variables", func(int64) string { return strings.Join(os.Environ(), "\n") }),
 		udf.Scalar("identity", identity),
 		udf.Scalar("leaks", leaks, udf.Doc("keeps so many MiB")),
+		udf.Scalar("shares", shares, udf.Doc("maps so many MiB of shared memory, which is nobody's private memory")),
 		udf.Scalar("forks", forks, udf.Doc("how many processes it could start, of so many, each in a session of its own")),
 		udf.Scalar("opens", opens, udf.Doc("how many files it could open, of so many")),
 		udf.Scalar("burns", burns, udf.Doc("so many seconds of processor time")),
+		udf.Scalar("babbles", babbles, udf.Doc("its argument, and does not stop printing afterwards")),
 		udf.Scalar("floods", floods, udf.Doc("prints so many MiB")),
 		udf.Scalar("random", random),
 		udf.Vector("crooked", []udf.Type{udf.BigInt}, udf.String, crooked, udf.Doc("an array whose offsets are out of order")),
@@ -158,6 +161,21 @@ func leaks(megabytes int64) int64 {
 	return int64(len(kept))
 }
 
+// shares keeps memory that limits of one process do not count.
+func shares(megabytes int64) int64 {
+	for range megabytes {
+		block, err := syscall.Mmap(-1, 0, 1<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED|syscall.MAP_ANON)
+		if err != nil {
+			break
+		}
+		for i := 0; i < len(block); i += 4096 {
+			block[i] = 1
+		}
+		kept = append(kept, block)
+	}
+	return int64(len(kept))
+}
+
 // forks starts processes that start a process and end: nobody is their parent, and they are in no group of this one.
 func forks(most int64) int64 {
 	var started int64
@@ -220,6 +238,19 @@ func floods(megabytes int64) int64 {
 	}
 	fmt.Fprintln(os.Stderr, "that was all")
 	return megabytes
+}
+
+var babbling sync.Once
+
+func babbles(v int64) int64 {
+	babbling.Do(func() {
+		go func() {
+			for {
+				fmt.Fprintln(os.Stderr, "and another thing")
+			}
+		}()
+	})
+	return v
 }
 
 func random(v int64) int64 { return v + time.Now().UnixNano() }

@@ -12,7 +12,9 @@
 //     and no child processes, by a system call filter.
 //   - Bare: on kernels and systems with neither. A process group, and limits where the system has them.
 //
-// Limits of memory, CPU time, open files and processes are the kernel's (rlimits) at each level.
+// Limits of memory, CPU time, open files and processes are the kernel's (rlimits) at each level. Where this process may make
+// cgroups, with the controllers of memory and processes, each program has one besides: its processes are then limited
+// together, and end together.
 package contain
 
 import (
@@ -36,8 +38,9 @@ type Limits struct {
 	Memory    int64         `json:"memory,omitempty"`    // bytes of private memory, for each of its processes
 	CPU       time.Duration `json:"cpu,omitempty"`       // of processor time, for each of its processes; in whole seconds
 	OpenFiles uint64        `json:"openFiles,omitempty"` // for each of its processes
-	Processes uint64        `json:"processes,omitempty"` // and threads; kept in namespaces only
+	Processes uint64        `json:"processes,omitempty"` // and threads; kept in namespaces and cgroups only
 	Temporary int64         `json:"temporary,omitempty"` // bytes in its temporary folder; kept in namespaces only
+	CPUs      int64         `json:"cpus,omitempty"`      // thousandths of a processor, for all of its processes together; kept in cgroups only
 	Network   bool          `json:"network,omitempty"`   // it may use the machine's network
 }
 
@@ -49,6 +52,8 @@ type Spec struct {
 	Env        []string
 	// Shared is a folder that the program may write to, for its socket. Inside tells by what path it knows it.
 	Shared string
+	// Group is a cgroup for the program alone; nil for none.
+	Group *Group
 	// ReadOnly are files and folders that the program may read, by the same paths, besides the system's.
 	ReadOnly []string
 	// Files are standard input, output and error, then what it inherits as 3, 4, …

@@ -36,6 +36,8 @@ type order struct {
 	Keep   int  `json:"keep"`
 	Script bool `json:"script"`
 	Probe  bool `json:"probe"` // end here instead of becoming the program
+	// Groups are the folders of its cgroup, in each hierarchy.
+	Groups []string `json:"groups,omitempty"`
 }
 
 // Prepare says how to start the program.
@@ -43,6 +45,9 @@ func (s *Spec) Prepare() (path string, args []string, attr *os.ProcAttr, err err
 	o := order{
 		Level: s.Level, Limits: s.Limits, Shared: s.Shared, ReadOnly: s.ReadOnly, Nobody: os.Geteuid() == 0,
 		Keep: len(s.Files), Script: s.Executable.script,
+	}
+	if s.Group != nil {
+		o.Groups = s.Group.dirs
 	}
 	if s.Level == Namespaces {
 		o.Root = filepath.Join(s.Shared, "root")
@@ -107,8 +112,21 @@ var Here = sync.OnceValue(func() Capability {
 	return Capability{Level: Bare, Reason: fmt.Sprintf("no namespaces: %v; no Landlock: %v", first, second)}
 })
 
-// Try says why programs cannot be contained at a level here. It has a launcher do all that it does, but become a program.
-func Try(level Level) error {
+// Try says why programs cannot be contained at a level here.
+func Try(level Level) error { return try(level, nil) }
+
+// try makes a cgroup and has a launcher enter it.
+func (g *Groups) try(level Level) error {
+	group, err := g.New(&Limits{Memory: 256 << 20, Processes: 64, CPUs: 1000})
+	if err != nil {
+		return err
+	}
+	defer group.End()
+	return try(level, group.dirs)
+}
+
+// try has a launcher do all that it does, but become a program.
+func try(level Level, groups []string) error {
 	dir, err := os.MkdirTemp("", "quern-probe-")
 	if err != nil {
 		return err
@@ -117,7 +135,7 @@ func Try(level Level) error {
 	if err := os.Chmod(dir, 0o711); err != nil { // the program may have another user
 		return err
 	}
-	o := order{Level: level, Root: filepath.Join(dir, "root"), Shared: filepath.Join(dir, "socket"), Nobody: os.Geteuid() == 0, Keep: 3, Probe: true}
+	o := order{Level: level, Root: filepath.Join(dir, "root"), Shared: filepath.Join(dir, "socket"), Nobody: os.Geteuid() == 0, Keep: 3, Probe: true, Groups: groups}
 	if err := errors.Join(os.Mkdir(o.Root, 0o700), os.Mkdir(o.Shared, 0o700)); err != nil {
 		return err
 	}

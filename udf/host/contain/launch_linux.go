@@ -30,6 +30,9 @@ func launch(text string) error {
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		return err
 	}
+	if err := enter(o.Groups); err != nil {
+		return err
+	}
 	if o.Level == Namespaces {
 		if err := o.enterRoot(); err != nil {
 			return err

@@ -74,8 +74,9 @@ quickstart: ## Run the commands of docs/quickstart.md as a newcomer would, count
 captures: build ## Draw docs/captures anew: what the command line shows on a terminal (needs tmux)
 	e2e/captures.sh bin/quern docs/captures
 
-stores: ## Run the store tests and whole jobs on servers that speak S3, Google Cloud Storage and Azure Blob Storage (needs npm)
-	e2e/stores.sh bench/data/stores
+OBJECTS ?=
+stores: ## Run the store tests and whole jobs on servers that speak S3, Google Cloud Storage and Azure Blob Storage; list OBJECTS objects (needs npm)
+	OBJECTS=$(OBJECTS) e2e/stores.sh bench/data/stores
 
 SEEDS ?=
 simulate: ## Simulate SEEDS clusters (default a million, from SEED or 1) with random faults: promises kept at each step, every run ends

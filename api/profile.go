@@ -91,9 +91,10 @@ type OperatorProfile struct {
 	Op    plan.NodeOp `json:"op"`
 	Text  string      `json:"text"`
 	OperatorCounts
-	Own           int64 `json:"own_nanos"`                    // of Nanos, without its inputs
-	FilesDropped  int   `json:"files_dropped,omitempty"`      // of a scan, when it was planned
-	GroupsDropped int   `json:"row_groups_dropped,omitempty"` // likewise
+	Own            int64 `json:"own_nanos"`                    // of Nanos, without its inputs
+	FoldersDropped int   `json:"folders_dropped,omitempty"`    // of a scan, when it was planned: not even listed
+	FilesDropped   int   `json:"files_dropped,omitempty"`      // likewise
+	GroupsDropped  int   `json:"row_groups_dropped,omitempty"` // likewise
 }
 
 // Spread is how something is spread over the tasks of a stage. Median is up to a quarter too large.

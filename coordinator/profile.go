@@ -114,7 +114,7 @@ func operatorProfiles(s *plan.Stage, counts []api.OperatorCounts) []api.Operator
 		}
 		o.Own = o.Nanos
 		if n.Scan != nil && n.Scan.Dropped != nil {
-			o.FilesDropped, o.GroupsDropped = n.Scan.Dropped.Files, n.Scan.Dropped.RowGroups
+			o.FoldersDropped, o.FilesDropped, o.GroupsDropped = n.Scan.Dropped.Folders, n.Scan.Dropped.Files, n.Scan.Dropped.RowGroups
 		}
 		parents = append(parents[:depth], len(list))
 		list = append(list, o)

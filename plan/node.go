@@ -53,8 +53,10 @@ type Node struct {
 	Tally        *Tally        `json:"tally,omitempty"`
 }
 
-// Dropped is how much of a source planning ruled out: files by their partitions, row groups by their statistics.
+// Dropped is how much of a source planning ruled out: folders, which it has not listed, and files by their partitions, row groups
+// by their statistics.
 type Dropped struct {
+	Folders   int `json:"folders,omitempty"`
 	Files     int `json:"files,omitempty"`
 	RowGroups int `json:"row_groups,omitempty"`
 }
@@ -70,7 +72,7 @@ type Scan struct {
 	Fields []Field `json:"fields,omitempty"`
 	// Options of the format, such as "header" and "sep" of CSV, by Spark's names in lower case.
 	Options map[string]string `json:"options,omitempty"`
-	// Dropped are files and row groups that planning ruled out: for people.
+	// Dropped are folders, files and row groups that planning ruled out: for people.
 	Dropped *Dropped `json:"dropped,omitempty"`
 	// RuntimeFilters narrow the scan by what a join's build side turned out to hold; see RuntimeFilter.
 	RuntimeFilters []RuntimeFilter `json:"runtime_filters,omitempty"`

@@ -15,6 +15,8 @@ type Source struct {
 	Schema *Schema
 	// Partitions gives types to partition columns by name; others are inferred (bigint, date, else string).
 	Partitions map[string]Type
+	// Filtered are columns that conditions name, which may make it worth while to list folders one by one.
+	Filtered []string
 }
 
 // Table is a source as found: its files and columns. Statistics are filled by a second look (see planner.Catalog),
@@ -24,10 +26,26 @@ type Table struct {
 	Schema     Schema  // the files' columns, then the partition columns
 	Partitions []Field // partition columns, in path order
 	Files      []File  // sorted by URL
+	// Sample are files of the source that its columns are read from: all, or those of its first folder that has any.
+	Sample []File
+	// Folders, while not nil, says that Files are folders whose files are not known yet: see planner.Catalog.Unfold.
+	Folders *Folders
+	// Skipped are folders that were not listed, since conditions rule out all that may be in them; Listed are those that were,
+	// one by one.
+	Skipped, Listed int
 	// InFiles is all columns of the files, in order, where Schema lacks some since the path has them too; else nil.
 	InFiles []Field
 	// Unsupported columns are in the files but not in Schema: by name, their type in words ("list", "time").
 	Unsupported map[string]string
+}
+
+// Folders are those of a partitioned source that have not been listed. Each is a File with values of the partition columns down to
+// it, fewer than there are; none where its name says nothing.
+type Folders struct {
+	Root  string // the folder that they are in
+	Level int    // of how many partition columns they have values
+	Deep  bool   // to list the folders in them before the files is worth while
+	Whole int    // about how many requests it takes to list the files of all without looking at folders
 }
 
 // File is one file of a table.

@@ -41,6 +41,10 @@ func (c *textCatalog) Table(_ context.Context, src plan.Source) (*plan.Table, er
 	return &out, nil
 }
 
+func (c *textCatalog) Unfold(context.Context, *plan.Table, []plan.File) (*plan.Table, error) {
+	return nil, plan.Failf(plan.FailureInternal, "its tables have files")
+}
+
 func (c *textCatalog) Statistics(_ context.Context, table *plan.Table, files []plan.File) ([]plan.File, error) {
 	var out []plan.File
 	for _, f := range files {

@@ -47,6 +47,9 @@ func (p *planning) loadJob(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, s := range l.file.Steps {
+		p.filtered = append(p.filtered, filteredBy(&s)...)
+	}
 	if err := l.loadSources(ctx); err != nil {
 		return err
 	}
@@ -82,6 +85,31 @@ func (p *planning) readJob() (_ *jobLoader, trees []*sql.Query, err error) {
 		return nil, nil, err
 	}
 	return l, trees, l.parseChecks()
+}
+
+// filteredBy is the columns that conditions of a step name: any name in the expressions of an operator.
+func filteredBy(s *jobfile.Step) []string {
+	if s.SQL != nil {
+		return sql.Filtered(s.SQL)
+	}
+	var names []string
+	var walk func(t *jobfile.Tree)
+	walk = func(t *jobfile.Tree) {
+		if t == nil {
+			return
+		}
+		if t.SQL != nil {
+			names = append(names, sql.Names(t.SQL)...)
+		}
+		for _, item := range t.Items {
+			walk(item)
+		}
+		for _, e := range t.Entries {
+			walk(e.Value)
+		}
+	}
+	walk(s.Options)
+	return names
 }
 
 // checkFunctions makes sure that each function's name is free and that the caller has described it.

@@ -59,6 +59,7 @@ type planning struct {
 	ids *logical.IDs
 
 	name      string
+	filtered  []string // columns that conditions of its texts name
 	relations []logical.Relation
 	params    []logical.Param
 	routines  []logical.Routine
@@ -122,6 +123,7 @@ func (p *planning) addTable(ctx context.Context, src plan.Source) error {
 	}) {
 		return plan.Failf(plan.FailureUser, "table %s is defined twice", src.Name)
 	}
+	src.Filtered = p.filtered
 	table, err := p.cat.Table(ctx, src)
 	if err != nil {
 		return fmt.Errorf("look up table %s: %w", src.Name, err)
@@ -141,6 +143,9 @@ func (p *planning) optimise(ctx context.Context) error {
 			return err
 		}
 		t.optimised, t.fired = r.Plan, r.Fired
+	}
+	if err := p.unfold(ctx, opts); err != nil {
+		return err
 	}
 	if err := p.fillStatistics(ctx); err != nil {
 		return err

@@ -69,6 +69,10 @@ func (p *planning) loadQuery(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.filtered = sql.Filtered(text)
+	for _, v := range q.Views {
+		p.filtered = append(p.filtered, sql.Filtered(&source.Text{Body: v.SQL})...)
+	}
 	for _, t := range q.Tables {
 		if err := p.addTable(ctx, t); err != nil {
 			return err

@@ -21,21 +21,31 @@ const (
 	// groupsWanted is into how many parts a long listing is cut where names allow it. Why not fewer: folders differ in size, and the
 	// largest should not be most of the work. Why not more: each costs a request however little is in it.
 	groupsWanted = 64
+	// largeFolder is how many objects folders have on average where it may be better to list some of them one by one. With fewer,
+	// their names alone fill as many pages as a listing of everything.
+	largeFolder = 4
 	// foldersDeep is how many levels of folders are looked at for that.
 	foldersDeep = 4
 )
 
 // list visits what is below a folder, page by page. A listing that goes on beyond its first page is cut into parts with
 // prefixes of their own, which are listed at the same time.
-func (b *bucket) list(ctx context.Context, u *url.URL, head string, enter func([]string) bool, visit func([]string, Info) error) error {
+func (b *bucket) list(ctx context.Context, u *url.URL, q search) error {
 	root := prefixOf(u)
-	l := &listing{bucket: b, url: u, root: root, enter: enter, visit: visit}
-	first, next, err := b.page(ctx, u, root+head, "", blob.FirstPageToken)
+	l := &listing{bucket: b, url: u, root: root, enter: q.enter, visit: q.visit}
+	first, next, err := b.page(ctx, u, root+q.head, "", blob.FirstPageToken)
 	if err != nil {
 		return err
 	}
 	if len(next) > 0 {
-		if done, err := l.inParts(ctx, head); done || err != nil {
+		if q.long != nil {
+			if folders, name := foldersIn(first, root); folders > 0 && len(first) >= folders*largeFolder {
+				if err := q.long(folders, name); err != nil {
+					return err
+				}
+			}
+		}
+		if done, err := l.inParts(ctx, q.head); done || err != nil {
 			return err
 		}
 	}
@@ -43,10 +53,41 @@ func (b *bucket) list(ctx context.Context, u *url.URL, head string, enter func([
 		if err := l.page(ctx, first); err != nil || len(next) == 0 {
 			return err
 		}
-		if first, next, err = b.page(ctx, u, root+head, "", next); err != nil {
+		if first, next, err = b.page(ctx, u, root+q.head, "", next); err != nil {
 			return err
 		}
 	}
+}
+
+// foldersIn counts the folders right below a prefix that a page goes through, hidden ones apart, and names the last.
+func foldersIn(page []*blob.ListObject, prefix string) (n int, last string) {
+	for _, obj := range page {
+		folder, _, ok := strings.Cut(strings.TrimPrefix(obj.Key, prefix), "/")
+		if ok && !hidden(folder) && (n == 0 || folder != last) {
+			n, last = n+1, folder
+		}
+	}
+	return n, last
+}
+
+func (b *bucket) level(ctx context.Context, u *url.URL) (folders, files []string, err error) {
+	prefix := prefixOf(u)
+	for next := blob.FirstPageToken; len(next) > 0; {
+		var objs []*blob.ListObject
+		if objs, next, err = b.page(ctx, u, prefix, "/", next); err != nil {
+			return nil, nil, err
+		}
+		for _, obj := range objs {
+			name := strings.TrimPrefix(obj.Key, prefix)
+			switch {
+			case obj.IsDir:
+				folders = append(folders, strings.TrimSuffix(name, "/"))
+			case name != "" && !strings.HasSuffix(name, "/"): // else it shows a folder
+				files = append(files, name)
+			}
+		}
+	}
+	return folders, files, nil
 }
 
 // page is one page of a listing.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,7 +123,8 @@ func TestLongListing(t *testing.T) {
 			peak := watchMemory()
 			began := time.Now()
 			infos, err := s.List(t.Context(), base)
-			took, grown := time.Since(began), peak()
+			took := time.Since(began)
+			grown, resident := peak()
 			if err != nil || len(infos) != objects {
 				t.Fatalf("%d objects, %v", len(infos), err)
 			}
@@ -132,23 +134,27 @@ func TestLongListing(t *testing.T) {
 			if most := uint64(objects)*2048 + 32<<20; grown > most {
 				t.Errorf("the heap grew by %d bytes, want at most %d", grown, most)
 			}
-			t.Logf("%d objects: %d requests, %v, %d MB", objects, f.requests.Load(), took.Round(time.Millisecond), grown>>20)
+			t.Logf("%d objects: %d requests, %v, heap +%d MB, RSS +%d MB", objects, f.requests.Load(), took.Round(time.Millisecond), grown>>20, resident>>20)
 		})
 	}
 }
 
-// watchMemory looks at the heap until it is asked by how much it has grown at most.
-func watchMemory() (grown func() uint64) {
-	var before, now runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	var peak uint64
+// watchMemory looks at the heap, and at what is resident of the process, until it is asked by how much they have grown at most.
+func watchMemory() (grown func() (heap, resident uint64)) {
+	var stats runtime.MemStats
+	look := func() (heap, resident uint64) {
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc, residentBytes()
+	}
+	debug.FreeOSMemory()
+	heapBefore, residentBefore := look()
+	heap, resident := heapBefore, residentBefore
 	var watching sync.WaitGroup
 	stop := make(chan struct{})
 	watching.Go(func() {
 		for {
-			runtime.ReadMemStats(&now)
-			peak = max(peak, now.HeapAlloc)
+			h, r := look()
+			heap, resident = max(heap, h), max(resident, r)
 			select {
 			case <-stop:
 				return
@@ -156,9 +162,22 @@ func watchMemory() (grown func() uint64) {
 			}
 		}
 	})
-	return func() uint64 {
+	return func() (uint64, uint64) {
 		close(stop)
 		watching.Wait()
-		return peak - min(peak, before.HeapAlloc)
+		return heap - heapBefore, resident - residentBefore
 	}
+}
+
+// residentBytes is how much of the process is in memory; 0 where the system does not say it as Linux does.
+func residentBytes() uint64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	var size, pages uint64
+	if _, err := fmt.Sscan(string(text), &size, &pages); err != nil {
+		return 0
+	}
+	return pages * uint64(os.Getpagesize())
 }

@@ -57,8 +57,13 @@ func (local) stat(_ context.Context, u *url.URL) (Info, error) {
 }
 
 // list follows symbolic links to files but not to folders, so it always ends and stays inside.
-func (l local) list(ctx context.Context, u *url.URL, _ string, enter func([]string) bool, visit func([]string, Info) error) error {
-	root := localPath(u)
+func (l local) list(ctx context.Context, u *url.URL, q search) error {
+	if q.long != nil { // each folder is read by itself
+		if err := q.long(1, ""); err != nil {
+			return err
+		}
+	}
+	from := elements(q.head[:strings.LastIndexByte(q.head, '/')+1])
 	var walk func(dir string, elems []string) error
 	walk = func(dir string, elems []string) error {
 		entries, err := l.entries(ctx, dir)
@@ -69,7 +74,7 @@ func (l local) list(ctx context.Context, u *url.URL, _ string, enter func([]stri
 			below := append(elems[:len(elems):len(elems)], e.Name())
 			name := filepath.Join(dir, e.Name())
 			if e.IsDir() {
-				if enter(below) {
+				if q.enter(below) {
 					if err := walk(name, below); err != nil {
 						return err
 					}
@@ -81,13 +86,25 @@ func (l local) list(ctx context.Context, u *url.URL, _ string, enter func([]stri
 				continue // vanished meanwhile, a dangling link, or a link to a folder, pipe or device
 			}
 			file := &url.URL{Scheme: schemeFile, Path: filepath.ToSlash(name)}
-			if err := visit(below, localInfo(file, info)); err != nil {
+			if err := q.visit(below, localInfo(file, info)); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	return walk(root, nil)
+	return walk(filepath.Join(localPath(u), filepath.Join(from...)), from)
+}
+
+func (l local) level(ctx context.Context, u *url.URL) (folders, files []string, err error) {
+	entries, err := l.entries(ctx, localPath(u))
+	for _, e := range entries {
+		if e.IsDir() {
+			folders = append(folders, e.Name())
+		} else if info, err := os.Stat(filepath.Join(localPath(u), e.Name())); err == nil && info.Mode().IsRegular() {
+			files = append(files, e.Name())
+		}
+	}
+	return folders, files, err
 }
 
 // entries is what is in a folder; nothing if it is not there.

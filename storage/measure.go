@@ -100,10 +100,20 @@ func (c counted) stat(ctx context.Context, u *url.URL) (Info, error) {
 	return info, err
 }
 
-func (c counted) list(ctx context.Context, u *url.URL, head string, enter func(elems []string) bool, visit func(elems []string, info Info) error) error {
-	err := c.driver.list(ctx, u, head, enter, visit)
-	c.tally.count(opList, err)
+func (c counted) list(ctx context.Context, u *url.URL, q search) error {
+	err := c.driver.list(ctx, u, q)
+	if errors.Is(err, errLong) {
+		c.tally.count(opList, nil)
+	} else {
+		c.tally.count(opList, err)
+	}
 	return err
+}
+
+func (c counted) level(ctx context.Context, u *url.URL) (folders, files []string, err error) {
+	folders, files, err = c.driver.level(ctx, u)
+	c.tally.count(opList, err)
+	return folders, files, err
 }
 
 func (c counted) readerAt(ctx context.Context, u *url.URL, size int64) (ReaderAtCloser, error) {

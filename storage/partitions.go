@@ -19,21 +19,17 @@ const nullPartition = "__HIVE_DEFAULT_PARTITION__"
 // partitionFiles finds the name=value elements of each file's path below the source, types them, fills in the files'
 // partition values, and returns the partition columns in path order.
 func partitionFiles(source string, files []plan.File, declared map[string]plan.Type) ([]plan.Field, error) {
+	if len(files) == 0 {
+		return nil, nil
+	}
 	base := Display(Base(source))
-	var names []string
-	values := make([][]string, len(files))
-	for i, f := range files {
-		have, vals, err := pathPartitions(base, f.URL)
-		if err != nil {
-			return nil, err
-		}
-		if i == 0 {
-			names = have
-		} else if !slices.EqualFunc(have, names, strings.EqualFold) {
-			return nil, plan.Failf(plan.FailureUser, "%s has partition columns (%s), but %s has (%s); all files of a source need the same",
-				Display(f.URL), strings.Join(have, ", "), Display(files[0].URL), strings.Join(names, ", "))
-		}
-		values[i] = vals
+	names, _, err := pathPartitions(base, files[0].URL)
+	if err != nil {
+		return nil, err
+	}
+	values, err := pathValues(base, files, names, files[0].URL)
+	if err != nil {
+		return nil, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(declared)) {
 		if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) }) {
@@ -46,17 +42,49 @@ func partitionFiles(source string, files []plan.File, declared map[string]plan.T
 		if !ok {
 			t = inferPartition(values, c)
 		}
-		fields[c] = plan.Field{Name: name, Type: t}
-		for i := range files {
-			v, err := parsePartition(t, values[i][c])
-			if err != nil {
-				return nil, plan.Failf(plan.FailureUser, "%s: partition %s=%s is no %s", Display(files[i].URL), name, values[i][c], t)
-			}
-			fields[c].Nullable = fields[c].Nullable || v.Null
-			files[i].Partition = append(files[i].Partition, v)
-		}
+		// A declared column below others may be NULL in a folder that is not looked at: it can be anyway, so that what the columns
+		// are does not depend on conditions.
+		fields[c] = plan.Field{Name: name, Type: t, Nullable: ok && c > 0}
+	}
+	if err := setPartitions(files, values, fields); err != nil {
+		return nil, err
+	}
+	for c := range fields {
+		fields[c].Nullable = fields[c].Nullable || slices.ContainsFunc(files, func(f plan.File) bool { return f.Partition[c].Null })
 	}
 	return fields, nil
+}
+
+// pathValues reads the partition values in the paths of files, as text. All have to have the columns of the file at first.
+func pathValues(base string, files []plan.File, names []string, first string) ([][]string, error) {
+	values := make([][]string, len(files))
+	for i, f := range files {
+		have, vals, err := pathPartitions(base, f.URL)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.EqualFunc(have, names, strings.EqualFold) {
+			return nil, plan.Failf(plan.FailureUser, "%s has partition columns (%s), but %s has (%s); all files of a source need the same",
+				Display(f.URL), strings.Join(have, ", "), Display(first), strings.Join(names, ", "))
+		}
+		values[i] = vals
+	}
+	return values, nil
+}
+
+// setPartitions gives files their partition values.
+func setPartitions(files []plan.File, values [][]string, fields []plan.Field) error {
+	for i := range files {
+		files[i].Partition = make([]plan.Literal, len(fields))
+		for c, f := range fields {
+			v, err := parsePartition(f.Type, values[i][c])
+			if err != nil {
+				return plan.Failf(plan.FailureUser, "%s: partition %s=%s is no %s", Display(files[i].URL), f.Name, values[i][c], f.Type)
+			}
+			files[i].Partition[c] = v
+		}
+	}
+	return nil
 }
 
 // pathPartitions reads the name=value folders between base and the file.

@@ -13,28 +13,23 @@ import (
 	"github.com/quern-engine/quern/plan"
 )
 
-// list collects the files below u whose relative path begins with head and is wanted, sorted by URL; and the pointers of
-// datasets in folders below u.
-func (s *Store) list(ctx context.Context, d driver, u *url.URL, head string, enter, want func(elems []string) bool) (found []Info, pointers []pointer, err error) {
-	visible := func(elems []string) bool { return !hidden(elems[len(elems)-1]) }
-	err = d.list(ctx, u, head,
-		func(elems []string) bool { return visible(elems) && enter(elems) },
-		func(elems []string, info Info) error {
-			folder, name := elems[:len(elems)-1], elems[len(elems)-1]
-			switch {
-			case slices.ContainsFunc(folder, hidden):
-			case name == latestName && len(folder) > 0 && enter(folder):
-				pointers = append(pointers, pointer{info.URL, len(folder)})
-			case !hidden(name) && want(elems):
-				found = append(found, info)
-			}
-			return ctx.Err()
-		})
-	if err != nil {
-		return nil, nil, err
+// list collects the files below u that are searched and wanted; and the pointers of datasets in folders below u.
+func (s *Store) list(ctx context.Context, d driver, u *url.URL, q search, want func(elems []string) bool) (found []Info, pointers []pointer, err error) {
+	enter := q.enter
+	q.enter = func(elems []string) bool { return !hidden(elems[len(elems)-1]) && enter(elems) }
+	q.visit = func(elems []string, info Info) error {
+		folder, name := elems[:len(elems)-1], elems[len(elems)-1]
+		switch {
+		case slices.ContainsFunc(folder, hidden):
+		case name == latestName && len(folder) > 0 && enter(folder):
+			pointers = append(pointers, pointer{info.URL, len(folder)})
+		case !hidden(name) && want(elems):
+			found = append(found, info)
+		}
+		return ctx.Err()
 	}
-	slices.SortFunc(found, func(a, b Info) int { return strings.Compare(a.URL, b.URL) })
-	return found, pointers, nil
+	err = d.list(ctx, u, q)
+	return found, pointers, err
 }
 
 // pointer is a file that names the latest version of the dataset in its folder.
@@ -99,11 +94,20 @@ func (s *Store) Resolve(ctx context.Context, rawURL string) ([]Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := s.resolve(ctx, rawURL)
-	if err != nil || len(found) == 0 {
+	return s.resolveData(ctx, rawURL, nil)
+}
+
+// resolveData is Resolve of a path that is no dataset with versions. long is that of a search for all that is in a folder.
+func (s *Store) resolveData(ctx context.Context, rawURL string, long func(int, string) error) ([]Info, error) {
+	found, err := s.resolve(ctx, rawURL, long)
+	if err != nil {
 		return nil, err
 	}
-	return s.withoutManifests(ctx, found)
+	kept, err := s.withoutManifests(ctx, found)
+	if err == nil && len(kept) == 0 {
+		return nil, plan.Failf(plan.FailureUser, "%s: the dataset has no files", Display(found[0].URL))
+	}
+	return kept, err
 }
 
 // latest is the folder of a dataset's latest version, or the path itself if it is no dataset's.
@@ -141,13 +145,10 @@ func (s *Store) withoutManifests(ctx context.Context, found []Info) ([]Info, err
 		}
 		kept = append(kept, info)
 	}
-	if len(kept) == 0 {
-		return nil, plan.Failf(plan.FailureUser, "%s: the dataset has no files", Display(found[0].URL))
-	}
 	return kept, nil
 }
 
-func (s *Store) resolve(ctx context.Context, rawURL string) ([]Info, error) {
+func (s *Store) resolve(ctx context.Context, rawURL string, long func(int, string) error) ([]Info, error) {
 	info, err := s.Stat(ctx, rawURL)
 	if err == nil {
 		return []Info{info}, nil
@@ -170,11 +171,11 @@ func (s *Store) resolve(ctx context.Context, rawURL string) ([]Info, error) {
 	}
 	from := *u
 	from.Path, from.RawPath = base, ""
-	head := ""
+	q := search{enter: func(elems []string) bool { return matches(patterns, elems) }, long: long}
 	if len(patterns) > 0 { // what a name begins with keeps listings of stores short
-		head = patterns[0][:strings.IndexAny(patterns[0], `*?[\`)]
+		q.head, q.long = patterns[0][:strings.IndexAny(patterns[0], `*?[\`)], nil
 	}
-	found, pointers, listErr := s.list(ctx, d, &from, head, func(elems []string) bool { return matches(patterns, elems) },
+	found, pointers, listErr := s.list(ctx, d, &from, q,
 		func(elems []string) bool { return len(elems) >= len(patterns) && matches(patterns, elems) })
 	// A pattern that goes on within a dataset says itself which versions it means.
 	pointers = slices.DeleteFunc(pointers, func(p pointer) bool { return p.depth < len(patterns) })
@@ -185,6 +186,7 @@ func (s *Store) resolve(ctx context.Context, rawURL string) ([]Info, error) {
 	case listErr != nil:
 		return nil, listErr
 	case len(found) > 0:
+		sortInfos(found)
 		return found, nil
 	case len(patterns) > 0:
 		return nil, plan.Failf(plan.FailureUser, "%s: no file matches%s: %w", Display(rawURL), s.suggest(ctx, d, &from), fs.ErrNotExist)

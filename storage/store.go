@@ -69,16 +69,26 @@ func (s *Store) LimitAhead(bytes int64) { s.ahead = semaphore.NewWeighted(bytes)
 type driver interface {
 	// stat describes a file; a folder is not a file.
 	stat(ctx context.Context, u *url.URL) (Info, error)
-	// list calls visit with every file below u whose path from there begins with head, in no particular order, until visit returns
-	// an error; one that may pass is tried again. The relative path is split into elements. It may visit more than that, but enters
-	// no folder that enter does not allow, where the store has folders at all.
-	list(ctx context.Context, u *url.URL, head string, enter func(elems []string) bool, visit func(elems []string, info Info) error) error
+	// list visits the files below u, in no particular order; what fails for a reason that may pass is tried again.
+	list(ctx context.Context, u *url.URL, q search) error
+	// level names the folders and the files right in the folder u.
+	level(ctx context.Context, u *url.URL) (folders, files []string, err error)
 	// children names what lies directly in the folder u, for suggestions.
 	children(ctx context.Context, u *url.URL) []string
 	readerAt(ctx context.Context, u *url.URL, size int64) (ReaderAtCloser, error)
 	create(ctx context.Context, u *url.URL) (upload, error)
 	remove(ctx context.Context, u *url.URL) error
 	removeTree(ctx context.Context, u *url.URL) error // tries again by itself
+}
+
+// search says what to list of a folder. Relative paths are split into elements.
+type search struct {
+	head  string                                // what the relative paths begin with; a store may list more than that
+	enter func(elems []string) bool             // which folders to enter, where the store has folders at all
+	visit func(elems []string, info Info) error // called for each file, one call at a time; an error ends the listing
+	// long, if it is not nil, is asked first where it may take fewer requests to list some of the folders in u one by one than all
+	// at once: about how many of them a request goes through, and the name of one, if that is known. An error ends the listing.
+	long func(folders int, name string) error
 }
 
 // upload is a file being written.
@@ -125,8 +135,12 @@ func (s *Store) List(ctx context.Context, prefixURL string) ([]Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, _, err := s.list(ctx, d, u, "", everything, everything)
-	return found, err
+	found, _, err := s.list(ctx, d, u, search{enter: everything}, everything)
+	if err != nil {
+		return nil, err
+	}
+	sortInfos(found)
+	return found, nil
 }
 
 func everything([]string) bool { return true }
@@ -139,15 +153,19 @@ func (s *Store) Tree(ctx context.Context, prefixURL string) ([]Info, error) {
 		return nil, err
 	}
 	var found []Info
-	err = d.list(ctx, u, "", everything, func(_ []string, info Info) error {
+	err = d.list(ctx, u, search{enter: everything, visit: func(_ []string, info Info) error {
 		found = append(found, info)
 		return ctx.Err()
-	})
+	}})
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(found, func(a, b Info) int { return strings.Compare(a.URL, b.URL) })
+	sortInfos(found)
 	return found, nil
+}
+
+func sortInfos(infos []Info) {
+	slices.SortFunc(infos, func(a, b Info) int { return strings.Compare(a.URL, b.URL) })
 }
 
 // ReaderAt opens a file of a known size. Reads fail once ctx is done. A local file that no longer has this size is

@@ -22,12 +22,12 @@ func (s *Store) Sweep(ctx context.Context, folderURL string, keep func(name stri
 		return 0, plan.Failf(plan.FailureUser, "refused to sweep all of %s", Display(folderURL))
 	}
 	var stray []string
-	err = d.list(ctx, u, "", everything, func(elems []string, info Info) error {
+	err = d.list(ctx, u, search{enter: everything, visit: func(elems []string, info Info) error {
 		if !keep(strings.Join(elems, "/")) {
 			stray = append(stray, info.URL)
 		}
 		return nil
-	})
+	}})
 	if err != nil {
 		return 0, err
 	}

@@ -27,7 +27,10 @@ func (s *Store) findTable(ctx context.Context, src plan.Source) (*plan.Table, er
 	if err != nil {
 		return nil, err
 	}
-	infos, err := s.Resolve(ctx, url)
+	infos, err := s.resolveOrFold(ctx, url, table)
+	if table.Folders != nil {
+		return table, nil
+	}
 	if src.Files != nil {
 		infos, err = named(url, src.Files, infos, err)
 	}
@@ -38,17 +41,23 @@ func (s *Store) findTable(ctx context.Context, src plan.Source) (*plan.Table, er
 	if err != nil {
 		return nil, err
 	}
-	table.Files = make([]plan.File, len(infos))
-	for i, info := range infos {
-		table.Files[i] = plan.File{URL: info.URL, Size: info.Size, ETag: info.ETag}
-	}
+	table.Files = filesOf(infos)
 	if table.Partitions, err = partitionFiles(url, table.Files, src.Partitions); err != nil {
 		return nil, err
 	}
+	table.Sample = table.Files
 	if src.Schema != nil {
 		SetColumns(table, src.Schema.Fields)
 	}
 	return table, nil
+}
+
+func filesOf(infos []Info) []plan.File {
+	files := make([]plan.File, len(infos))
+	for i, info := range infos {
+		files[i] = plan.File{URL: info.URL, Size: info.Size, ETag: info.ETag}
+	}
+	return files
 }
 
 // named picks files of a folder by their names below it.

@@ -140,7 +140,7 @@ func ScanTable(name string, t *plan.Table, ids *IDs) *Scan {
 		s.Ordinals = append(s.Ordinals, i)
 	}
 	for _, f := range t.Files {
-		s.Files = append(s.Files, FileScan{File: f})
+		s.Files = append(s.Files, FileScan{File: f, Folder: t.Folders != nil})
 	}
 	return s
 }

@@ -49,6 +49,7 @@ type Scan struct {
 type FileScan struct {
 	File   plan.File
 	Groups []int
+	Folder bool // File is a folder that is not listed yet: see [plan.Folders]
 }
 
 // Values is a constant table. One row of no columns is a SELECT without FROM.

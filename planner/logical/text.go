@@ -114,9 +114,16 @@ func keyText(e *plan.Expr, descending, nullsLast bool) string {
 }
 
 func describeScan(n *Scan) string {
-	text := fmt.Sprintf("Scan %s [%s] files=%d", n.Source, columnList(n.Cols), len(n.Files))
+	text := fmt.Sprintf("Scan %s [%s] ", n.Source, columnList(n.Cols))
+	if len(n.Files) > 0 && n.Files[0].Folder {
+		return text + fmt.Sprintf("folders=%d", len(n.Files)) // the plan before they were listed
+	}
+	text += fmt.Sprintf("files=%d", len(n.Files))
 	if n.Dropped > 0 {
 		text += fmt.Sprintf(" pruned=%d", n.Dropped)
+	}
+	if n.Table.Skipped > 0 {
+		text += fmt.Sprintf(" folders_pruned=%d/%d", n.Table.Skipped, n.Table.Skipped+n.Table.Listed)
 	}
 	if n.DroppedGroups > 0 {
 		text += fmt.Sprintf(" row_groups_pruned=%d", n.DroppedGroups)

@@ -62,6 +62,11 @@ func Structure() []Rule {
 	}
 }
 
+// Partitions lists the rules that apply again when folders that were left turned out to have other folders, or files, in them.
+func Partitions() []Rule {
+	return []Rule{{"prune-partitions", "the values of more partition columns are known now", prunePartitions}}
+}
+
 // Statistics lists the rules that need row counts and bounds, in order.
 func Statistics() []Rule {
 	return []Rule{

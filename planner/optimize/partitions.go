@@ -6,7 +6,8 @@ import (
 )
 
 // prunePartitions drops the files whose partition values make a filter above the scan false, and then the conditions
-// that the partition values of all files left make true.
+// that the partition values of all files left make true. Of folders that are not listed yet it drops those that it can, and leaves
+// the conditions for what is in the others.
 func prunePartitions(r *rewriter, n logical.Node) logical.Node {
 	return logical.Rewrite(n, func(n logical.Node) logical.Node {
 		filter, scan, ok := filteredScan(n)
@@ -25,6 +26,7 @@ func prunePartitions(r *rewriter, n logical.Node) logical.Node {
 		if len(onPartition) == 0 {
 			return n
 		}
+		folded := scan.Table.Folders != nil
 		out := *scan
 		out.Files = nil
 		certain := make([]bool, len(onPartition))
@@ -35,6 +37,9 @@ func prunePartitions(r *rewriter, n logical.Node) logical.Node {
 			if r.mayPass(onPartition, partition, f.File, certain) {
 				out.Files = append(out.Files, f)
 			}
+		}
+		if folded {
+			return &logical.Filter{Input: &out, Predicate: filter.Predicate}
 		}
 		out.Dropped += len(scan.Files) - len(out.Files)
 		for i, p := range onPartition {
@@ -88,7 +93,11 @@ func (r *rewriter) mayPass(preds []*plan.Expr, partition map[int]int, f plan.Fil
 			if x.Op != plan.OpColumn {
 				return x
 			}
-			value := f.Partition[partition[x.Column]]
+			place := partition[x.Column]
+			if place >= len(f.Partition) { // a folder's, which has no value of this column
+				return x
+			}
+			value := f.Partition[place]
 			return &plan.Expr{Op: plan.OpLiteral, Type: x.Type, Value: value, Nullable: value.Null}
 		}))
 		if isNull(values[i]) || isBool(values[i], false) {

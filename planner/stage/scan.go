@@ -21,8 +21,8 @@ func (c *cutter) scan(n *logical.Scan) (fragment, error) {
 			s.Fields = n.Table.Schema.Fields[:first]
 		}
 	}
-	if n.Dropped+n.DroppedGroups > 0 {
-		s.Dropped = &plan.Dropped{Files: n.Dropped, RowGroups: n.DroppedGroups}
+	if n.Table.Skipped+n.Dropped+n.DroppedGroups > 0 {
+		s.Dropped = &plan.Dropped{Folders: n.Table.Skipped, Files: n.Dropped, RowGroups: n.DroppedGroups}
 	}
 	for _, o := range n.Ordinals {
 		s.Columns = append(s.Columns, scanColumn(n.Table.Schema, o, first))

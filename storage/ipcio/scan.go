@@ -28,14 +28,30 @@ func NewCatalog(store *storage.Store) *Catalog { return &Catalog{store: store} }
 // Table lists a source's files, types its partition columns, and takes the other columns from the first file, unless
 // the source declares them.
 func (c *Catalog) Table(ctx context.Context, src plan.Source) (*plan.Table, error) {
-	for name := range src.Options {
-		return nil, &plan.OptionError{Option: name, Failure: plan.Failf(plan.FailureUser, "source %s: [UNSUPPORTED_FEATURE] Arrow files have no options", src.Name)}
+	if err := checkOptions(src); err != nil {
+		return nil, err
 	}
 	table, err := c.store.FindTable(ctx, src)
-	if err != nil || src.Schema != nil || len(table.Files) == 0 {
+	if err != nil {
+		return nil, err
+	}
+	return c.Complete(ctx, table)
+}
+
+func checkOptions(src plan.Source) error {
+	for name := range src.Options {
+		return &plan.OptionError{Option: name, Failure: plan.Failf(plan.FailureUser, "source %s: [UNSUPPORTED_FEATURE] Arrow files have no options", src.Name)}
+	}
+	return nil
+}
+
+// Complete gives a table that was found its columns: those of the first file, unless the source declares them.
+func (c *Catalog) Complete(ctx context.Context, table *plan.Table) (*plan.Table, error) {
+	src := table.Source
+	if err := checkOptions(src); err != nil || src.Schema != nil || len(table.Files) == 0 {
 		return table, err
 	}
-	r, err := open(ctx, c.store, table.Files[0].URL, table.Files[0].Size)
+	r, err := open(ctx, c.store, table.Sample[0].URL, table.Sample[0].Size)
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", src.Name, err)
 	}

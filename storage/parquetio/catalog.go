@@ -31,12 +31,30 @@ func (c *Catalog) Table(ctx context.Context, src plan.Source) (*plan.Table, erro
 	if err := checkOptions(src); err != nil {
 		return nil, err
 	}
+	if MergesSchema(src) {
+		src.Filtered = nil // all files are needed, whatever conditions say
+	}
 	table, err := c.store.FindTable(ctx, src)
-	if err != nil || len(table.Files) == 0 || src.Schema != nil {
+	if err != nil {
+		return nil, err
+	}
+	return c.Complete(ctx, table)
+}
+
+// MergesSchema reports that the columns are those of all files.
+func MergesSchema(src plan.Source) bool {
+	on, _ := strconv.ParseBool(src.Options[mergeSchema])
+	return on
+}
+
+// Complete gives a table that was found its columns: those of the first file, unless the source declares them.
+func (c *Catalog) Complete(ctx context.Context, table *plan.Table) (*plan.Table, error) {
+	src := table.Source
+	if err := checkOptions(src); err != nil || len(table.Files) == 0 || src.Schema != nil {
 		return table, err
 	}
-	read := table.Files[:1]
-	if on, _ := strconv.ParseBool(src.Options[mergeSchema]); on {
+	read := table.Sample[:1]
+	if MergesSchema(src) {
 		read = table.Files
 	}
 	files, err := c.openAll(ctx, read)
@@ -159,7 +177,7 @@ func (f *file) disagrees(err error, table *plan.Table, want plan.Field) error {
 	}
 	return plan.Failf(plan.FailureUser, "file %s: column %s has type %s, but in %s it has %s, which cannot hold all of its values; "+
 		"declare the columns of the source, or read the files apart", storage.Display(f.url), found.name, found.typ,
-		storage.Display(table.Files[0].URL), want.Type)
+		storage.Display(table.Sample[0].URL), want.Type)
 }
 
 // fieldStats is what is known of a column in a row group.

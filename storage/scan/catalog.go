@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/quern-engine/quern/plan"
@@ -29,6 +30,7 @@ func NewCatalog(store *storage.Store) *Catalog {
 // formatCatalog finds the tables of one format.
 type formatCatalog interface {
 	Table(ctx context.Context, src plan.Source) (*plan.Table, error)
+	Complete(ctx context.Context, table *plan.Table) (*plan.Table, error)
 	Statistics(ctx context.Context, table *plan.Table, files []plan.File) ([]plan.File, error)
 }
 
@@ -48,10 +50,13 @@ func (c *Catalog) of(src plan.Source) (formatCatalog, error) {
 // table's source says which.
 func (c *Catalog) Table(ctx context.Context, src plan.Source) (*plan.Table, error) {
 	src.Format = strings.ToLower(src.Format)
-	if src.Format == "" {
-		src.Format = c.formatOf(ctx, src)
-	}
 	src.Options = lowerKeys(src.Options)
+	if src.Format == "" {
+		src.Format = formatOf(src)
+	}
+	if src.Format == "" {
+		return c.tableOfFiles(ctx, src)
+	}
 	f, err := c.of(src)
 	if err != nil {
 		return nil, err
@@ -59,21 +64,40 @@ func (c *Catalog) Table(ctx context.Context, src plan.Source) (*plan.Table, erro
 	return f.Table(ctx, src)
 }
 
-// formatOf goes by the path, if that names files, else by the first file found.
-func (c *Catalog) formatOf(ctx context.Context, src plan.Source) string {
-	if format, _ := storage.FormatOf(src.Path); format != "parquet" || strings.HasSuffix(strings.ToLower(src.Path), ".parquet") {
-		return format
+// formatOf goes by the path, if that names files.
+func formatOf(src plan.Source) string {
+	format, _ := storage.FormatOf(src.Path)
+	if format == "parquet" && !strings.HasSuffix(strings.ToLower(src.Path), ".parquet") {
+		return ""
 	}
-	url, err := storage.URL("/", src.Path)
-	if err != nil {
-		return "parquet"
-	}
-	infos, err := c.store.Resolve(ctx, url)
-	if err != nil {
-		return "parquet" // whose catalog says what is wrong
-	}
-	format, _ := storage.FormatOf(infos[0].URL)
 	return format
+}
+
+// tableOfFiles is a table whose format the name of its first file says.
+func (c *Catalog) tableOfFiles(ctx context.Context, src plan.Source) (*plan.Table, error) {
+	if parquetio.MergesSchema(src) {
+		src.Filtered = nil
+	}
+	table, err := c.store.FindTable(ctx, src)
+	if err != nil || len(table.Files) == 0 {
+		src.Format = "parquet" // whose catalog says what is wrong
+		return c.parquet.Table(ctx, src)
+	}
+	table.Source.Format, _ = storage.FormatOf(table.Sample[0].URL)
+	f, err := c.of(table.Source)
+	if err != nil {
+		return nil, err
+	}
+	return f.Complete(ctx, table)
+}
+
+// Unfold lists what is in folders of a table.
+func (c *Catalog) Unfold(ctx context.Context, table *plan.Table, folders []plan.File) (*plan.Table, error) {
+	out, err := c.store.Unfold(ctx, table, folders)
+	if err != nil {
+		return nil, fmt.Errorf("source %s: %w", table.Source.Name, err)
+	}
+	return out, nil
 }
 
 func lowerKeys(options map[string]string) map[string]string {

@@ -30,16 +30,25 @@ func NewCatalog(store *storage.Store) *Catalog { return &Catalog{store: store} }
 // Table lists a source's files, types its partition columns, and finds the names and types of the others, unless the
 // source declares them.
 func (c *Catalog) Table(ctx context.Context, src plan.Source) (*plan.Table, error) {
-	o, err := parseOptions(src.Format, src.Options)
-	if err != nil {
+	if _, err := parseOptions(src.Format, src.Options); err != nil {
 		return nil, fmt.Errorf("source %s: %w", src.Name, err)
 	}
 	table, err := c.store.FindTable(ctx, src)
 	if err != nil {
 		return nil, err
 	}
+	return c.Complete(ctx, table)
+}
+
+// Complete gives a table that was found its columns, unless the source declares them.
+func (c *Catalog) Complete(ctx context.Context, table *plan.Table) (*plan.Table, error) {
+	src := table.Source
+	o, err := parseOptions(src.Format, src.Options)
+	if err != nil {
+		return nil, fmt.Errorf("source %s: %w", src.Name, err)
+	}
 	if src.Schema == nil && len(table.Files) > 0 {
-		fields, err := c.infer(ctx, o, firstFilled(table.Files))
+		fields, err := c.infer(ctx, o, firstFilled(table.Sample))
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", src.Name, err)
 		}

@@ -87,6 +87,7 @@ func skipped(o *api.OperatorProfile, c api.Counts) string {
 		}
 		parts = append(parts, part)
 	}
+	add(int64(o.FoldersDropped), "folders when planned", 0, "")
 	add(int64(o.FilesDropped), "files when planned", 0, "")
 	add(int64(o.GroupsDropped), "row groups when planned", 0, "")
 	add(c.GroupsPruned, "row groups", c.GroupsBloom, "by Bloom filters")

@@ -399,6 +399,8 @@ type Assignment struct {
 	RejectsURL string `json:"rejects_url,omitempty"`
 	// Exclusive says that an attempt of the task ran out of memory: this one has the worker to itself, with all of its memory.
 	Exclusive bool `json:"exclusive,omitempty"`
+	// Traceparent is the span that the run is a part of, if it was submitted with one.
+	Traceparent string `json:"traceparent,omitempty"`
 }
 
 // StageInput names a version of a stage's locations: GET /v1/runs/{run}/stages/{stage}/outputs?version=n.

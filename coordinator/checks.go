@@ -15,6 +15,7 @@ import (
 	"github.com/quern-engine/quern/coordinator/state"
 	"github.com/quern-engine/quern/internal/failpoint"
 	"github.com/quern-engine/quern/internal/source"
+	"github.com/quern-engine/quern/internal/traces"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 )
@@ -175,7 +176,8 @@ func (c *Coordinator) planMeasuring(ctx context.Context, run string, made state.
 	command := describeJob(measuring, state.ChecksRun(run))
 	command.ChecksOf, command.Plan, command.Blobs, command.At = run, digest, made.Blobs, c.now()
 	command.Request = plan.Digest([]byte("checks of " + run)) // the same whoever leads, whatever the plan
-	command.Priority = made.Priority + 1                      // a run that is nearly done comes before one that has to begin
+	command.Traceparent = c.partOf(traces.Run(run, made.Traceparent).Traceparent())
+	command.Priority = made.Priority + 1 // a run that is nearly done comes before one that has to begin
 	return command, nil
 }
 

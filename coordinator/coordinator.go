@@ -30,6 +30,7 @@ type Coordinator struct {
 	server   *http.Server
 	callers  callers
 	measures *measures
+	traced   traced
 
 	term    atomic.Pointer[term] // while this coordinator leads and knows all that was decided before
 	leads   chan struct{}        // closed when it has led for the first time
@@ -190,6 +191,9 @@ func (c *Coordinator) propose(ctx context.Context, commands ...state.Command) ([
 		for _, e := range r.Events {
 			c.logEvent(ctx, e)
 			c.salvageLogs(e)
+			if e.Kind == state.EventRunEnded {
+				c.traceEnd(e.Run)
+			}
 		}
 	}
 	return results, err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/api/secure"
+	"github.com/quern-engine/quern/internal/traces"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 )
@@ -95,8 +96,10 @@ type Options struct {
 	Retain time.Duration
 	// Volatile says that StateDir goes with the process: nothing is synced to disk.
 	Volatile bool
-	Log      *slog.Logger // nil is silent
-	Clock    Clock        // nil is the real one
+	// Traces takes the spans of runs that end and of their stages; nil for nobody. It stays the caller's to close.
+	Traces *traces.Tracer
+	Log    *slog.Logger // nil is silent
+	Clock  Clock        // nil is the real one
 }
 
 func (o *Options) ensureDefaults() {

@@ -66,6 +66,7 @@ func (c *Coordinator) readProfile(ctx context.Context, run, digest string) (*api
 // writeProfile writes down the profile of a run that has ended, on a majority of the coordinators, so that the state need not
 // keep what it is made of.
 func (c *Coordinator) writeProfile(ctx context.Context, run string) error {
+	c.traceLeft(run)
 	p, err := c.profileOf(ctx, run)
 	if err != nil {
 		var answer *api.Error

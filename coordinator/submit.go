@@ -12,6 +12,7 @@ import (
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/coordinator/state"
 	"github.com/quern-engine/quern/internal/failpoint"
+	"github.com/quern-engine/quern/internal/traces"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 )
@@ -55,6 +56,7 @@ func (c *Coordinator) take(w http.ResponseWriter, r *http.Request, t *term, requ
 	if err != nil {
 		return err
 	}
+	command.Traceparent = c.partOf(r.Header.Get(traces.Header))
 	results, err := c.propose(r.Context(), state.Command{Submit: command})
 	if err != nil {
 		return err

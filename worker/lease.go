@@ -87,6 +87,7 @@ func (w *Worker) runAttempt(ctx context.Context, a api.Assignment) {
 	report.Seconds = time.Since(start).Seconds()
 	w.logEnd(report, log)
 	w.measures.ended(&report)
+	w.trace(&a, &report, start)
 	forget := w.attempts.end(a.AttemptID) // before the report loop settles it
 	w.outbox.put(report)
 	if forget {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/quern-engine/quern/api/secure"
 	"github.com/quern-engine/quern/internal/recycle"
+	"github.com/quern-engine/quern/internal/traces"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/storage"
 )
@@ -27,7 +28,7 @@ type Options struct {
 	// Store reads inputs and writes outputs. It stays the caller's to close.
 	Store *storage.Store
 
-	// ID names the worker's process; default random. A restarted worker must be another one, because its segments are
+	// ID names the worker's process; default [NewID]. A restarted worker must be another one, because its segments are
 	// gone.
 	ID string
 	// Listen is host:port to serve segments on; default a free port of 127.0.0.1. Listener, when set, is used instead.
@@ -58,6 +59,8 @@ type Options struct {
 	LeaseWait time.Duration
 	// Build names the program in metrics.
 	Build string
+	// Traces takes the spans of attempts; nil for nobody. It stays the caller's to close.
+	Traces *traces.Tracer
 	// Log is told what happens; nil means silence.
 	Log *slog.Logger
 
@@ -68,10 +71,13 @@ type Options struct {
 // wide scan. They are beyond the tasks' shares.
 const recycledPerSlot = 16 << 20
 
+// NewID makes a name for a worker's process.
+func NewID() string { return "w-" + strings.ToLower(rand.Text()[:16]) }
+
 // EnsureDefaults fills in what was left out.
 func (o *Options) EnsureDefaults() {
 	if o.ID == "" {
-		o.ID = "w-" + strings.ToLower(rand.Text()[:16])
+		o.ID = NewID()
 	}
 	if o.Listen == "" {
 		o.Listen = "127.0.0.1:0"

@@ -37,6 +37,8 @@ type Options struct {
 	Identity *secure.Identity
 	// Token is shown to coordinators, if it is not empty.
 	Token string
+	// Traceparent is the span that runs which are asked for are to be a part of, as W3C Trace Context writes it; "" for none.
+	Traceparent string
 	// Transport carries the requests; NewTransport's if nil.
 	Transport http.RoundTripper
 }
@@ -328,6 +330,9 @@ func (c *Client) send(ctx context.Context, address string, r request) (*http.Res
 			return nil, err // a leader that a coordinator has named
 		}
 		q.Header.Set("Authorization", "Bearer "+c.options.Token)
+	}
+	if c.options.Traceparent != "" {
+		q.Header.Set("Traceparent", c.options.Traceparent)
 	}
 	if body != nil {
 		q.ContentLength = length

@@ -16,8 +16,15 @@ func withEmbedded(flags *clusterFlags, f func(*assembly.Embedded) error) (err er
 	if err != nil {
 		return err
 	}
+	log := flags.log.logger()
+	tracer, err := flags.traces.open("quern", "", log)
+	if err != nil {
+		return err
+	}
+	defer tracer.Close() // after everything else: what ends then has spans, too
 	e, err := assembly.StartEmbedded(assembly.Options{
-		Workers: flags.workers, Slots: flags.slots, Memory: memory, State: flags.state, Snapshot: flags.snapshot, InputCache: flags.inputCache, Planned: flags.planned, Log: flags.log.logger(),
+		Workers: flags.workers, Slots: flags.slots, Memory: memory, State: flags.state, Snapshot: flags.snapshot, InputCache: flags.inputCache, Planned: flags.planned, Log: log,
+		Traces: tracer, Traceparent: traceparent(),
 	})
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ type coordinatorFlags struct {
 	credentials                         serverFlags
 	limits                              limitFlags
 	log                                 logFlags
+	traces                              traceFlags
 }
 
 func newCoordinatorCommand() *cobra.Command {
@@ -46,6 +47,10 @@ func newCoordinatorCommand() *cobra.Command {
 			options.Plan, options.Store = assembly.PlanWith(store, planner.Options{}), store
 			options.Bind = binder{store, f.registry}.bind
 			options.PlanChecks = assembly.PlanChecksWith(store, planner.Options{})
+			if options.Traces, err = f.traces.open("quern-coordinator", f.id, options.Log); err != nil {
+				return errors.Join(err, store.Close())
+			}
+			defer options.Traces.Close()
 			return errors.Join(runCoordinator(cmd.Context(), options, cmd.ErrOrStderr()), store.Close())
 		},
 	}
@@ -60,6 +65,7 @@ func newCoordinatorCommand() *cobra.Command {
 	f.credentials.register(cmd, true)
 	f.limits.register(cmd)
 	f.log.register(cmd)
+	f.traces.register(cmd)
 	inSection(cmd, "coordinator")
 	return cmd
 }

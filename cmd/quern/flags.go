@@ -19,6 +19,7 @@ type clusterFlags struct {
 	memory  string
 	state   string
 	log     logFlags
+	traces  traceFlags
 	// snapshot is no flag: the verb wants each source looked up once.
 	snapshot bool
 	// inputCache is in bytes; not every verb has the flag.
@@ -32,6 +33,7 @@ func (f *clusterFlags) register(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.memory, "memory", "4GiB", "memory for all tasks together")
 	cmd.Flags().StringVar(&f.state, "state", "", "folder for the coordinator's log and scratch data (default: a temporary one; env QUERN_STATE)")
 	f.log.register(cmd)
+	f.traces.register(cmd)
 	inContext(cmd, "workers", "slots", "memory", "state")
 	annotate(cmd, "state", noteEnv, "QUERN_STATE")
 }

@@ -38,10 +38,12 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status":  checkStatus,
-			"corrupt": truncateFile,
-			"ports":   freePorts,
-			"scrape":  scrape,
+			"status":    checkStatus,
+			"corrupt":   truncateFile,
+			"ports":     freePorts,
+			"scrape":    scrape,
+			"collector": startCollector,
+			"spans":     showSpans,
 		},
 	})
 }

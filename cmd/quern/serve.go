@@ -23,6 +23,7 @@ func newWorkerCommand() *cobra.Command {
 		drain             time.Duration
 		credentials       serverFlags
 		logging           logFlags
+		tracing           traceFlags
 	)
 	cmd := &cobra.Command{
 		Use:     "worker",
@@ -58,11 +59,17 @@ func newWorkerCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			id := worker.NewID()
+			tracer, err := tracing.open("quern-worker", id, log)
+			if err != nil {
+				return err
+			}
+			defer tracer.Close()
 			assembly.LimitMemory(bytes)
 			store := storage.New()
 			w, err := worker.New(worker.Options{
-				Coordinators: coordinators, Listen: listen, Advertise: advertise, Identity: identity,
-				Scratch: scratch, Slots: slots, Memory: bytes, InputCache: cached, Store: store, Build: build(), Log: log,
+				ID: id, Coordinators: coordinators, Listen: listen, Advertise: advertise, Identity: identity,
+				Scratch: scratch, Slots: slots, Memory: bytes, InputCache: cached, Store: store, Build: build(), Log: log, Traces: tracer,
 			})
 			if err != nil {
 				return errors.Join(err, store.Close())
@@ -81,6 +88,7 @@ func newWorkerCommand() *cobra.Command {
 	cmd.Flags().DurationVar(&drain, "drain-timeout", 25*time.Second, "after a signal, how long it finishes and serves what runs need; 0: it leaves at once")
 	credentials.register(cmd, false)
 	logging.register(cmd)
+	tracing.register(cmd)
 	inSection(cmd, "worker")
 	return cmd
 }

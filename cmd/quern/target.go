@@ -37,7 +37,7 @@ func (t *target) connect() (*client.Client, error) {
 	if err := requireCoordinator(t.coordinators); err != nil {
 		return nil, err
 	}
-	var o client.Options
+	o := client.Options{Traceparent: traceparent()}
 	var err error
 	if t.encrypted() {
 		if o.Identity, err = secure.Open(t.tls, nil); err != nil {

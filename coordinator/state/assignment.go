@@ -24,7 +24,7 @@ func (m *Machine) Assignment(a plan.AttemptID, worker string) (api.Assignment, b
 	}
 	r := m.runs[a.Run]
 	s := r.Stages[a.Stage]
-	as := api.Assignment{AttemptID: a, Epoch: m.doc.Epoch, Plan: r.Plan, Exclusive: m.workers[worker].exclusive()}
+	as := api.Assignment{AttemptID: a, Epoch: m.doc.Epoch, Plan: r.Plan, Exclusive: m.workers[worker].exclusive(), Traceparent: r.Traceparent}
 	for _, in := range s.Inputs {
 		as.Inputs = append(as.Inputs, api.StageInput{Stage: in, Version: r.Stages[in].Locations, Part: s.part(a.Task, in)})
 	}

@@ -20,15 +20,18 @@ import (
 //  3. logs: KeepLogs, events of runs are noted in the state, and what plugin functions count is kept
 //  4. facts: where the time of runs goes is noted in the state, RunProfiled; runs that repeat others
 //  5. runs whose functions the coordinator has bound
-const EntryVersion = BoundVersion
+//  6. traces: runs that are a part of a trace
+const EntryVersion = TracesVersion
 
 // FunctionsVersion is the first version of entries about plugin functions, LogsVersion of those of which logs are kept,
-// FactsVersion of those of which is kept where the time of runs goes, and BoundVersion of those with SubmitRun.Bound.
+// FactsVersion of those of which is kept where the time of runs goes, BoundVersion of those with SubmitRun.Bound, and
+// TracesVersion of those with SubmitRun.Traceparent.
 const (
 	FunctionsVersion = 2
 	LogsVersion      = 3
 	FactsVersion     = 4
 	BoundVersion     = 5
+	TracesVersion    = 6
 )
 
 // Entry is one log entry: commands that are applied together, in order.
@@ -84,8 +87,10 @@ type SubmitRun struct {
 	// ChecksOf makes this the run that measures what the checks of another run are about.
 	ChecksOf string `json:"checks_of,omitempty"`
 	// RetryOf is the run that this one repeats. Of entries from FactsVersion on only.
-	RetryOf string    `json:"retry_of,omitempty"`
-	At      time.Time `json:"at"`
+	RetryOf string `json:"retry_of,omitempty"`
+	// Traceparent is the span that the run is a part of. Of entries from TracesVersion on only.
+	Traceparent string    `json:"traceparent,omitempty"`
+	At          time.Time `json:"at"`
 }
 
 // Rejects reports that rows of the run may be put aside.

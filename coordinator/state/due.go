@@ -83,6 +83,8 @@ type Committed struct {
 	Checks   []api.CheckResult
 	Override *api.Override
 
+	Traceparent string
+
 	Plan    string // digest
 	Outputs []CommittedOutput
 	Stages  []api.Counts
@@ -111,7 +113,7 @@ func (m *Machine) Committed(id string) (Committed, bool) {
 	}
 	c := Committed{
 		State: r.State, Plan: r.Plan, Request: r.kept(), Priority: r.Priority, Blobs: slices.Clone(r.Blobs),
-		Checks: slices.Clone(r.Results), Override: r.Override,
+		Checks: slices.Clone(r.Results), Override: r.Override, Traceparent: r.Traceparent,
 	}
 	for _, s := range r.Stages {
 		c.Stages = append(c.Stages, s.Counts)

@@ -36,6 +36,8 @@ type Profiled struct {
 	Profile api.Profile
 	Plan    string // digest
 	Written string // digest; "" if the profile is not written down
+
+	Traceparent string
 }
 
 // Profile is what is known of where a run's time went.
@@ -68,7 +70,7 @@ func (m *Machine) Profile(id string, now time.Time) (Profiled, bool) {
 	for i := range r.Stages {
 		p.Stages = append(p.Stages, r.stageProfile(i, now))
 	}
-	return Profiled{Profile: p, Plan: r.Plan}, true
+	return Profiled{Profile: p, Plan: r.Plan, Traceparent: r.Traceparent}, true
 }
 
 func (m *Machine) phaseTimes(r *run, now time.Time) api.PhaseTimes {

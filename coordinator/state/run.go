@@ -53,6 +53,8 @@ type run struct {
 	Lines     []string          `json:"lines,omitempty"`     // what it has measured
 	RetryOf   string            `json:"retry_of,omitempty"`  // the run that it repeats
 
+	Traceparent string `json:"traceparent,omitempty"` // the span that it is a part of
+
 	Journal journal   `json:"journal,omitempty"`
 	Logs    []LogFile `json:"logs,omitempty"`          // in the order in which they came
 	LeftOut int64     `json:"logs_left_out,omitempty"` // lines of attempts that are in none of Logs
@@ -106,6 +108,7 @@ func newRun(c *SubmitRun) *run {
 	r := &run{
 		ID: c.RunID, Name: c.Name, Request: c.Request, Bound: c.Bound, Plan: c.Plan, Blobs: c.Blobs, Priority: c.Priority, Weight: max(1, c.Weight),
 		State: api.RunQueued, Submitted: c.At, Outputs: c.Outputs, Result: c.Result, Checks: c.Checks, ChecksOf: c.ChecksOf, RetryOf: c.RetryOf,
+		Traceparent: c.Traceparent,
 	}
 	for _, shape := range c.Stages {
 		r.Stages = append(r.Stages, &stage{Shape: shape, Locations: 1, List: make(taskList, shape.Tasks)})

@@ -17,6 +17,7 @@ import (
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/api/client"
 	"github.com/quern-engine/quern/coordinator"
+	"github.com/quern-engine/quern/internal/traces"
 	"github.com/quern-engine/quern/plan"
 	"github.com/quern-engine/quern/planner"
 	"github.com/quern-engine/quern/shuffle"
@@ -39,6 +40,9 @@ type Options struct {
 	// it twice; 0 for none.
 	InputCache int64
 	Log        *slog.Logger // nil is silent
+	// Traces takes the spans of all that runs; nil for nobody. Traceparent is the span that it is a part of; "" for none.
+	Traces      *traces.Tracer
+	Traceparent string
 
 	Planner   planner.Options  // zero except in tests
 	Allocator memory.Allocator // of batches; nil except in tests
@@ -87,7 +91,7 @@ func (e *Embedded) start(ctx context.Context, state string, opts Options) (err e
 	}
 	e.node, err = coordinator.New(coordinator.Options{
 		ID: "embedded", Alone: true, Listen: "127.0.0.1:0", StateDir: filepath.Join(state, "coordinator"), Volatile: opts.State == "",
-		Plan: planning, PlanChecks: planChecksOver(e.catalog, opts.Planner), Store: e.store, Log: opts.Log,
+		Plan: planning, PlanChecks: planChecksOver(e.catalog, opts.Planner), Store: e.store, Log: opts.Log, Traces: opts.Traces,
 	})
 	if err != nil {
 		return err
@@ -101,12 +105,12 @@ func (e *Embedded) start(ctx context.Context, state string, opts Options) (err e
 		}
 	}
 	endpoint := "http://" + e.node.Addr()
-	e.Client = client.New([]string{endpoint}, client.Options{})
+	e.Client = client.New([]string{endpoint}, client.Options{Traceparent: opts.Traceparent})
 	for i := range opts.Workers {
 		w, err := worker.New(worker.Options{
 			ID: "w" + strconv.Itoa(i+1) + "-" + strconv.Itoa(os.Getpid()), Coordinators: []string{endpoint}, Listen: "127.0.0.1:0",
 			Scratch: filepath.Join(state, "scratch"), Slots: opts.Slots, Memory: opts.Memory / int64(opts.Workers), Alone: opts.Workers == 1,
-			Store: e.store, Allocator: opts.Allocator, BatchRows: opts.BatchRows, Plain: opts.Plain, Log: opts.Log,
+			Store: e.store, Allocator: opts.Allocator, BatchRows: opts.BatchRows, Plain: opts.Plain, Log: opts.Log, Traces: opts.Traces,
 		})
 		if err != nil {
 			return err

@@ -24,12 +24,24 @@ measure() {
 }
 minus() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", a - b }'; }
 
-section="" inside="" commands=0 all=0 began=$(now) start=$(now) start_used=0
+# Reports that Python packages can be installed.
+installs() {
+  python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { why="there is no Python 3.10 or newer, with venv"; return 1; }
+  why="the package index is not reached"
+  python3 -m venv "$work/.probe" && "$work/.probe/bin/pip" --quiet --disable-pip-version-check --timeout 20 --retries 1 \
+    download --no-deps --dest "$work/.probe" packaging >"$work/.probe/log" 2>&1
+}
+
+section="" inside="" skipped="" why="" commands=0 all=0 took=0 start=$(now) start_used=0
 finish() {
+  [ -z "$skipped" ] || echo "== $section: did not run, $skipped"
   [ "$commands" -gt 0 ] || return 0
+  local seconds
+  seconds=$(minus "$(now)" "$start")
   all=$((all + commands))
+  took=$(awk -v a="$took" -v b="$seconds" 'BEGIN { printf "%.1f", a + b }')
   measure
-  echo "== $section: $commands commands, $(minus "$(now)" "$start") s, $(minus "$spent" "$start_used") s of processor time"
+  echo "== $section: $commands commands, $seconds s, $(minus "$spent" "$start_used") s of processor time"
 }
 run() {
   local from status=0
@@ -46,10 +58,12 @@ while IFS= read -r line; do
   '```') inside="" ;;
   '## '*)
     finish
+    section=${line#\#\# } commands=0 skipped=""
+    if [ "$section" = "From Airflow" ] && ! installs; then skipped=$why; fi
     measure
-    section=${line#\#\# } commands=0 start=$(now) start_used=$spent ;;
-  *) [ -z "$inside" ] || run "$line" ;;
+    start=$(now) start_used=$spent ;;
+  *) [ -z "$inside" ] || [ -n "$skipped" ] || run "$line" ;;
   esac
 done <"$page"
 finish
-echo "== in all: $all commands, $(minus "$(now)" "$began") s"
+echo "== in all: $all commands, $took s"

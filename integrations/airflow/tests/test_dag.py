@@ -210,19 +210,19 @@ def test_mapped_tasks_have_runs_of_their_own(cluster, flights, workdir):
 
 
 def test_the_example_dag(cluster, workdir):
-    """The night of example_dags, on a day of generated events."""
+    """The night of example_dags, on a day of flights and of generated events."""
     import os
     import shutil
     import subprocess
 
     from conftest import HOME
 
-    jobs = workdir / "ranking"
-    shutil.copytree(ROOT / "testdata" / "jobs" / "ranking", jobs, ignore=shutil.ignore_patterns("events", "out"))
-    subprocess.run(
-        [cluster.binary, "datagen", "events", "--out", str(jobs / "events"), "--days", "3", "--impressions", "2k", "--users", "500", "--items", "200"],
-        check=True, capture_output=True,
-    )
+    cluster.push("distance")
+    jobs = workdir / "jobs"
+    shutil.copytree(ROOT / "testdata" / "jobs", jobs, ignore=shutil.ignore_patterns("events", "out"))
+    (workdir / "flights").symlink_to(ROOT / "testdata" / "flights")
+    events = ["--out", str(jobs / "ranking" / "events"), "--start", "2001-01-09", "--days", "3", "--impressions", "2k", "--users", "500", "--items", "200"]
+    subprocess.run([cluster.binary, "datagen", "events", *events], check=True, capture_output=True)
     os.environ["QUERN_JOBS"] = str(jobs)
     source = ROOT / "integrations/airflow/src/quern_provider/example_dags/quern_nightly.py"
     file = HOME / "dags" / "quern_nightly.py"
@@ -230,9 +230,10 @@ def test_the_example_dag(cluster, workdir):
     scope = {"__file__": str(file), "__name__": "dags_quern_nightly"}
     exec(compile(file.read_text(), str(file), "exec"), scope)
     scope["dag"].fileloc = str(file)
-    dag_run = scope["dag"].test(logical_date=datetime(2024, 1, 2, tzinfo=timezone.utc))
+    dag_run = scope["dag"].test(logical_date=DAY)
     assert dag_run.state == "success"
-    assert len([r for r in cluster.runs() if r["run_id"].startswith("af-quern_nightly") and not r.get("checks_of") and r["state"] == "succeeded"]) == 3
+    assert len([r for r in cluster.runs() if r["run_id"].startswith("af-quern_nightly") and not r.get("checks_of") and r["state"] == "succeeded"]) == 4
+    assert {p.name for p in jobs.glob("**/out/*")} == {"flights", "labels", "training"}
 
 
 def test_openlineage_has_the_outputs():

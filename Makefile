@@ -13,13 +13,16 @@ export CGO_ENABLED ?= 0
 # everywhere lets all builds share one cache.
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build run test check fmt vet lint race e2e soak crashes faults stores rejects airflow quickstart captures skew simulate bench bench-tpch bench-training bench-udf bench-memory bench-cluster verify python interop fuzz cover generate tidy-tree clean
+.PHONY: help build man run test check fmt vet lint race e2e soak crashes faults stores rejects airflow quickstart captures skew simulate bench bench-tpch bench-training bench-udf bench-memory bench-cluster verify python interop fuzz cover generate tidy-tree clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
 
 build: ## Build the quern binary into bin/
 	$(GO) build -tags $(TAGS) -ldflags "-X main.version=$(VERSION)" -o $(BIN)/quern ./cmd/quern
+
+man: build ## Write a manual page for each command into bin/man/man1
+	$(BIN)/quern docs man $(BIN)/man/man1
 
 run: ## Run the main job on the flights in testdata, embedded
 	$(GO) run ./cmd/quern run testdata/jobs/flight_delay.yaml -p ds=2001-01-10

@@ -73,7 +73,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newRunCommand(), newSQLCommand(), newExplainCommand(), newFunctionsCommand(), newValidateCommand(), newInitCommand(), newSchemaCommand(), newDatasetsCommand(), newBackfillCommand(), newDiffCommand(), newVerifyCommand(),
 		newSubmitCommand(), newRunsCommand(), newStatusCommand(), newLogsCommand(), newCancelCommand(), newRetryCommand(), newTopCommand(), newReleaseCommand(), newPurgeCommand(), newProfileCommand(), newWhySlowCommand(), newWorkersCommand(), newClusterCommand(),
-		newCoordinatorCommand(), newWorkerCommand(), newCertsCommand(), newUDFCommand(), newDatagenCommand(), newConfigCommand(), newDoctorCommand(), newVersionCommand(),
+		newCoordinatorCommand(), newWorkerCommand(), newCertsCommand(), newUDFCommand(), newDatagenCommand(), newConfigCommand(), newDoctorCommand(), newDocsCommand(), newVersionCommand(),
 	)
 	for _, c := range root.Commands() {
 		c.Args = asUsageError(c.Args)

@@ -34,6 +34,8 @@ type leafWriter struct {
 	index     parquet.ColumnIndexer
 	places    []format.PageLocation
 	low, high parquet.Value
+
+	incompressible int // so many pages more are not tried
 }
 
 // leafMemory is what a leaf leaves to those of files to come.
@@ -74,7 +76,7 @@ func newLeafWriter(l leafLayout, layout *layout) *leafWriter {
 // restart begins a chunk.
 func (w *leafWriter) restart() {
 	w.pages, w.hashes, w.defs, w.reps = w.pages[:0], w.hashes[:0], w.defs[:0], w.reps[:0]
-	w.firstRow, w.places = 0, nil
+	w.firstRow, w.places, w.incompressible = 0, nil, 0
 	w.low, w.high = parquet.Value{}, parquet.Value{}
 	w.index = w.node.Type().NewColumnIndexer(parquet.DefaultColumnIndexSizeLimit)
 	w.meta = format.ColumnMetaData{
@@ -218,7 +220,7 @@ func (m *leafMemory) appendLevels(levels []byte, most uint8) (err error) {
 func (w *leafWriter) appendPage(dst []byte, header format.PageHeader, encoding format.Encoding) (_ []byte, err error) {
 	at, body := len(dst), w.page
 	if w.meta.Codec != format.Uncompressed {
-		if w.compressed, err = w.layout.codec.Encode(w.compressed[:0], w.page); err != nil {
+		if err = w.compress(encoding); err != nil {
 			return nil, err
 		}
 		body = w.compressed
@@ -243,6 +245,24 @@ func (w *leafWriter) appendPage(dst []byte, header format.PageHeader, encoding f
 	}
 	w.meta.EncodingStats = append(w.meta.EncodingStats, format.PageEncodingStats{PageType: header.Type, Encoding: encoding, Count: 1})
 	return dst, nil
+}
+
+// compress compresses the page that was made. Bits that are packed already seldom get smaller: when those of one page did
+// not, those of the next ones are framed as they are.
+func (w *leafWriter) compress(encoding format.Encoding) (err error) {
+	packed := w.meta.Codec == format.Zstd && (encoding == format.RLEDictionary || encoding == format.DeltaBinaryPacked)
+	if packed && w.incompressible > 0 {
+		w.incompressible--
+		w.compressed = appendStored(w.compressed[:0], w.page)
+		return nil
+	}
+	if w.compressed, err = w.layout.codec.Encode(w.compressed[:0], w.page); err != nil {
+		return err
+	}
+	if packed && 16*len(w.compressed) > 15*len(w.page) {
+		w.incompressible = storedPages
+	}
+	return nil
 }
 
 func (w *leafWriter) uses(encoding format.Encoding) {

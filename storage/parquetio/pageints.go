@@ -2,11 +2,13 @@ package parquetio
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/bloom"
+	"github.com/parquet-go/parquet-go/encoding/delta"
 	"github.com/parquet-go/parquet-go/encoding/rle"
 	"github.com/parquet-go/parquet-go/format"
 	"github.com/parquet-go/parquet-go/hashprobe"
@@ -41,15 +43,18 @@ func appendCodes(dst []byte, codes []int32) ([]byte, format.Encoding, error) {
 type ints[T int32 | int64] struct {
 	of     func(dst []T, arr arrow.Array, from, to int) []T // values of an array, in dst's memory if they have to be made
 	made   bool
+	bits   bool // there is no sense in differences
 	source []T
 	base   int // the number of the first one of source
 
 	values     []T // of the page
 	dictionary bool
 	inPlain    bool // this chunk goes on without the dictionary
+	unpacked   bool // this chunk goes on without differences, too
 	table      probe[T]
 	entries    []T
 	codes      []int32 // of the page's values, those that settle has seen
+	packed     []byte  // memory
 }
 
 // probe numbers different values in the order in which they come.
@@ -63,6 +68,12 @@ const maxLoad = 0.85
 
 func newInts[T int32 | int64](of func([]T, arrow.Array, int, int) []T, made, dictionary bool) *ints[T] {
 	return &ints[T]{of: of, made: made, dictionary: dictionary, table: newProbe[T]()}
+}
+
+// asBits says that the values are bits, whose differences mean nothing.
+func (v *ints[T]) asBits() *ints[T] {
+	v.bits = true
+	return v
 }
 
 func newProbe[T int32 | int64]() probe[T] {
@@ -123,10 +134,40 @@ func (v *ints[T]) settle(firstPage, ends bool) {
 			}
 		}
 	}
-	if firstPage && !dictionaryPays(len(v.entries), len(v.values), ends) {
+	if firstPage && !(dictionaryPays(len(v.entries), len(v.values), ends) && v.beatsDifferences(seen == 0, ends)) {
 		v.inPlain = true
 		v.dropDictionary()
 	}
+}
+
+// beatsDifferences says whether the dictionary makes less of a chunk's first page than differences do. The page bears
+// half of the entries, for those to come need fewer new ones. Of a column of many values that is guessed from the first
+// run already, where the entries weigh still less.
+func (v *ints[T]) beatsDifferences(first, ends bool) bool {
+	entries := len(v.entries) * width[T]()
+	switch {
+	case v.bits:
+		return true
+	case ends:
+		codes, _, err := appendCodes(v.packed[:0], v.codes)
+		v.packed = codes
+		size := len(codes)
+		return err != nil || size+entries/2 <= len(v.differences())
+	case first && 2*len(v.entries) > len(v.values):
+		return len(v.values)*bits.Len(uint(len(v.entries)))/8+entries/4 <= len(v.differences())
+	}
+	return true
+}
+
+// differences packs the page's values as differences, in memory of its own.
+func (v *ints[T]) differences() []byte {
+	switch values := any(v.values).(type) {
+	case []int32:
+		v.packed, _ = new(delta.BinaryPackedEncoding).EncodeInt32(v.packed[:0], values)
+	case []int64:
+		v.packed, _ = new(delta.BinaryPackedEncoding).EncodeInt64(v.packed[:0], values)
+	}
+	return v.packed
 }
 
 func (v *ints[T]) dropDictionary() {
@@ -148,10 +189,17 @@ func width[T int32 | int64]() int {
 }
 
 func (v *ints[T]) appendPage(dst []byte) ([]byte, format.Encoding, error) {
-	if v.inPlain {
-		return appendInts(dst, v.values), format.Plain, nil
+	if !v.inPlain {
+		return appendCodes(dst, v.codes)
 	}
-	return appendCodes(dst, v.codes)
+	if !v.unpacked {
+		// What they save must be worth more than what compressing plain values would.
+		if packed := v.differences(); 5*len(packed) <= 4*v.size() {
+			return append(dst, packed...), format.DeltaBinaryPacked, nil
+		}
+		v.unpacked = len(v.values) > 0
+	}
+	return appendInts(dst, v.values), format.Plain, nil
 }
 
 func appendInts[T int32 | int64](dst []byte, values []T) []byte {
@@ -170,11 +218,15 @@ func appendInts[T int32 | int64](dst []byte, values []T) []byte {
 	return dst
 }
 
-func (v *ints[T]) bounds() (low, high parquet.Value, some bool) {
+func (v *ints[T]) bounds() (_, _ parquet.Value, some bool) {
 	if len(v.values) == 0 {
 		return intValue(T(0)), intValue(T(0)), false
 	}
-	return intValue(slices.Min(v.values)), intValue(slices.Max(v.values)), true
+	low, high := v.values[0], v.values[0]
+	for _, x := range v.values {
+		low, high = min(low, x), max(high, x)
+	}
+	return intValue(low), intValue(high), true
 }
 
 func intValue[T int32 | int64](v T) parquet.Value {
@@ -206,6 +258,6 @@ func (v *ints[T]) reset() {
 
 func (v *ints[T]) restart() {
 	v.dropDictionary()
-	v.inPlain = !v.dictionary
+	v.inPlain, v.unpacked = !v.dictionary, v.bits
 	v.reset()
 }

@@ -3,11 +3,9 @@ package parquetio
 import (
 	"bytes"
 	"encoding/binary"
-	"math"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/bloom"
 	"github.com/parquet-go/parquet-go/bloom/xxhash"
 	"github.com/parquet-go/parquet-go/encoding/plain"
 	"github.com/parquet-go/parquet-go/format"
@@ -48,9 +46,9 @@ func newPageValues(t plan.Type, dictionary bool) pageValues {
 	case plan.KindInt64, plan.KindTimestamp, plan.KindTimestampNTZ:
 		return newInts(int64s, false, dictionary)
 	case plan.KindFloat32:
-		return &floats[float32]{of: vector.Float32s}
+		return &floats[float32, int32]{*newInts(int32s, false, dictionary).asBits()}
 	case plan.KindFloat64:
-		return &floats[float64]{of: vector.Float64s}
+		return &floats[float64, int64]{*newInts(int64s, false, dictionary).asBits()}
 	case plan.KindString, plan.KindBinary:
 		return newTexts(dictionary)
 	case plan.KindDecimal:
@@ -122,84 +120,6 @@ func (b *bools) bounds() (low, high parquet.Value, some bool) {
 func (b *bools) hashes(dst []uint64) []uint64 { return dst } // have no filters
 func (b *bools) reset()                       { b.packed, b.n, b.seen = b.packed[:0], 0, [2]bool{} }
 func (b *bools) restart()                     { b.reset() }
-
-// floats have no dictionary: measured values seldom repeat.
-type floats[T float32 | float64] struct {
-	noDictionary
-	of     func(arrow.Array) []T
-	source []T
-	values []T
-}
-
-func (f *floats[T]) open(arr arrow.Array, _, _ int) { f.source = f.of(arr) }
-func (f *floats[T]) close()                         { f.source = nil }
-func (f *floats[T]) add(i int)                      { f.values = append(f.values, f.source[i]) }
-func (f *floats[T]) addRange(from, to int)          { f.values = append(f.values, f.source[from:to]...) }
-func (f *floats[T]) count() int                     { return len(f.values) }
-func (f *floats[T]) reset()                         { f.values = f.values[:0] }
-func (f *floats[T]) restart()                       { f.reset() }
-
-func (f *floats[T]) size() int {
-	if _, narrow := any(f.values).([]float32); narrow {
-		return 4 * len(f.values)
-	}
-	return 8 * len(f.values)
-}
-
-func (f *floats[T]) appendPage(dst []byte) ([]byte, format.Encoding, error) {
-	for _, v := range f.values {
-		switch v := any(v).(type) {
-		case float32:
-			dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(v))
-		case float64:
-			dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(v))
-		}
-	}
-	return dst, format.Plain, nil
-}
-
-// bounds leave NaN out, and count zero as both of zeros, as the format wants it. If there is nothing else, the page may
-// hold anything.
-func (f *floats[T]) bounds() (low, high parquet.Value, some bool) {
-	least, greatest := T(math.Inf(1)), T(math.Inf(-1))
-	for _, v := range f.values {
-		if v < least {
-			least = v
-		}
-		if v > greatest {
-			greatest = v
-		}
-	}
-	if some = least <= greatest; !some {
-		least, greatest = greatest, least
-	}
-	if least == 0 {
-		least = T(math.Copysign(0, -1))
-	}
-	if greatest == 0 {
-		greatest = 0
-	}
-	return floatValue(least), floatValue(greatest), some
-}
-
-func floatValue[T float32 | float64](v T) parquet.Value {
-	if v, narrow := any(v).(float32); narrow {
-		return parquet.FloatValue(v)
-	}
-	return parquet.DoubleValue(float64(v))
-}
-
-func (f *floats[T]) hashes(dst []uint64) []uint64 {
-	for _, v := range f.values {
-		switch v := any(v).(type) {
-		case float32:
-			dst = append(dst, bloom.XXH64{}.Sum64Uint32(math.Float32bits(v)))
-		case float64:
-			dst = append(dst, bloom.XXH64{}.Sum64Uint64(math.Float64bits(v)))
-		}
-	}
-	return dst
-}
 
 // longDecimals are of sixteen bytes, the most significant first.
 type longDecimals struct {

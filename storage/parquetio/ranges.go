@@ -147,17 +147,23 @@ func (s *pageStats) where(ok func(plan.ColumnStats) bool) (out ranges) {
 	return out
 }
 
-// smallChunk is up to how many bytes a column chunk has to have for its page index to be worth a look.
-const smallChunk = 32 << 10
+// smallRead is up to how many bytes of a row group are rather read than their page indexes looked at.
+const smallRead = 32 << 10
 
 // prunePages finds the rows of a group that the page index does not rule out.
 func (s *Scanner) prunePages(src io.ReaderAt, group int) (ranges, error) {
 	rows := s.file.groups[group].NumRows
 	p := pagePruner{rows: rows, columns: make([]*pageStats, len(s.columns))}
-	some := false
+	some, size := false, int64(0)
+	for _, span := range append(s.chunks(group, true), s.chunks(group, false)...) {
+		size += span.To - span.From
+	}
+	if size < smallRead {
+		return allRows(rows), nil
+	}
 	for _, i := range s.late.columns {
 		c := s.flatColumn(i)
-		if c == nil || s.file.groups[group].Columns[c.leaf].MetaData.TotalCompressedSize < smallChunk {
+		if c == nil {
 			continue
 		}
 		index, err := s.pageIndex(src, group, c)

@@ -131,9 +131,9 @@ func fileLeaf(t plan.Type) (node parquet.Node, dictionary bool) {
 	case plan.KindInt64:
 		return parquet.Leaf(parquet.Int64Type), true
 	case plan.KindFloat32:
-		return parquet.Leaf(parquet.FloatType), false
+		return parquet.Leaf(parquet.FloatType), true
 	case plan.KindFloat64:
-		return parquet.Leaf(parquet.DoubleType), false
+		return parquet.Leaf(parquet.DoubleType), true
 	case plan.KindString:
 		return parquet.String(), true
 	case plan.KindBinary:

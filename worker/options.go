@@ -67,9 +67,10 @@ type Options struct {
 	leaderless time.Duration // see defaultLeaderless; tests have less patience
 }
 
-// recycledPerSlot bounds the freed buffers that a worker keeps for each slot: some dozens of batches, or the pages of a
-// wide scan. They are beyond the tasks' shares.
-const recycledPerSlot = 16 << 20
+// recycledPerSlot bounds the freed buffers that a worker keeps for each slot: the columns of a sort of some hundred thousand
+// rows, some dozens of batches, or the pages of a wide scan. They are beyond the tasks' shares, and so a sixteenth of them
+// at most.
+const recycledPerSlot = 64 << 20
 
 // NewID makes a name for a worker's process.
 func NewID() string { return "w-" + strings.ToLower(rand.Text()[:16]) }
@@ -89,7 +90,7 @@ func (o *Options) EnsureDefaults() {
 		o.Memory = 1 << 30
 	}
 	if o.Allocator == nil {
-		o.Allocator = recycle.New(int64(o.Slots) * recycledPerSlot)
+		o.Allocator = recycle.New(min(int64(o.Slots)*recycledPerSlot, o.Memory/16))
 	}
 	if o.LeaseWait == 0 {
 		o.LeaseWait = 5 * time.Second

@@ -49,9 +49,10 @@ func GroupRows(batches []arrow.Record, keys []plan.SortKey) (g *Grouped, ok bool
 	}
 	groupOf := g.divide(counts, max(rows/128, leastGrouped))
 	if len(g.ends) == 1 {
+		g.sorter.forget()
 		return nil, false
 	}
-	of := make([]uint8, rows)
+	of := room(&g.sorter.room.of, rows)
 	for i, h := range heads {
 		of[i] = groupOf[h>>shift]
 	}
@@ -83,12 +84,16 @@ func (g *Grouped) divide(counts []int, target int) (groupOf []uint8) {
 func (g *Grouped) Order(rec arrow.Record) []int32 {
 	s := g.sorter
 	s.batches, s.lanes = []arrow.Record{rec}, map[int][]column{}
-	s.entries = make([]placed, rec.NumRows())
-	for i, h := range vector.GroupFixed(g.Groups, g.heads) {
+	defer s.forget()
+	rows := int(rec.NumRows())
+	s.entries = room(&s.room.entries, rows)
+	heads := room(&s.room.grouped, rows)
+	vector.GroupFixed(heads, g.Groups, g.heads)
+	for i, h := range heads {
 		s.entries[i] = placed{h, vector.Pick{Row: int32(i)}}
 	}
 	g.heads, g.Of = nil, nil
-	spare, from := make([]placed, len(s.entries)), 0
+	spare, from := room(&s.room.spare, rows), 0
 	for _, to := range g.ends {
 		part, differ := s.entries[from:to], uint64(0)
 		for i := range part {

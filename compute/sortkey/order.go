@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"sync"
 
 	"github.com/apache/arrow/go/v15/arrow"
 
@@ -22,14 +23,17 @@ import (
 // of equal words are compared by what has found no room.
 func OrderRows(batches []arrow.Record, keys []plan.SortKey) []vector.Pick {
 	s := newRowSorter(batches, keys)
+	defer s.forget()
 	heads := s.pack()
-	s.entries = make([]placed, 0, len(heads))
+	s.entries = room(&s.room.entries, len(heads))
+	at := 0
 	for b, rec := range batches {
 		for i := range int(rec.NumRows()) {
-			s.entries = append(s.entries, placed{heads[len(s.entries)], vector.Pick{Source: int32(b), Row: int32(i)}})
+			s.entries[at] = placed{heads[at], vector.Pick{Source: int32(b), Row: int32(i)}}
+			at++
 		}
 	}
-	sortByHeads(s.entries, make([]placed, len(s.entries)), s.used)
+	sortByHeads(s.entries, room(&s.room.spare, len(heads)), s.used)
 	s.sortRuns()
 	picks := make([]vector.Pick, len(s.entries))
 	for i, e := range s.entries {
@@ -43,19 +47,44 @@ type rowSorter struct {
 	batches []arrow.Record
 	keys    []plan.SortKey
 	lanes   map[int][]column // of the keys looked at, by batch
+	room    *sorterRoom
 	entries []placed
 	used    int // bits of the heads that say something, the lowest
 	whole   int // how many keys, the first, the heads hold entirely
 }
 
 func newRowSorter(batches []arrow.Record, keys []plan.SortKey) *rowSorter {
-	s := &rowSorter{batches: batches, lanes: map[int][]column{}}
+	s := &rowSorter{batches: batches, lanes: map[int][]column{}, room: rooms.Get().(*sorterRoom)}
 	for _, k := range keys {
 		if !slices.ContainsFunc(s.keys, func(o plan.SortKey) bool { return o.Column == k.Column }) { // equal there, equal here
 			s.keys = append(s.keys, k)
 		}
 	}
 	return s
+}
+
+// sorterRoom is the memory of a sort, left to those to come: to touch as much for the first time takes longer than a pass
+// over it.
+type sorterRoom struct {
+	heads, grouped []uint64
+	of             []uint8
+	entries, spare []placed
+}
+
+var rooms = sync.Pool{New: func() any { return new(sorterRoom) }}
+
+// forget leaves the memory to other sorts.
+func (s *rowSorter) forget() {
+	rooms.Put(s.room)
+	s.room, s.entries = nil, nil
+}
+
+// room is memory for n values, which it does not clear.
+func room[T any](of *[]T, n int) []T {
+	if cap(*of) < n {
+		*of = make([]T, n)
+	}
+	return (*of)[:n]
 }
 
 // lane is a key's column in each batch.
@@ -76,7 +105,8 @@ func (s *rowSorter) pack() []uint64 {
 	for _, rec := range s.batches {
 		rows += int(rec.NumRows())
 	}
-	heads := make([]uint64, rows)
+	heads := room(&s.room.heads, rows)
+	clear(heads) // and so write to new memory before reading it, which would cost a second page fault
 	for s.whole < len(s.keys) {
 		p := packingOf(s.lane(s.whole))
 		take := min(p.bits(), 64-s.used)

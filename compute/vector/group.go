@@ -36,12 +36,10 @@ func GroupRecords(mem memory.Allocator, schema plan.Schema, recs []arrow.Record,
 	return NewRecord(schema, cols, l.rows), nil
 }
 
-// GroupFixed is GroupRecords for values that are no column, one slice for each batch.
-func GroupFixed[T any](groups Groups, sources [][]T) []T {
+// GroupFixed is GroupRecords for values that are no column, one slice for each batch. out is as long as all of them.
+func GroupFixed[T any](out []T, groups Groups, sources [][]T) {
 	l := newLayout(groups)
-	out := make([]T, l.rows)
 	groupInto(&l, out, func(b int) []T { return sources[b] })
-	return out
 }
 
 // layout is where the rows of each batch go.

@@ -48,7 +48,8 @@ func TestGroupRecords(t *testing.T) {
 				rt.Fatalf("%s: row %d is %s, want %s", typ, i, x, k)
 			}
 		}
-		grouped := vector.GroupFixed(groups, numbers)
+		grouped := make([]int, n)
+		vector.GroupFixed(grouped, groups, numbers)
 		for i, from := range grouped {
 			for b, rec := range recs {
 				if from < int(rec.NumRows()) {

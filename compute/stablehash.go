@@ -1,7 +1,6 @@
 package compute
 
 import (
-	"math"
 	"math/bits"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -105,5 +104,5 @@ func hashBelow(h int64, rate float64) bool {
 	case !(rate > 0):
 		return false
 	}
-	return uint64(h) < uint64(math.Ldexp(rate, 64))
+	return uint64(h) < uint64(rate*(1<<64))
 }

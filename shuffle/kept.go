@@ -206,19 +206,18 @@ type keptWriter struct {
 var _ output = (*keptWriter)(nil)
 
 // Write appends a batch to a partition.
-func (w *keptWriter) Write(partition int, rec arrow.Record) error {
+func (w *keptWriter) Write(partition int, rec arrow.Record, bytes int64) error {
 	if w.late != nil {
-		return w.late.Write(partition, rec)
+		return w.late.Write(partition, rec, bytes)
 	}
-	size := vector.Footprint(rec)
-	if !w.kept.reserve(size) {
+	if !w.kept.reserve(bytes) {
 		if err := w.moveOut(); err != nil {
 			return err
 		}
-		return w.late.Write(partition, rec)
+		return w.late.Write(partition, rec, bytes)
 	}
 	rec.Retain()
-	w.out.bytes += size
+	w.out.bytes += bytes
 	w.out.parts[partition] = append(w.out.parts[partition], rec)
 	w.out.sums[partition].Add(rec)
 	return nil
@@ -232,7 +231,7 @@ func (w *keptWriter) moveOut() (err error) {
 	defer w.kept.release(w.out)
 	for p, recs := range w.out.parts {
 		for _, r := range recs {
-			if err := w.late.Write(p, r); err != nil {
+			if err := w.late.Write(p, r, 0); err != nil {
 				return err
 			}
 		}

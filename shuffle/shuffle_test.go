@@ -126,13 +126,12 @@ func (c *cluster) addMap(t testing.TB, m, worker, attempt, partitions, rows, siz
 		if err := w.Write(t.Context(), rec); err != nil {
 			t.Fatal(err)
 		}
-		if err := split.Split(rec); err != nil {
+		ids, err := split.Assign(rec)
+		if err != nil {
 			t.Fatal(err)
 		}
-		for p := range partitions {
-			for _, row := range split.Rows(p) {
-				c.want[p] = append(c.want[p], rec.Column(0).(*array.Int64).Value(int(row)))
-			}
+		for row, p := range ids {
+			c.want[p] = append(c.want[p], rec.Column(0).(*array.Int64).Value(row))
 		}
 		rec.Release()
 	}

@@ -76,13 +76,20 @@ func (s *Store) output(id plan.AttemptID, kind plan.SinkKind, partitions int, op
 		if err != nil {
 			return nil, err // not a nil writer in an interface
 		}
-		return w, nil
+		return segmentOutput{w}, nil
 	}
 	if s.kept == nil || kind != plan.SinkShuffle {
 		return open()
 	}
 	out := &keptOutput{id: id, opts: opts, parts: make([][]arrow.Record, partitions), sums: make([]segment.RowSums, partitions)}
 	return &keptWriter{kept: s.kept, name: name, out: out, open: open}, nil
+}
+
+// segmentOutput is a segment, which needs no memory for what it has been given.
+type segmentOutput struct{ *segment.Writer }
+
+func (o segmentOutput) Write(partition int, rec arrow.Record, _ int64) error {
+	return o.Writer.Write(partition, rec)
 }
 
 // Create starts the segment of an attempt. It is not readable before Commit.

@@ -2,6 +2,7 @@ package shuffle
 
 import (
 	"context"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/memory"
@@ -41,38 +42,27 @@ func (o *WriterOptions) ensureDefaults() {
 	}
 }
 
-// Writer is a stage's shuffle or result sink: it gathers each partition's rows until they are worth a block. The rows of a batch
-// are put in the order of their partitions as it comes, while it is in the nearest caches; a block is joined from runs of them.
-// Where blocks end is a function of the rows alone. It ends with Commit or Discard, and is not safe for concurrent use.
+// Writer is a stage's shuffle or result sink: it gathers rows until each partition has a block's worth of them, on the average,
+// and then moves them once, to where those of their partition lie side by side; blocks are cut out of that. Where blocks end
+// is a function of the batches alone. It ends with Commit or Discard, and is not safe for concurrent use.
 type Writer struct {
-	out     output
-	split   *partition.Partitioner
-	schema  plan.Schema
-	opts    WriterOptions
-	pending []pending
-	bytes   int64 // of the batches that some partition has rows in
+	out    output
+	split  *partition.Partitioner
+	schema plan.Schema
+	opts   WriterOptions
+	// The rows that wait.
+	batches []arrow.Record
+	ids     vector.Groups[int32] // their partitions
+	rows    int
+	bytes   int64
 }
 
-// output is where a writer puts blocks, as batches of one partition: a segment, or the memory of the store.
+// output is where a writer puts blocks, as batches of one partition: a segment, or the memory of the store. A batch may be
+// part of a longer one; bytes is its share of the memory.
 type output interface {
-	Write(partition int, rec arrow.Record) error
+	Write(partition int, rec arrow.Record, bytes int64) error
 	Commit() ([]segment.PartitionInfo, error)
 	Discard() error
-}
-
-// pending are the rows of a partition that wait for a block.
-type pending struct {
-	pieces []vector.Piece
-	from   []*held // the batch of each piece
-	rows   int
-	bytes  int64 // their share of the batches
-}
-
-// held is a batch with rows that wait.
-type held struct {
-	rec   arrow.Record
-	bytes int64
-	users int // pieces
 }
 
 // NewWriter starts the output of an attempt in the store. A result sink has one partition.
@@ -87,7 +77,7 @@ func NewWriter(store *Store, id plan.AttemptID, sink plan.Sink, schema plan.Sche
 	if err != nil {
 		return nil, plan.Failf(plan.FailureStorage, "%w", err)
 	}
-	return &Writer{out: out, split: split, schema: schema, opts: opts, pending: make([]pending, n)}, nil
+	return &Writer{out: out, split: split, schema: schema, opts: opts, ids: vector.Groups[int32]{N: n}}, nil
 }
 
 // Write takes the rows of a batch; the caller keeps its reference.
@@ -98,105 +88,70 @@ func (w *Writer) Write(ctx context.Context, rec arrow.Record) error {
 	if rec.NumRows() == 0 {
 		return nil
 	}
-	if err := w.deal(rec); err != nil {
-		return err
-	}
-	if w.bytes <= w.opts.Buffer {
-		return nil
-	}
-	return w.flushAll()
-}
-
-// deal gives the rows of a batch to their partitions.
-func (w *Writer) deal(rec arrow.Record) error {
-	h := &held{rec: rec, bytes: vector.Size(rec)}
-	if w.split.Partitions() == 1 {
-		return w.add(0, h, 0, int(rec.NumRows()))
-	}
-	if err := w.split.Split(rec); err != nil {
-		return err
-	}
-	h.rec = vector.TakeRecord(w.opts.Mem, rec, w.split.Order())
-	w.use(h) // while there may be more
-	defer w.leave(h)
-	h.rec.Release() // held by its users
-	for p := range w.pending {
-		if from, to := w.split.Range(p); from < to {
-			if err := w.add(p, h, from, to); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (w *Writer) use(h *held) {
-	if h.users++; h.users == 1 {
-		h.rec.Retain()
-		w.bytes += h.bytes
-	}
-}
-
-func (w *Writer) leave(h *held) {
-	if h.users--; h.users == 0 {
-		h.rec.Release()
-		w.bytes -= h.bytes
-	}
-}
-
-// add puts a run of rows behind those of a partition, and writes blocks when it is time.
-func (w *Writer) add(p int, h *held, from, to int) error {
-	part, n := &w.pending[p], to-from
-	w.use(h)
-	part.pieces, part.from = append(part.pieces, vector.Piece{Record: h.rec, From: from, To: to}), append(part.from, h)
-	part.rows += n
-	part.bytes += h.bytes * int64(n) / h.rec.NumRows()
-	if part.rows >= w.opts.BlockRows || part.bytes >= w.opts.BlockBytes {
-		return w.flush(p)
-	}
-	return nil
-}
-
-// flush writes what a partition has pending as one block.
-func (w *Writer) flush(p int) error {
-	part := &w.pending[p]
-	if part.rows == 0 {
-		return nil
-	}
-	rec, err := vector.JoinPieces(w.opts.Mem, w.schema, part.pieces)
-	w.drop(p)
+	ids, err := w.split.Assign(rec)
 	if err != nil {
 		return err
 	}
-	defer rec.Release()
-	return storageFailure(w.out.Write(p, rec))
+	rec.Retain()
+	w.batches, w.ids.Of = append(w.batches, rec), append(w.ids.Of, slices.Clone(ids))
+	w.rows, w.bytes = w.rows+len(ids), w.bytes+vector.Size(rec)+4*rec.NumRows()
+	if n := w.ids.N; w.rows >= n*w.opts.BlockRows || w.bytes >= min(int64(n)*w.opts.BlockBytes, w.opts.Buffer) {
+		return w.flush()
+	}
+	return nil
 }
 
-func (w *Writer) flushAll() error {
-	for p := range w.pending {
-		if err := w.flush(p); err != nil {
-			return err
+// flush writes the rows that wait.
+func (w *Writer) flush() error {
+	if w.rows == 0 {
+		return nil
+	}
+	counts := make([]int, w.ids.N)
+	for _, of := range w.ids.Of {
+		for _, p := range of {
+			counts[p]++
+		}
+	}
+	grouped, err := vector.GroupRecords(w.opts.Mem, w.schema, w.batches, w.ids)
+	w.drop()
+	if err != nil {
+		return err
+	}
+	defer grouped.Release()
+	perRow := vector.Footprint(grouped)/grouped.NumRows() + 1
+	most := int(max(1, min(int64(w.opts.BlockRows), w.opts.BlockBytes/perRow)))
+	at := 0
+	for p, n := range counts {
+		for end := at + n; at < end; {
+			rows := min(end-at, most)
+			block := vector.Slice(grouped, at, at+rows)
+			err := w.out.Write(p, block, int64(rows)*perRow)
+			block.Release()
+			if err != nil {
+				return storageFailure(err)
+			}
+			at += rows
 		}
 	}
 	return nil
 }
 
-func (w *Writer) drop(p int) {
-	part := &w.pending[p]
-	for _, h := range part.from {
-		w.leave(h)
+// drop lets go of the rows that wait.
+func (w *Writer) drop() {
+	for _, rec := range w.batches {
+		rec.Release()
 	}
-	clear(part.pieces)
-	clear(part.from)
-	*part = pending{pieces: part.pieces[:0], from: part.from[:0]}
+	clear(w.batches)
+	clear(w.ids.Of)
+	w.batches, w.ids.Of, w.rows, w.bytes = w.batches[:0], w.ids.Of[:0], 0, 0
 }
 
-// Buffered is the bytes of the batches with rows that wait for a block.
+// Buffered is the bytes of the rows that wait for a block.
 func (w *Writer) Buffered() int64 { return w.bytes }
 
 // Commit writes the rest and finishes the segment: from now on it can be fetched.
 func (w *Writer) Commit() ([]api.PartitionInfo, error) {
-	if err := w.flushAll(); err != nil {
+	if err := w.flush(); err != nil {
 		return nil, err
 	}
 	infos, err := w.out.Commit()
@@ -220,9 +175,7 @@ func (w *Writer) Commit() ([]api.PartitionInfo, error) {
 
 // Discard gives up the output and removes its file. It does nothing after Commit.
 func (w *Writer) Discard() error {
-	for p := range w.pending {
-		w.drop(p)
-	}
+	w.drop()
 	return w.out.Discard()
 }
 

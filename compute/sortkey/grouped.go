@@ -24,7 +24,7 @@ const (
 
 // Grouped is rows of several batches, divided into groups by their keys.
 type Grouped struct {
-	vector.Groups
+	vector.Groups[uint8]
 	sorter *rowSorter
 	heads  [][]uint64 // by batch
 	ends   []int      // of the groups, in rows
@@ -56,6 +56,7 @@ func GroupRows(batches []arrow.Record, keys []plan.SortKey) (g *Grouped, ok bool
 	for i, h := range heads {
 		of[i] = groupOf[h>>shift]
 	}
+	g.N = len(g.ends)
 	for _, rec := range batches {
 		n := rec.NumRows()
 		g.heads, g.Of = append(g.heads, heads[:n]), append(g.Of, of[:n])

@@ -11,15 +11,16 @@ import (
 	"github.com/quern-engine/quern/plan"
 )
 
-// Groups says to which of up to 256 groups each row of some batches belongs.
-type Groups struct {
-	Of [][]uint8 // by batch and row
+// Groups says to which of N groups each row of some batches belongs.
+type Groups[G uint8 | int32] struct {
+	N  int
+	Of [][]G // by batch and row
 }
 
 // GroupRecords is the rows of batches of one schema, one group after the other, each in the order that its rows had. It reads the
 // batches from end to end and writes side by side what will lie near each other, so that to take the rows in an order
 // in which groups follow one another then reads what is in the nearest caches.
-func GroupRecords(mem memory.Allocator, schema plan.Schema, recs []arrow.Record, groups Groups) (arrow.Record, error) {
+func GroupRecords[G uint8 | int32](mem memory.Allocator, schema plan.Schema, recs []arrow.Record, groups Groups[G]) (arrow.Record, error) {
 	l := newLayout(groups)
 	cols := make([]arrow.Array, len(schema.Fields))
 	defer func() { releaseAll(cols) }()
@@ -37,28 +38,30 @@ func GroupRecords(mem memory.Allocator, schema plan.Schema, recs []arrow.Record,
 }
 
 // GroupFixed is GroupRecords for values that are no column, one slice for each batch. out is as long as all of them.
-func GroupFixed[T any](out []T, groups Groups, sources [][]T) {
+func GroupFixed[T any, G uint8 | int32](out []T, groups Groups[G], sources [][]T) {
 	l := newLayout(groups)
-	groupInto(&l, out, func(b int) []T { return sources[b] })
+	groupInto(l, out, func(b int) []T { return sources[b] })
 }
 
 // layout is where the rows of each batch go.
-type layout struct {
-	of     [][]uint8
-	starts [][256]int32 // by batch: where its first row of a group goes
+type layout[G uint8 | int32] struct {
+	of     [][]G
+	starts [][]int32 // by batch: where its first row of a group goes
+	next   []int32   // of the batch in hand: where its next one goes
 	rows   int
 }
 
-func newLayout(groups Groups) layout {
-	l := layout{of: groups.Of, starts: make([][256]int32, len(groups.Of))}
+func newLayout[G uint8 | int32](groups Groups[G]) *layout[G] {
+	l := &layout[G]{of: groups.Of, starts: make([][]int32, len(groups.Of)), next: make([]int32, groups.N)}
 	for b, of := range l.of {
+		l.starts[b] = make([]int32, groups.N)
 		for _, g := range of {
 			l.starts[b][g]++
 		}
 		l.rows += len(of)
 	}
 	at := int32(0)
-	for g := range 256 {
+	for g := range groups.N {
 		for b := range l.starts {
 			at, l.starts[b][g] = at+l.starts[b][g], at
 		}
@@ -66,7 +69,13 @@ func newLayout(groups Groups) layout {
 	return l
 }
 
-func (l *layout) column(mem memory.Allocator, arrs []arrow.Array) (arrow.Array, error) {
+// batch begins with the rows of a batch: which groups they belong to, and where the next one of each goes.
+func (l *layout[G]) batch(b int) (of []G, next []int32) {
+	copy(l.next, l.starts[b])
+	return l.of[b], l.next
+}
+
+func (l *layout[G]) column(mem memory.Allocator, arrs []arrow.Array) (arrow.Array, error) {
 	first := arrs[0]
 	switch dt := first.DataType().(type) {
 	case *arrow.DictionaryType:
@@ -107,15 +116,15 @@ func plainBytes(arrs []arrow.Array) (total int64, plain bool) {
 	return total, true
 }
 
-func (l *layout) nulls(mem memory.Allocator, arrs []arrow.Array) *Nulls {
+func (l *layout[G]) nulls(mem memory.Allocator, arrs []arrow.Array) *Nulls {
 	nulls := &Nulls{Mem: mem, Rows: l.rows}
 	for b, a := range arrs {
 		valid := ValidityOf(a)
 		if valid.AllValid() {
 			continue
 		}
-		next := l.starts[b]
-		for i, g := range l.of[b] {
+		of, next := l.batch(b)
+		for i, g := range of {
 			if valid.IsNull(i) {
 				nulls.Set(int(next[g]))
 			}
@@ -125,15 +134,16 @@ func (l *layout) nulls(mem memory.Allocator, arrs []arrow.Array) *Nulls {
 	return nulls
 }
 
-func groupFixed[T arrow.FixedWidthType](mem memory.Allocator, l *layout, arrs []arrow.Array) *memory.Buffer {
+func groupFixed[T arrow.FixedWidthType, G uint8 | int32](mem memory.Allocator, l *layout[G], arrs []arrow.Array) *memory.Buffer {
 	buf, out := Alloc[T](mem, l.rows)
 	groupInto(l, out, func(b int) []T { return Values[T](arrs[b]) })
 	return buf
 }
 
-func groupInto[T any](l *layout, out []T, source func(b int) []T) {
-	for b, of := range l.of {
-		next, src := l.starts[b], source(b)
+func groupInto[T any, G uint8 | int32](l *layout[G], out []T, source func(b int) []T) {
+	for b := range l.of {
+		of, next := l.batch(b)
+		src := source(b)
 		for i, g := range of {
 			out[next[g]] = src[i]
 			next[g]++
@@ -142,12 +152,13 @@ func groupInto[T any](l *layout, out []T, source func(b int) []T) {
 }
 
 // strings groups plain columns: how long each value is first, then, as that says where, the values.
-func (l *layout) strings(mem memory.Allocator, arrs []arrow.Array, total int) arrow.Array {
+func (l *layout[G]) strings(mem memory.Allocator, arrs []arrow.Array, total int) arrow.Array {
 	offBuf, offsets := Alloc[int32](mem, l.rows+1)
 	valBuf, values := Alloc[uint8](mem, total)
 	offsets[0] = 0
-	for b, of := range l.of {
-		next, s := l.starts[b], StringsOf(arrs[b])
+	for b, arr := range arrs {
+		of, next := l.batch(b)
+		s := StringsOf(arr)
 		for i, g := range of {
 			next[g]++
 			offsets[next[g]] = s.Offsets[i+1] - s.Offsets[i]
@@ -156,8 +167,9 @@ func (l *layout) strings(mem memory.Allocator, arrs []arrow.Array, total int) ar
 	for i := range l.rows {
 		offsets[i+1] += offsets[i]
 	}
-	for b, of := range l.of {
-		next, s := l.starts[b], StringsOf(arrs[b])
+	for b, arr := range arrs {
+		of, next := l.batch(b)
+		s := StringsOf(arr)
 		for i, g := range of {
 			copy(values[offsets[next[g]]:], s.At(i))
 			next[g]++
@@ -167,15 +179,15 @@ func (l *layout) strings(mem memory.Allocator, arrs []arrow.Array, total int) ar
 }
 
 // any serves every type: the columns are joined end to end, and their rows taken.
-func (l *layout) any(mem memory.Allocator, arrs []arrow.Array) (arrow.Array, error) {
+func (l *layout[G]) any(mem memory.Allocator, arrs []arrow.Array) (arrow.Array, error) {
 	all, err := Concat(mem, arrs)
 	if err != nil {
 		return nil, err
 	}
 	defer all.Release()
 	numbers, row := make([]int32, l.rows), int32(0)
-	for b, of := range l.of {
-		next := l.starts[b]
+	for b := range l.of {
+		of, next := l.batch(b)
 		for _, g := range of {
 			numbers[next[g]] = row
 			next[g]++

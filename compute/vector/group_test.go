@@ -20,7 +20,7 @@ func TestGroupRecords(t *testing.T) {
 		typ := rapid.SampledFrom(append(columns.EveryType(), columns.MoreTypes()...)).Draw(rt, "type")
 		schema := plan.Schema{Fields: []plan.Field{{Name: "c", Type: typ, Nullable: true}}}
 		recs := make([]arrow.Record, rapid.IntRange(1, 3).Draw(rt, "batches"))
-		groups := vector.Groups{Of: make([][]uint8, len(recs))}
+		groups := vector.Groups[uint8]{N: 256, Of: make([][]uint8, len(recs))}
 		keys, numbers := make([][]string, 256), make([][]int, len(recs))
 		n := 0
 		for b := range recs {

@@ -19,9 +19,6 @@ type Partitioner struct {
 	n      int
 	hashes []uint64
 	ids    []int32
-	rows   []int32
-	starts []int32 // n+1: partition p's rows are rows[starts[p]:starts[p+1]]
-	cursor []int32
 	sample sample // of hashes of an exchange
 }
 
@@ -37,48 +34,17 @@ func New(fn plan.HashFunction, keys []int, n int) (*Partitioner, error) {
 	if fn == plan.PlaceValue && len(keys) != 1 {
 		return nil, fmt.Errorf("partition rows: %d columns with the number of the partition", len(keys))
 	}
-	return &Partitioner{fn: fn, keys: keys, n: n, starts: make([]int32, n+1), cursor: make([]int32, n)}, nil
+	return &Partitioner{fn: fn, keys: keys, n: n}, nil
 }
 
 // Partitions is how many there are.
 func (p *Partitioner) Partitions() int { return p.n }
 
-// Split finds each row's partition. Ask for the rows with Rows. It fails if a row names a partition that there is not.
-func (p *Partitioner) Split(rec arrow.Record) error {
-	rows := int(rec.NumRows())
-	p.ids, p.rows = sized(p.ids, rows), sized(p.rows, rows)
-	if err := p.assign(rec); err != nil {
-		return err
-	}
-	// Counting sort: it is stable, so rows keep their order within a partition.
-	clear(p.starts)
-	for _, id := range p.ids {
-		p.starts[id+1]++
-	}
-	for i := range p.n {
-		p.starts[i+1] += p.starts[i]
-	}
-	copy(p.cursor, p.starts)
-	for row, id := range p.ids {
-		p.rows[p.cursor[id]] = int32(row)
-		p.cursor[id]++
-	}
-	return nil
-}
-
-// Rows are the numbers of the rows of the last batch that belong to a partition, ascending; valid until the next Split.
-func (p *Partitioner) Rows(partition int) []int32 {
-	from, to := p.Range(partition)
-	return p.rows[from:to]
-}
-
-// Order are the numbers of all rows of the last batch, those of one partition after those of the one before; valid until the
-// next Split.
-func (p *Partitioner) Order() []int32 { return p.rows }
-
-// Range is where the rows of a partition lie in Order.
-func (p *Partitioner) Range(partition int) (from, to int) {
-	return int(p.starts[partition]), int(p.starts[partition+1])
+// Assign is the partition of each row of a batch, valid until the next call. It fails if a row names a partition that there is
+// not.
+func (p *Partitioner) Assign(rec arrow.Record) ([]int32, error) {
+	p.ids = sized(p.ids, int(rec.NumRows()))
+	return p.ids, p.assign(rec)
 }
 
 func (p *Partitioner) assign(rec arrow.Record) error {

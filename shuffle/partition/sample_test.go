@@ -32,11 +32,12 @@ func told(t *testing.T, total, batch int, key func(i int) int64) (keys [][]Key, 
 	}
 	rows = make([]int64, 8)
 	for from := 0; from < total; from += batch {
-		if err := p.Split(keyed(from, min(batch, total-from), key)); err != nil {
+		ids, err := p.Assign(keyed(from, min(batch, total-from), key))
+		if err != nil {
 			t.Fatal(err)
 		}
-		for part := range rows {
-			rows[part] += int64(len(p.Rows(part)))
+		for _, part := range ids {
+			rows[part]++
 		}
 	}
 	return p.Frequent(rows), rows

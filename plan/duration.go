@@ -30,3 +30,18 @@ func ParseDuration(text string) (micros int64, ok bool) {
 	}
 	return micros, true
 }
+
+// FormatDuration is a length of time as users write it, in days and less: "7d", "1h30m"; "0s" for none.
+func FormatDuration(micros int64) string {
+	if micros == 0 {
+		return "0s"
+	}
+	text := ""
+	for _, unit := range []string{"d", "h", "m", "s", "ms", "us"} {
+		if n := micros / unitMicros[unit]; n > 0 {
+			text += strconv.FormatInt(n, 10) + unit
+			micros -= n * unitMicros[unit]
+		}
+	}
+	return text
+}

@@ -233,13 +233,15 @@ func (l *jobLoader) analyseSteps(trees []*sql.Query, counted bool) error {
 		s := &l.file.Steps[i]
 		var node logical.Node
 		var info plan.Step
+		var ahead int64
 		var err error
 		if s.SQL != nil {
 			node, info, err = l.analyseQuery(s, trees[i], next)
+			ahead = l.looksAhead(info.Reads)
 		} else {
 			op := l.steps[strings.ToLower(s.Name.Text)]
 			node, err = op.Plan(l.environment(), next)
-			info = op.Info()
+			info, ahead = op.Info(), op.LooksAhead()
 		}
 		if err != nil {
 			return err
@@ -248,9 +250,19 @@ func (l *jobLoader) analyseSteps(trees []*sql.Query, counted bool) error {
 			next += len(info.Tallies)
 			l.job.Steps = append(l.job.Steps, info)
 		}
-		l.relations = append(l.relations, logical.Relation{Name: s.Name.Text, Plan: node})
+		l.relations = append(l.relations, logical.Relation{Name: s.Name.Text, Plan: node, LooksAhead: ahead})
 	}
 	return nil
+}
+
+// looksAhead is the farthest that labels of relations look.
+func (l *jobLoader) looksAhead(names []string) (ahead int64) {
+	for _, r := range l.relations {
+		if slices.Contains(names, r.Name) {
+			ahead = max(ahead, r.LooksAhead)
+		}
+	}
+	return ahead
 }
 
 func (l *jobLoader) analyseQuery(s *jobfile.Step, tree *sql.Query, number int) (logical.Node, plan.Step, error) {

@@ -17,6 +17,8 @@ type Relation struct {
 	Plan   Node
 	// View makes the plan of a view when something names it.
 	View func() (Node, error)
+	// LooksAhead is how far behind the time of a row the events lie that its labels may count, in microseconds; 0 without labels.
+	LooksAhead int64
 }
 
 // Source is the name by which scans of a table are known.

@@ -102,6 +102,9 @@ func (s *label) plan(p *planning) logical.Node {
 			p.fail(s.maturedAfter.Value, "matured_after is %s, which is not before the watermark, %s", before, p.watermark).WithHint("it is the watermark of the version before")
 		}
 	}
+	for _, l := range s.labels {
+		p.looksAhead = max(p.looksAhead, l.within)
+	}
 	all, in := s.matured(p, in, time)
 	selected := []string{cols}
 	for i := range s.labels {

@@ -20,10 +20,12 @@ type planning struct {
 	env  *logical.Environment
 	err  error
 
-	first     int // number of the first tally; 0: nothing is counted
-	tallies   []plan.TallyInfo
-	reads     []string // names of relations, each once
-	watermark string
+	first   int // number of the first tally; 0: nothing is counted
+	tallies []plan.TallyInfo
+	reads   []string // names of relations, each once
+	// looksAhead is that of the step's rows: of what it reads, and its own.
+	looksAhead int64
+	watermark  string
 }
 
 func (p *planning) fail(at jobfile.Value, format string, args ...any) *source.Error {
@@ -62,6 +64,7 @@ func (p *planning) input(from jobfile.Value) *relation {
 	if !slices.Contains(p.reads, found.Name) {
 		p.reads = append(p.reads, found.Name)
 	}
+	p.looksAhead = max(p.looksAhead, found.LooksAhead)
 	return p.read(found, from)
 }
 

@@ -21,7 +21,7 @@ var splitKind = &Kind{
 		{Name: "time", Type: "column", Doc: "the time of a row"},
 		{Name: "train_until", Type: "expression", Doc: "training rows lie before this time; a constant, such as `${ds} - 7`"},
 		{Name: "validation_until", Type: "expression", Doc: "validation rows lie before this time, test rows after it; without it the rows after `train_until` are the test set"},
-		{Name: "embargo", Type: "duration", Doc: "rows this close behind a bound are left out; at least as long as labels look ahead"},
+		{Name: "embargo", Type: "duration", Doc: "rows this close behind a bound are left out; at least as long as the labels that the rows have from a step of this job look ahead"},
 		{Name: "salt", Type: "text", Doc: "divides entities otherwise; default `v1`"},
 		{Name: "column", Type: "name", Doc: "the column that names the set; default `split`"},
 	},
@@ -35,7 +35,8 @@ var splitKind = &Kind{
     validation_until: ${ds} - 3
     embargo: 1d`,
 	Notes: "An entity's place is a hash of the salt and its values. The test set has the first places, then come validation and other sets, and training " +
-		"the last: making the training set larger moves no row into or out of the test set. With `by` and `time`, a row is in a set if both say so; other rows are left out.",
+		"the last: making the training set larger moves no row into or out of the test set. With `by` and `time`, a row is in a set if both say so; other rows are left out. " +
+		"Rows that have labels from a step of the job need an `embargo` no shorter than `within`: else a training row would know what happened in the time of the validation set.",
 	read: readSplit,
 }
 
@@ -53,6 +54,7 @@ type split struct {
 	shares         []share
 	train, valid   *jobfile.Tree
 	embargo        int64
+	embargoAt      jobfile.Value
 	salt           string
 	column         jobfile.Value
 	hashed, timely bool
@@ -63,6 +65,9 @@ func readSplit(o *options) planner {
 		from: o.text("from"), by: o.names("by"), time: o.text("time"), train: o.expr("train_until"), valid: o.expr("validation_until"),
 		embargo: o.duration("embargo", 0), salt: o.seed("salt", "v1"), column: jobfile.Value{Text: "split", Span: o.at.Span},
 		hashed: o.has("by") || o.has("shares"), timely: o.has("time") || o.has("train_until") || o.has("validation_until") || o.has("embargo"),
+	}
+	if s.embargoAt = s.time; o.has("embargo") {
+		s.embargoAt = o.place("embargo")
 	}
 	if o.has("column") {
 		s.column = o.text("column")
@@ -133,6 +138,7 @@ func (s *split) plan(p *planning) logical.Node {
 		set = s.byHash(p.keys(in, s.by))
 	}
 	if s.timely {
+		s.keepApart(p)
 		byTime := s.byTime(p, in)
 		if s.hashed {
 			set = fmt.Sprintf("nullif(%s, CASE WHEN %s <=> %s THEN '' ELSE %s END)", set, set, byTime, set)
@@ -148,6 +154,20 @@ func (s *split) plan(p *planning) logical.Node {
 		counts = append(counts, counting{column: column, name: name})
 	}
 	return p.kept(text+" FROM (SELECT *, "+set+" AS `__set` FROM input)", cols+", `__set` AS "+ident(s.column.Text), map[string]*relation{"input": in}, counts...)
+}
+
+// keepApart refuses an embargo that is shorter than the labels look ahead: what happened in the time of the next set would be
+// in the labels of this one.
+func (s *split) keepApart(p *planning) {
+	if s.embargo >= p.looksAhead {
+		return
+	}
+	need, is := plan.FormatDuration(p.looksAhead), "there is no embargo"
+	if s.embargo > 0 {
+		is = "the embargo is " + plan.FormatDuration(s.embargo)
+	}
+	p.fail(s.embargoAt, "the labels of %s look %s ahead, and %s: rows of one set would know what happened in the time of the next", s.from.Text, need, is).
+		WithHint("embargo: %s", need)
 }
 
 // sets are the names of the sets that rows may be in.

@@ -77,7 +77,12 @@ type Step struct {
 	tallies   []plan.TallyInfo
 	reads     []string
 	watermark string
+
+	looksAhead int64
 }
+
+// LooksAhead is [logical.Relation.LooksAhead] of what the latest Plan made.
+func (s *Step) LooksAhead() int64 { return s.looksAhead }
 
 // Parse reads the options of a step. Parameters are replaced in texts; in expressions they are constants.
 func Parse(f *jobfile.File, s *jobfile.Step, params jobfile.Params) (*Step, error) {
@@ -107,6 +112,7 @@ func (s *Step) Plan(env *logical.Environment, first int) (logical.Node, error) {
 		return nil, p.err
 	}
 	s.first, s.tallies, s.reads, s.watermark = first, p.tallies, p.reads, p.watermark
+	s.looksAhead = p.looksAhead
 	return node, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
 	"github.com/cespare/xxhash/v2"
+	"github.com/dgryski/go-farm"
 
 	"github.com/quern-engine/quern/compute/vector"
 	"github.com/quern-engine/quern/plan"
@@ -28,6 +29,13 @@ func hashFunctions() []Function {
 			Name: "xxhash64", Usage: "xxhash64(a, …)", Summary: "Spark's 64-bit hash of the values (xxHash, seed 42).",
 			Example: "xxhash64('Spark', array(123), 2)", ExampleResult: "5602566077635097486",
 			resolve: resolveHash(plan.Int64), build: eager(xxhashKernel),
+		},
+		{
+			Name: "farm_fingerprint", Usage: "farm_fingerprint(bytes)",
+			Summary: "BigQuery's FARM_FINGERPRINT (FarmHash Fingerprint64), for splits that must be those made there: abs(mod(farm_fingerprint(id), 10)) < 8. Not Spark's.",
+			Example: "farm_fingerprint('1footrue')", ExampleResult: "-1541654101129638711",
+			resolve: takes(returns(plan.Int64), bytes()),
+			build:   total(map1(func(s string) int64 { return int64(farm.Fingerprint64([]byte(s))) })),
 		},
 	}
 }

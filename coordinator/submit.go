@@ -257,6 +257,7 @@ func describeJob(job *plan.Job, run string) *state.SubmitRun {
 func rejects(job *plan.Job, s *plan.Stage) bool {
 	found := false
 	s.Root.Walk(func(n *plan.Node) {
+		found = found || n.PluginTable != nil && n.PluginTable.Quarantine
 		if n.UDF == nil {
 			return
 		}

@@ -262,6 +262,8 @@ type PluginTable struct {
 	Args     []int  `json:"args"`     // input ordinals of the function's columns
 	Per      Per    `json:"per"`
 	Keys     []int  `json:"keys,omitempty"` // of functions per group: input ordinals
+	// Quarantine has the function called with some rows, or whole groups, at a time: those that it cannot do are put aside.
+	Quarantine bool `json:"quarantine,omitempty"`
 }
 
 // Window computes window functions over input that comes sorted by PartitionBy, then OrderBy. Output: the input's

@@ -30,6 +30,23 @@ func (t Treatment) BatchTimeout(otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
+// WhyNot says why failures of a function cannot be treated so; "" if they can.
+func (o OnError) WhyNot(f *Function) string {
+	switch {
+	case o == FailRun || f.Is(FunctionScalar):
+		return ""
+	case f.Is(FunctionAggregate):
+		return "a state in which a row has failed is not what it was before, and states of many rows are merged: leave such rows out with FILTER, or put them aside with a scalar function"
+	case f.Is(FunctionSource):
+		return "what it makes is made of no rows, so that none could be put aside"
+	case o == NullOnError:
+		return "it gives rows, and no value that could be NULL: say quarantine"
+	case f.Per == PerPartition:
+		return "it is called with all rows of a task together, so that all would be put aside: have the plugin declare it per group"
+	}
+	return ""
+}
+
 // Rejection is a row of a batch that a plugin function could not do.
 type Rejection struct {
 	Row    int

@@ -140,8 +140,8 @@ func (pl *plugin) bind(ctx context.Context, ref *planner.FunctionRef) (plan.Func
 	if err != nil {
 		return fn, fmt.Errorf("function %s: %w", ref.Name, err)
 	}
-	if ref.OnError != plan.FailRun && !fn.Is(plan.FunctionScalar) {
-		return fn, ref.ExportErrorf("%s is a function of kind %s: only those of kind scalar can have another on_error than fail", ref.Export, fn.Kind)
+	if why := ref.OnError.WhyNot(&fn); why != "" {
+		return fn, ref.ExportErrorf("%s cannot have on_error: %s: %s", ref.Export, ref.OnError, why)
 	}
 	fn.Name, fn.Treatment = ref.Name, ref.Treatment
 	return fn, nil

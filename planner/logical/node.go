@@ -171,6 +171,7 @@ type PluginTable struct {
 	PartitionBy []*plan.Expr
 	OrderBy     []OrderKey
 	Single      bool
+	Quarantine  bool // rows that the function cannot do are put aside
 	Cols        []Column
 }
 

@@ -122,7 +122,7 @@ func (a *analyser) pluginTable(ref *sql.TableFunction, f plan.Function, with *na
 	if err != nil {
 		return nil, err
 	}
-	n := &PluginTable{Input: in.node, Function: f.Name, Per: f.Per, Single: ref.Table.Single}
+	n := &PluginTable{Input: in.node, Function: f.Name, Per: f.Per, Single: ref.Table.Single, Quarantine: f.OnError == plan.QuarantineRow}
 	ctx := &exprContext{scope: in.scope, clause: "the table of a function", subs: &subqueries{with: with}}
 	if n.PartitionBy, err = a.exprs(ref.Table.PartitionBy, ctx); err != nil {
 		return nil, err

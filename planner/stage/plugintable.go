@@ -41,7 +41,7 @@ func (c *cutter) pluginTable(n *logical.PluginTable) (fragment, error) {
 		return f, err
 	}
 	f = f.sort(order, len(keys))
-	payload := &plan.PluginTable{Function: n.Function, Per: n.Per, Args: args, Keys: keys}
+	payload := &plan.PluginTable{Function: n.Function, Per: n.Per, Args: args, Keys: keys, Quarantine: n.Quarantine}
 	f = f.over(plan.Node{Op: plan.NodePluginTable, PluginTable: payload}, schemaOf(n.Cols))
 	f.ids, f.hashed, f.sorted = idsOf(n.Cols), nil, nil
 	return f, nil

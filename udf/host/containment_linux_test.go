@@ -340,8 +340,8 @@ func ownTemporaryFolder(t *testing.T) {
 	t.Setenv("TMPDIR", dir)
 }
 
-// killVictim has a worker start a plugin with children, and kills it. The thread is locked.
-func killVictim(t *testing.T, level contain.Level) {
+// killVictim has a worker start a plugin with children, looks around, and kills it. The thread is locked.
+func killVictim(t *testing.T, level contain.Level, look func()) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), victimVariable+"="+string(level), victimVariable+"_PLUGIN="+built.hostile, victimVariable+"_CACHE="+t.TempDir())
@@ -357,6 +357,7 @@ func killVictim(t *testing.T, level contain.Level) {
 	if _, err := out.Read(ready); err != nil {
 		t.Fatal(err)
 	}
+	look()
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -373,7 +374,7 @@ func TestKilledWorkerLeavesNothing(t *testing.T) {
 		// Linux kills children when the thread that started them goes; this one must not go before.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		killVictim(t, level)
+		killVictim(t, level, func() {})
 		if left := children(); len(left) > 0 {
 			t.Errorf("processes are left: %v", left)
 		}

@@ -42,7 +42,7 @@ func (f *Functions) Fold(ctx context.Context, function string, fold Fold) (arrow
 	if err != nil {
 		return nil, plan.Failf(plan.FailureInternal, "%s: %w", label(fn), err)
 	}
-	limited, cancel := context.WithTimeout(ctx, c.host.opts.CallTimeout)
+	limited, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
 	if fold.Merge {
 		req.Step = udfpb.Step_STEP_MERGE

@@ -110,13 +110,9 @@ func (t *trial) parts(ctx context.Context, args arrow.Record, first int, cuts ..
 // once calls the function in a process that has done nothing, or nothing wrong, before.
 func (t *trial) once(ctx context.Context, args arrow.Record) (answer, error) {
 	if t.run == nil {
-		k, err := t.f.host.kind(ctx, t.fn)
-		var run *running
-		if err == nil {
-			run, err = t.f.host.fresh(ctx, k, t.f.log)
-		}
+		run, err := t.f.freshFor(ctx, t.fn)
 		if err != nil {
-			return answer{}, t.f.startFailure(ctx, t.fn, err)
+			return answer{}, err
 		}
 		t.run = run
 	}
@@ -141,8 +137,7 @@ func (t *trial) reject(args arrow.Record, bad *fault, row int) error {
 		return &f
 	}
 	if n := t.f.deadly.Add(1); n > maxDeadly {
-		return plan.Failf(plan.FailurePlugin, "%s: %d rows of this task have gone wrong, each in a process that did nothing else: "+
-			"it is the function that is at fault; the last was (%s): %w", label(t.fn), n, rowText(args, 0), bad.failure)
+		return t.f.tooDeadly(t.fn, n, args, bad)
 	}
 	t.pieces = append(t.pieces, array.MakeArrayOfNull(heap, t.fn.Returns.Arrow(), 1))
 	t.answer.rejected = append(t.answer.rejected, plan.Rejection{Row: row, Reason: bad.reason})

@@ -32,11 +32,15 @@ type Batches struct {
 	done    uint64        // how many batches are done with
 	ended   bool
 	closed  bool
+
+	aside    bool             // rows that the function refuses do not end the call
+	rejected []plan.Rejection // those rows, in order
 }
 
 type request struct {
 	message *udfpb.TableRequest
 	rec     arrow.Record // what the message has, to show rows of in messages
+	first   int          // which of all rows its first one is
 }
 
 // reply is what both kinds of stream say.
@@ -62,7 +66,12 @@ func (f *Functions) Table(ctx context.Context, function string, input Input) (*B
 	if err != nil {
 		return nil, err
 	}
-	b := &Batches{call: c, input: input, want: fn.Output, replies: make(chan reply), queue: make(chan *request, inFlight+1)}
+	return c.table(ctx, input)
+}
+
+// table begins the call.
+func (c *call) table(ctx context.Context, input Input) (*Batches, error) {
+	b := &Batches{call: c, input: input, want: c.fn.Output, replies: make(chan reply), queue: make(chan *request, inFlight+1)}
 	b.ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	stream, err := c.run.rpc.Table(b.ctx)
 	if err != nil {
@@ -208,7 +217,7 @@ func (b *Batches) requests(rec arrow.Record, groups []uint32) ([]*request, error
 	payload, err := udfpb.NewPayload(rec)
 	if err == nil {
 		rec.Retain()
-		return []*request{{&udfpb.TableRequest{Rows: payload, Groups: groups}, rec}}, nil
+		return []*request{{message: &udfpb.TableRequest{Rows: payload, Groups: groups}, rec: rec}}, nil
 	}
 	if !errors.Is(err, udfpb.ErrTooLarge) {
 		return nil, plan.Failf(plan.FailureInternal, "%s: %w", label(fn), err)
@@ -232,6 +241,9 @@ func (b *Batches) requests(rec arrow.Record, groups []uint32) ([]*request, error
 		if err != nil {
 			return nil, err
 		}
+		for _, r := range rs {
+			r.first += i * int(half)
+		}
 		out = append(out, rs...)
 	}
 	return out, nil
@@ -254,15 +266,16 @@ func checkInput(fn plan.Function, rec arrow.Record) error {
 		for col.IsValid(row) {
 			row++
 		}
-		return plan.Failf(plan.FailureUser, "%s: column %s is NULL in the row (%s), and the function takes no NULL there: leave such rows out, or COALESCE it",
+		err := plan.Failf(plan.FailureUser, "%s: column %s is NULL in the row (%s), and the function takes no NULL there: leave such rows out, or COALESCE it",
 			label(fn), f.Name, rowText(rec, row))
+		return &fault{failure: err, reason: fmt.Sprintf("column %s is NULL, and the function takes no NULL there", f.Name), row: row}
 	}
 	return nil
 }
 
 // wait waits for an answer, for as long as one may take.
 func (b *Batches) wait(ctx context.Context) (reply, error) {
-	timer := time.NewTimer(b.call.host.opts.CallTimeout)
+	timer := time.NewTimer(b.call.timeout())
 	defer timer.Stop()
 	select {
 	case r := <-b.replies:
@@ -276,20 +289,19 @@ func (b *Batches) wait(ctx context.Context) (reply, error) {
 	case <-timer.C:
 		b.call.run.unfit.Store(true)
 		b.call.run.stop()
-		return reply{}, plan.Failf(plan.FailurePlugin, "%s did not answer within %s and was killed%s",
-			label(b.call.fn), b.call.host.opts.CallTimeout, b.call.run.lastWords())
+		return reply{}, b.call.fault(fmt.Errorf("did not answer within %s and was killed", b.call.timeout()), b.call.run.lastWords())
 	}
 }
 
 // take checks an answer; the batch is nil if it has none.
 func (b *Batches) take(r reply) (arrow.Record, error) {
-	if len(r.failures) > 0 {
-		return nil, b.failure(r.failures[0])
+	if err := b.failed(r.failures); err != nil {
+		return nil, err
 	}
 	if b.queue != nil {
 		if r.done > b.done+uint64(len(b.sent)) {
 			b.call.run.unfit.Store(true)
-			return nil, plan.Failf(plan.FailurePlugin, "%s: the plugin is done with %d batches of %d", label(b.call.fn), r.done, b.done+uint64(len(b.sent)))
+			return nil, b.call.fault(fmt.Errorf("the plugin is done with %d batches of %d", r.done, b.done+uint64(len(b.sent))), "")
 		}
 		for b.done < r.done {
 			b.sent[0].rec.Release()
@@ -302,13 +314,40 @@ func (b *Batches) take(r reply) (arrow.Record, error) {
 	rec, err := b.call.rows(r.rows, b.want)
 	if err != nil {
 		b.call.run.unfit.Store(true)
-		return nil, plan.Failf(plan.FailurePlugin, "%s: result refused: %w", label(b.call.fn), err)
+		return nil, b.call.fault(fmt.Errorf("result refused: %w", err), "")
 	}
 	if rec.NumRows() == 0 {
 		rec.Release()
 		return nil, nil
 	}
 	return rec, nil
+}
+
+// failed ends the call for what a reply says has failed, or notes the rows.
+func (b *Batches) failed(failures []*udfpb.Failure) error {
+	for _, f := range failures {
+		i := f.GetBatch() - b.done
+		if !b.aside || f.GetRow() < 0 || f.GetBatch() < b.done || i >= uint64(len(b.sent)) {
+			return b.failure(f)
+		}
+		row := b.sent[i].first + int(f.GetRow())
+		if f.GetRow() >= b.sent[i].rec.NumRows() || len(b.rejected) > 0 && row <= b.rejected[len(b.rejected)-1].Row {
+			b.call.run.unfit.Store(true)
+			return b.call.fault(fmt.Errorf("a failure of row %d, which is no row or out of order", f.GetRow()), "")
+		}
+		b.rejected = append(b.rejected, plan.Rejection{Row: row, Reason: reason(f)})
+	}
+	return nil
+}
+
+// settle waits for the end of a call that the function has failed: then its process is fit for the next one.
+func (b *Batches) settle(ctx context.Context) {
+	if b.ended || b.call.run.unfit.Load() {
+		return
+	}
+	if r, err := b.wait(ctx); err == nil && r.err == io.EOF {
+		b.ended = true
+	}
 }
 
 // failure is for what the author's code said, with the row if that is known.

@@ -53,6 +53,9 @@ type Caller interface {
 	// Table runs a table function over a partition, which input gives a batch at a time: Next of the result calls it, and it
 	// ends with io.EOF. For functions per group it tells the rows of the batch that begin a group. Close the result.
 	Table(ctx context.Context, function string, input PluginInput) (PluginRows, error)
+	// TablePart runs a table function over some rows alone, of one per group whole groups, of which it is told where they begin.
+	// It returns what the function gives, owned by the caller, and in order the rows that it could not do, of which it gives nothing.
+	TablePart(ctx context.Context, function string, rows arrow.Record, groups []uint32) ([]arrow.Record, []plan.Rejection, error)
 }
 
 // PluginInput gives batches to a table function.

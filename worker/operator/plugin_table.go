@@ -19,6 +19,7 @@ type PluginTable struct {
 	keys []plan.SortKey // of functions per group
 	last []byte         // the normalised keys of the row before; nil at the beginning
 	rows PluginRows     // nil before the first Next
+	part tablePart      // if rows may be put aside
 }
 
 var _ Operator = (*PluginTable)(nil)
@@ -46,6 +47,9 @@ func NewPluginTable(env Env, input Operator, t *plan.PluginTable, schema plan.Sc
 func (o *PluginTable) Next(ctx context.Context) (arrow.Record, error) { return o.step(ctx, o.next) }
 
 func (o *PluginTable) next(ctx context.Context) (arrow.Record, error) {
+	if o.plan.Quarantine {
+		return o.nextPart(ctx)
+	}
 	if o.rows == nil {
 		var err error
 		if o.rows, err = o.env.Caller.Table(ctx, o.plan.Function, o.input); err != nil {
@@ -56,6 +60,11 @@ func (o *PluginTable) next(ctx context.Context) (arrow.Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	return o.checked(rec)
+}
+
+// checked is what the function has given, which is taken over, if it is what was planned.
+func (o *PluginTable) checked(rec arrow.Record) (arrow.Record, error) {
 	defer rec.Release()
 	if int(rec.NumCols()) != len(o.schema.Fields) {
 		return nil, plan.Failf(plan.FailurePlugin, "%s: the plugin gave %d columns, not %d", o.plan.Function, rec.NumCols(), len(o.schema.Fields))
@@ -75,13 +84,18 @@ func (o *PluginTable) input(ctx context.Context) (arrow.Record, []uint32, error)
 		return nil, nil, err
 	}
 	defer rec.Release()
-	borrowed := vector.NewRecord(o.args, pick(rec, o.plan.Args), int(rec.NumRows()))
-	defer borrowed.Release()
 	var groups []uint32
 	if o.plan.Per == plan.PerGroup {
 		groups = o.starts(rec)
 	}
-	return vector.DecodeRecord(o.env.Mem, borrowed), groups, nil
+	return o.arguments(rec), groups, nil
+}
+
+// arguments is the function's columns of rows.
+func (o *PluginTable) arguments(rec arrow.Record) arrow.Record {
+	borrowed := vector.NewRecord(o.args, pick(rec, o.plan.Args), int(rec.NumRows()))
+	defer borrowed.Release()
+	return vector.DecodeRecord(o.env.Mem, borrowed)
 }
 
 // starts lists the rows of a batch whose keys differ from those of the row before.
@@ -101,6 +115,7 @@ func (o *PluginTable) starts(rec arrow.Record) []uint32 {
 // Close ends the call, and closes the input.
 func (o *PluginTable) Close() error {
 	var err error
+	o.part.release()
 	if o.rows != nil {
 		err = o.rows.Close()
 		o.rows = nil

@@ -96,6 +96,12 @@ func (c *askedCaller) Table(ctx context.Context, function string, input operator
 	return rows, nil
 }
 
+// TablePart runs a table function over some rows.
+func (c *askedCaller) TablePart(ctx context.Context, function string, rows arrow.Record, groups []uint32) ([]arrow.Record, []plan.Rejection, error) {
+	defer c.took(function, 1, rows.NumRows(), time.Now())
+	return c.Caller.TablePart(ctx, function, rows, groups)
+}
+
 // rows measures what a source function gives.
 func (c *askedCaller) rows(function string, rows operator.PluginRows) operator.PluginRows {
 	return &askedRows{PluginRows: rows, asked: c, function: function}

@@ -297,6 +297,10 @@ func (f callFunc) Table(context.Context, string, operator.PluginInput) (operator
 	return nil, errors.New("no table function")
 }
 
+func (f callFunc) TablePart(context.Context, string, arrow.Record, []uint32) ([]arrow.Record, []plan.Rejection, error) {
+	return nil, nil, errors.New("no table function")
+}
+
 func (f callFunc) Call(ctx context.Context, _ string, args arrow.Record) (arrow.Array, []plan.Rejection, error) {
 	col, err := f(ctx, args)
 	return col, nil, err

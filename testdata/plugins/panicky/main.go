@@ -4,6 +4,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"os/exec"
 	"strconv"
@@ -25,6 +26,11 @@ func main() {
 		udf.ScalarE("spawns", spawns),
 		udf.OpenScalar("says", says, udf.Doc("its argument, which it prints and logs")),
 		udf.Scalar("environment", os.Getenv),
+		udf.Each("each_fails_on_13", eachWith(failsOn13)),
+		udf.Each("each_dies_on_13", eachWith(func(v int64) (int64, error) { return diesOn13(v), nil })),
+		udf.Table("group_fails_on_13", udf.PerGroup, sumWith(failsOn13)),
+		udf.Table("group_dies_on_13", udf.PerGroup, sumWith(func(v int64) (int64, error) { return diesOn13(v), nil })),
+		udf.Table("partition_fails_on_13", udf.PerPartition, sumWith(failsOn13)),
 		udf.Vector("same_bigint", []udf.Type{udf.BigInt}, udf.BigInt, same),
 		udf.Vector("same_string", []udf.Type{udf.String}, udf.String, same),
 		udf.Vector("short_result", []udf.Type{udf.BigInt}, udf.BigInt, shortResult),
@@ -62,6 +68,37 @@ func diesOn13(v int64) int64 {
 		select {}
 	}
 	return v
+}
+
+type number struct {
+	V int64
+}
+
+// eachWith gives each row twice, the second time as what f makes of it.
+func eachWith(f func(int64) (int64, error)) func(*udf.Context, number, func(number)) error {
+	return func(_ *udf.Context, n number, emit func(number)) error {
+		emit(n)
+		v, err := f(n.V)
+		emit(number{v})
+		return err
+	}
+}
+
+// sumWith gives the sum of a group, which a row may end.
+func sumWith(f func(int64) (int64, error)) func(*udf.Context, iter.Seq[number], func(number)) error {
+	return func(_ *udf.Context, rows iter.Seq[number], emit func(number)) error {
+		sum := int64(0)
+		for n := range rows {
+			emit(number{-n.V})
+			v, err := f(n.V)
+			if err != nil {
+				return err
+			}
+			sum += v
+		}
+		emit(number{sum})
+		return nil
+	}
 }
 
 func says(ctx *udf.Context) (func(int64) (int64, error), error) {

@@ -45,8 +45,7 @@ func (s *Store) bucket(ctx context.Context, u *url.URL) (*bucket, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, plan.Failf(plan.FailureUser, "open bucket %s://%s: %w; check the URL's parameters and the credentials in the environment",
-			u.Scheme, u.Host, err)
+		return nil, openError(u, err)
 	}
 	b := &bucket{store: s, b: opened}
 	s.buckets[key] = b
@@ -57,7 +56,17 @@ func openBucket(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
 	if u.Scheme == schemeMem {
 		return memblob.OpenBucket(nil), nil // gocloud's opener would take no name
 	}
-	return blob.OpenBucket(ctx, u.String())
+	if err := checkGoogle(ctx, u); err != nil {
+		return nil, err
+	}
+	b, err := blob.OpenBucket(ctx, u.String())
+	if err != nil {
+		return nil, err
+	}
+	if err := checkAmazon(ctx, u, b); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return b, nil
 }
 
 func (b *bucket) close() error { return b.b.Close() }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 	"syscall"
 	"time"
 
@@ -40,13 +41,19 @@ func blobError(ctx context.Context, verb, name string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	switch gcerrors.Code(err) {
-	case gcerrors.NotFound:
+	scheme, place, _ := strings.Cut(name, "://")
+	bucket, _, _ := strings.Cut(place, "/")
+	switch code := gcerrors.Code(err); {
+	case code == gcerrors.NotFound && verb == "read":
 		return plan.Failf(plan.FailureUser, "%s %s: no such object or bucket: %w", verb, name, fs.ErrNotExist)
-	case gcerrors.PermissionDenied:
-		return plan.Failf(plan.FailureUser, "%s %s: access denied; check the credentials in the environment and the bucket's policy: %w",
-			verb, name, err)
-	case gcerrors.InvalidArgument, gcerrors.Unimplemented:
+	case code == gcerrors.NotFound: // a listing of nothing is no error, and writing needs nothing that is there
+		return plan.Failf(plan.FailureUser, "%s %s: there is no bucket %s; make it, or mend the URL: its name, endpoint and region, the account", verb, name, bucket)
+	case code == gcerrors.PermissionDenied, denied(err):
+		return plan.Failf(plan.FailureUser, "%s %s: access denied; check the bucket's policy, and the credentials, from %s: %w",
+			verb, name, credentialsFrom(scheme), err)
+	case noCredentials(err):
+		return plan.Failf(plan.FailureStorage, "%s %s: no credentials, which come from %s: %w", verb, name, credentialsFrom(scheme), err)
+	case code == gcerrors.InvalidArgument, code == gcerrors.Unimplemented:
 		return plan.Failf(plan.FailureUser, "%s %s: %w", verb, name, err)
 	}
 	return plan.Failf(plan.FailureStorage, "%s %s: %w", verb, name, err)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,20 @@ var spoilt = map[string]func(w http.ResponseWriter, r *http.Request, pass http.H
 		w.WriteHeader(whole.Code)
 		w.Write(whole.Body.Bytes()[:whole.Body.Len()/2])
 		panic(http.ErrAbortHandler)
+	},
+	"slow": func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+		whole := httptest.NewRecorder()
+		pass.ServeHTTP(whole, r)
+		for name, values := range whole.Header() {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(whole.Code)
+		const pieces = 10
+		for piece := range slices.Chunk(whole.Body.Bytes(), max(whole.Body.Len()/pieces, 1)) {
+			time.Sleep(100 * time.Millisecond)
+			w.Write(piece)
+			http.NewResponseController(w).Flush()
+		}
 	},
 	"hanging": func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
 		io.Copy(io.Discard, r.Body) // only then is it noticed that the caller has gone

@@ -1,6 +1,8 @@
 package compute
 
 import (
+	"encoding/binary"
+
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
@@ -111,7 +113,7 @@ func choose[T arrow.FixedWidthType](t plan.Type, literals []plan.Literal, get fu
 
 // branchOf numbers for each row the first condition that is true; rows without one get the number after the last.
 func (c *caseNode) branchOf(f *frame) ([]uint8, error) {
-	branch := make([]uint8, f.n)
+	branch := make([]uint8, (f.n+7)/8*8)
 	for i := range branch {
 		branch[i] = uint8(len(c.conditions))
 	}
@@ -120,11 +122,20 @@ func (c *caseNode) branchOf(f *frame) ([]uint8, error) {
 		if err != nil {
 			return nil, err
 		}
-		for i := range branch {
-			// Without a jump: a data-dependent one costs more than the arithmetic.
-			yes := -(t.yes[i>>3] >> (i & 7) & 1)
-			branch[i] = branch[i]&^yes | uint8(k)&yes
+		for i, bits := range t.yes[:len(branch)/8] {
+			eight, yes := branch[8*i:8*i+8], spread(bits)
+			was := binary.LittleEndian.Uint64(eight)
+			binary.LittleEndian.PutUint64(eight, was&^yes|uint64(k)*everyByte&yes)
 		}
 	}
-	return branch, nil
+	return branch[:f.n], nil
+}
+
+const everyByte = 0x0101010101010101
+
+// spread makes a byte of ones of each bit that is set, and of zeros of the others; the lowest is the first. Without a jump,
+// since one that depends on data costs more than the arithmetic.
+func spread(bits byte) uint64 {
+	apart := uint64(bits) * everyByte & 0x8040201008040201 // in each byte the bit that has its number
+	return (apart + 0x7f*everyByte) >> 7 & everyByte * 0xff
 }

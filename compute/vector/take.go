@@ -5,6 +5,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/bitutil"
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
@@ -67,11 +68,15 @@ func takeNulls(mem memory.Allocator, arr arrow.Array, idx []int32) *Nulls {
 		}
 		return nulls
 	}
-	for i, x := range idx {
-		if x < 0 || valid.IsNull(int(x)) {
+	if valid.void {
+		for i := range idx {
 			nulls.Set(i)
 		}
+		return nulls
 	}
+	nulls.buf = takeBits(mem, Bits{valid.bits, valid.offset}, idx)
+	nulls.bits = nulls.buf.Bytes()
+	nulls.count = len(idx) - bitutil.CountSetBits(nulls.bits, 0, len(idx))
 	return nulls
 }
 
@@ -119,12 +124,19 @@ func takeFixed[T arrow.FixedWidthType](mem memory.Allocator, arr arrow.Array, id
 	return buf
 }
 
+// takeBits takes bits, and 0 for a negative index: eight at a time, without a branch that depends on them.
 func takeBits(mem memory.Allocator, src Bits, idx []int32) *memory.Buffer {
 	buf, out := AllocBits(mem, len(idx))
-	for i, x := range idx {
-		if x >= 0 && src.At(int(x)) {
-			out[i>>3] |= 1 << (i & 7)
+	for at := range out {
+		eight := idx[8*at : min(8*at+8, len(idx))]
+		made := byte(0)
+		for k, x := range eight {
+			if x >= 0 {
+				i := int(x) + src.Offset
+				made |= src.Bytes[i>>3] >> (i & 7) & 1 << k
+			}
 		}
+		out[at] = made
 	}
 	return buf
 }

@@ -23,6 +23,7 @@ type Check struct {
 	// Typed: names and types of columns were checked, too, since the job file declares all columns that it reads.
 	Typed    bool
 	Mistakes []error
+	Doubts   []error // what is allowed, and perhaps not meant
 }
 
 // CheckJob finds the mistakes of a job file: of its YAML only the first, since that leaves the rest in doubt, else as many as
@@ -100,6 +101,9 @@ func (c *checker) step(s *jobfile.Step) {
 		c.add(err)
 	} else {
 		c.Mistakes = append(c.Mistakes, op.Check(c.known, c.parameters)...)
+		for _, d := range op.Doubts() {
+			c.Doubts = append(c.Doubts, d)
+		}
 	}
 	c.known = append(c.known, s.Name.Text)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -31,6 +32,7 @@ type validation struct {
 	Outputs   int          `json:"outputs"`
 	Missing   []string     `json:"missing_params"`
 	Mistakes  []mistake    `json:"mistakes"`
+	Warnings  []mistake    `json:"warnings"`       // what is allowed, and perhaps not meant
 	Plan      *planSummary `json:"plan,omitempty"` // with --data
 }
 
@@ -94,7 +96,7 @@ func validate(ctx context.Context, request *prepared, data bool) (*validation, e
 	c := planner.CheckJob(ctx, planner.JobRequest{File: job.File, Dir: job.Dir, Work: job.Work, Text: job.Text, Params: job.Params}, catalog)
 	v := &validation{
 		File: job.File, Job: c.Name, Checked: "text", Sources: c.Sources, Functions: c.Functions, Steps: c.Steps, Outputs: c.Outputs,
-		Missing: append([]string{}, c.Missing...), Mistakes: []mistake{},
+		Missing: append([]string{}, c.Missing...), Mistakes: []mistake{}, Warnings: []mistake{},
 	}
 	if c.Typed {
 		v.Checked = "columns"
@@ -102,6 +104,12 @@ func validate(ctx context.Context, request *prepared, data bool) (*validation, e
 	for _, err := range c.Mistakes {
 		if err := v.add(err); err != nil {
 			return nil, err
+		}
+	}
+	for _, err := range c.Doubts {
+		var in *source.Error
+		if errors.As(err, &in) {
+			v.Warnings = append(v.Warnings, mistakeAt(in))
 		}
 	}
 	if data && len(v.Mistakes) == 0 {
@@ -148,13 +156,17 @@ func (v *validation) add(err error) error {
 	switch {
 	case err == nil:
 	case errors.As(err, &in):
-		v.Mistakes = append(v.Mistakes, mistake{in.Message, in.Hint, in.Class, in.Line, in.Column, in.Width, in.Error()})
+		v.Mistakes = append(v.Mistakes, mistakeAt(in))
 	case errors.As(err, &failure) && failure.Kind == plan.FailureUser:
 		v.Mistakes = append(v.Mistakes, mistake{Message: err.Error(), shown: err.Error()})
 	default:
 		return err
 	}
 	return nil
+}
+
+func mistakeAt(e *source.Error) mistake {
+	return mistake{e.Message, e.Hint, e.Class, e.Line, e.Column, e.Width, e.Error()}
 }
 
 func (v *validation) show(w io.Writer, asJSON bool) error {
@@ -172,7 +184,7 @@ func (v *validation) show(w io.Writer, asJSON bool) error {
 }
 
 func (v *validation) print(w io.Writer) {
-	for _, m := range v.Mistakes {
+	for _, m := range slices.Concat(v.Mistakes, v.Warnings) {
 		fmt.Fprintln(os.Stderr, strings.TrimRight(m.shown, "\n"))
 	}
 	if !v.Valid {

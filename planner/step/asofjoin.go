@@ -83,6 +83,9 @@ func readAsof(o *options) planner {
 		if part.has("tolerance") {
 			tolerance := part.duration("tolerance", 0)
 			t.tolerance = &tolerance
+		} else if t.direction != plan.AsofForward {
+			part.doubt(part.at, "%s is joined without a tolerance: a value of any age will do, and all of its past is read", t.from.Text).
+				WithHint("say how old a value may be: tolerance: 30d")
 		}
 		if !part.has("by") {
 			t.by = common

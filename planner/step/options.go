@@ -23,17 +23,18 @@ type options struct {
 	fields []Field
 	tree   *jobfile.Tree
 	err    **source.Error
+	doubts *[]*source.Error
 }
 
 func newOptions(f *jobfile.File, params jobfile.Params, at jobfile.Value, what string, fields []Field, tree *jobfile.Tree) *options {
-	o := &options{file: f, params: params, what: what, at: at, fields: fields, tree: tree, err: new(*source.Error)}
+	o := &options{file: f, params: params, what: what, at: at, fields: fields, tree: tree, err: new(*source.Error), doubts: new([]*source.Error)}
 	o.check()
 	return o
 }
 
 // part is a mapping within.
 func (o *options) part(what string, fields []Field, tree *jobfile.Tree) *options {
-	p := &options{file: o.file, params: o.params, what: what, at: tree.Value, fields: fields, tree: tree, err: o.err}
+	p := &options{file: o.file, params: o.params, what: what, at: tree.Value, fields: fields, tree: tree, err: o.err, doubts: o.doubts}
 	p.check()
 	return p
 }
@@ -43,6 +44,13 @@ func (o *options) fail(at jobfile.Value, format string, args ...any) *source.Err
 	if *o.err == nil {
 		*o.err = err
 	}
+	return err
+}
+
+// doubt notes what is allowed, and perhaps not meant.
+func (o *options) doubt(at jobfile.Value, format string, args ...any) *source.Error {
+	err := failAt(o.file, at, "warning: "+format, args...)
+	*o.doubts = append(*o.doubts, err)
 	return err
 }
 

@@ -71,6 +71,7 @@ type Step struct {
 	file    *jobfile.File
 	step    *jobfile.Step
 	planner planner
+	doubts  []*source.Error
 
 	// What the latest Plan has found.
 	first     int // number of its first tally; 0: nothing is counted
@@ -100,8 +101,11 @@ func Parse(f *jobfile.File, s *jobfile.Step, params jobfile.Params) (*Step, erro
 	if *o.err != nil {
 		return nil, *o.err
 	}
-	return &Step{Kind: kind, file: f, step: s, planner: planner}, nil
+	return &Step{Kind: kind, file: f, step: s, planner: planner, doubts: *o.doubts}, nil
 }
+
+// Doubts is what is allowed, and perhaps not meant.
+func (s *Step) Doubts() []*source.Error { return s.doubts }
 
 // Plan plans the step over the sources and steps before it. What it counts is numbered from first on; nothing is counted if that
 // is 0.

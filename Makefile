@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 # everywhere lets all builds share one cache.
 export GOFLAGS := $(GOFLAGS) -trimpath
 
-.PHONY: help build man run test check fmt vet lint race e2e soak crashes faults stores rejects airflow quickstart captures skew simulate bench bench-tpch bench-training bench-udf bench-memory bench-cluster verify python interop fuzz cover generate tidy-tree clean
+.PHONY: help build man run test check fmt vet lint race e2e soak crashes faults stores rejects airflow docs quickstart captures skew simulate bench bench-tpch bench-training bench-udf bench-memory bench-cluster verify python interop fuzz cover generate tidy-tree clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ skew: ## Joins and windows with a key that four rows in ten have: what the slowe
 
 airflow: build ## Test the Airflow provider with Airflow itself on three coordinators and two workers (needs Python)
 	integrations/airflow/test.sh
+
+docs: quickstart ## Run every command of README.md and of docs
+	QUERN_DOCS=1 $(GO) test ./cmd/quern -run 'TestPages|TestUDFTutorial' -count=1 -v
 
 quickstart: ## Run the commands of docs/quickstart.md as a newcomer would, counting and timing them
 	e2e/quickstart.sh

@@ -34,10 +34,8 @@ func main() {
 }
 
 func run(args []string) int {
-	// The first signal cancels the run in hand and lets it clean up; the second ends the process at once.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
-	context.AfterFunc(ctx, stop)
 
 	root := newRoot()
 	root.SetArgs(args)
@@ -54,6 +52,23 @@ func run(args []string) int {
 		}
 	}
 	return exitStatus(err)
+}
+
+// untilSignal is done at the first signal, which lets the run in hand clean up; the second ends the process at once. What a second
+// one does is settled before anybody hears of the first.
+func untilSignal() (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+			signal.Stop(signals)
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); cancel() }
 }
 
 func newRoot() *cobra.Command {

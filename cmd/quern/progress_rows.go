@@ -62,7 +62,7 @@ func newStageRow(s *api.StageStatus, seen *stagePace, state api.RunState) stageR
 	done := s.Done == s.Tasks
 	if seen != nil {
 		rows, bytes := seen.rate()
-		if rows > 0 || (!done && s.Running > 0) {
+		if rows > 0 || (!done && s.Running > 0 && seen.now.rows > 0) { // none before a worker has said how far it is
 			row.cells[columnRows] = shortCount(rows) + " rows/s"
 		}
 		if bytes > 0 {

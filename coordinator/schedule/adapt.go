@@ -101,8 +101,16 @@ func (d *divider) divide() {
 	}
 	flush(len(d.bytes))
 	if n := len(d.tasks); n < len(d.bytes) {
-		d.notes = append(d.notes, fmt.Sprintf("%d partitions read by %d tasks", len(d.bytes), n))
+		d.notes = append(d.notes, readBy(len(d.bytes), n))
 	}
+}
+
+// readBy says that small partitions are read together.
+func readBy(partitions, tasks int) string {
+	if tasks == 1 {
+		return fmt.Sprintf("%d partitions read by 1 task", partitions)
+	}
+	return fmt.Sprintf("%d partitions read by %d tasks", partitions, tasks)
 }
 
 // span reads neighbouring partitions of all inputs.

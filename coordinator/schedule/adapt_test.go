@@ -98,7 +98,7 @@ func TestAdapt(t *testing.T) {
 	}{
 		{"sizes that fit stay", "", "", sizes(100, true, input(0, 1, []int64{50, 60, 40}))},
 		{"small ones are read together", "0:0-3 | 0:3-4", "4 partitions read by 2 tasks", sizes(100, false, input(0, 1, []int64{4, 4, 4, 4}))},
-		{"empty ones too", "0:0-4", "4 partitions read by 1 tasks", sizes(100, false, input(0, 1, []int64{0, 0, 0, 0}))},
+		{"empty ones too", "0:0-4", "4 partitions read by 1 task", sizes(100, false, input(0, 1, []int64{0, 0, 0, 0}))},
 		{"of all inputs together", "0:0-1 1:0-1 | 0:1-3 1:1-3", "3 partitions read by 2 tasks", sizes(100, false, input(0, 1, []int64{1, 1, 1}), input(1, 1, []int64{12, 5, 5}))},
 		{"a large one is cut", "0:0-1 1:0-1 | 0:1-2[0.0,0.75) 1:1-2 | 0:1-2[0.75,1.0) 1:1-2 | 0:1-2[1.0,1.75) 1:1-2 | 0:1-2[1.75,0.0) 1:1-2 | 0:2-3 1:2-3", "partition 1, 3 times as large as others, cut in 4",
 			sizes(100, true, input(0, 10, []int64{50, 150, 50}, []int64{40, 150, 40}), input(1, 1, []int64{9, 20, 9}))},

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/plan"
 )
 
 // Analyzed is the plan of a run with what each stage and each operator did: summed over the stage's tasks, except for memory,
-// which is the most that one task held. Texts of operators are cut to a width; 0 leaves them as they are.
+// which is the most that one task held. Texts of operators are cut to a width, other lines go on in a next one; with 0 all stay as they are.
 func Analyzed(p *api.Profile, width int) string {
 	var b strings.Builder
 	for i := range p.Stages {
@@ -24,29 +25,42 @@ func Analyzed(p *api.Profile, width int) string {
 	return b.String()
 }
 
+// writeLine writes a line behind a margin. What does not fit a width goes on in lines below, two characters further in.
+func writeLine(b *strings.Builder, margin, line string, width int) {
+	if width > 0 {
+		line = text.WrapSoft(line, max(width-text.StringWidthWithoutEscSequences(margin)-2, 20))
+	}
+	for i, part := range strings.Split(line, "\n") {
+		if i == 1 {
+			margin = strings.Repeat(" ", text.StringWidthWithoutEscSequences(margin)+2)
+		}
+		b.WriteString(margin + strings.TrimRight(part, " ") + "\n")
+	}
+}
+
 func writeStage(b *strings.Builder, s *api.StageProfile, now float64, width int) {
 	if len(s.Operators) > 0 {
-		fmt.Fprintf(b, "stage %d: %d tasks → %s\n", s.ID, s.Tasks, s.Sink)
+		fmt.Fprintf(b, "%s\n", cut(fmt.Sprintf("stage %d: %d tasks → %s", s.ID, s.Tasks, s.Sink), width))
 	} else { // the plan is not kept any more
-		fmt.Fprintf(b, "stage %d: %d tasks, %s\n", s.ID, s.Tasks, s.Label)
+		fmt.Fprintf(b, "%s\n", cut(fmt.Sprintf("stage %d: %d tasks, %s", s.ID, s.Tasks, s.Label), width))
 	}
 	for i := range s.Operators {
 		o := &s.Operators[i]
 		margin := strings.Repeat("  ", o.Depth+1)
 		fmt.Fprintf(b, "%s%s\n", margin, cut(o.Text, width-len(margin)))
 		if i < len(s.Counts.Operators) {
-			fmt.Fprintf(b, "%s    · %s\n", margin, note(o, s.Counts))
+			writeLine(b, margin+"    · ", note(o, s.Counts), width)
 		}
 	}
 	if s.Adapted != "" {
-		fmt.Fprintf(b, "  adapted: %s\n", s.Adapted)
+		writeLine(b, "  ", "adapted: "+s.Adapted, width)
 	}
 	for _, c := range s.Counts.Counters {
-		fmt.Fprintf(b, "  function counter %s: %s\n", c.Name, humanize.Comma(c.Value))
+		writeLine(b, "  ", fmt.Sprintf("function counter %s: %s", c.Name, humanize.Comma(c.Value)), width)
 	}
 	fmt.Fprintf(b, "  out: %s rows, %s\n", humanize.Comma(s.Counts.RowsOut), bytesText(s.Counts.BytesOut))
 	for _, line := range timeLines(s, now) {
-		fmt.Fprintf(b, "  %s\n", line)
+		writeLine(b, "  ", line, width)
 	}
 }
 

@@ -350,8 +350,12 @@ type WorkerStatus struct {
 	MemoryUsed int64            `json:"memory_used,omitempty"` // what operators held when it last spoke
 	Running    []plan.AttemptID `json:"running,omitempty"`
 	Silent     time.Duration    `json:"silent"` // since its last word
-	Draining   bool             `json:"draining,omitempty"`
-	Quarantine time.Time        `json:"quarantine,omitzero"` // it is given nothing before, since tasks of several runs failed there
+	// Build is its program, and Clock by how much its clock is ahead of the leader's, in nanoseconds, when it last spoke, less the time
+	// that its word took to arrive; neither is known of a worker of an older build, or that this leader has not heard yet.
+	Build      string         `json:"build,omitempty"`
+	Clock      *time.Duration `json:"clock,omitempty"`
+	Draining   bool           `json:"draining,omitempty"`
+	Quarantine time.Time      `json:"quarantine,omitzero"` // it is given nothing before, since tasks of several runs failed there
 }
 
 // RegisterRequest is a worker's first word to a leader, and again after the leader forgot it.
@@ -529,6 +533,9 @@ type HeartbeatRequest struct {
 	Progress []AttemptProgress `json:"progress,omitempty"`
 	// MemoryUsed is what the operators of all attempts hold, in bytes.
 	MemoryUsed int64 `json:"memory_used,omitempty"`
+	// Build names the worker's program, and Now is its clock when it sent this.
+	Build string    `json:"build,omitempty"`
+	Now   time.Time `json:"now,omitzero"`
 }
 
 // AttemptProgress is how far an attempt has come that runs.

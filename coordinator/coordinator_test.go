@@ -379,7 +379,7 @@ func TestProgressOfRunningAttempts(t *testing.T) {
 	twin, other := a.AttemptID, a.AttemptID
 	twin.Attempt++
 	other.Stage = 1
-	beat := api.HeartbeatRequest{WorkerID: "w1", Running: []plan.AttemptID{a.AttemptID}, MemoryUsed: 42, Progress: []api.AttemptProgress{
+	beat := api.HeartbeatRequest{WorkerID: "w1", Running: []plan.AttemptID{a.AttemptID}, MemoryUsed: 42, Build: "b1", Now: time.Now().Add(time.Hour), Progress: []api.AttemptProgress{
 		{AttemptID: a.AttemptID, Live: api.Live{RowsRead: 7, BytesRead: 70, Spilled: 5}},
 		{AttemptID: twin, Live: api.Live{RowsRead: 3, BytesRead: 30}},
 		{AttemptID: other, Live: api.Live{RowsRead: 1000}},
@@ -395,6 +395,12 @@ func TestProgressOfRunningAttempts(t *testing.T) {
 		t.Errorf("live %+v and %+v", live, s.Stages[1].Live)
 	}
 	workers, err := cl.Workers(ctx)
+	if err == nil {
+		w := workers.Workers[0]
+		if w.Build != "b1" || w.Clock == nil || *w.Clock > time.Hour || *w.Clock < time.Hour-deadline {
+			t.Errorf("the worker is of build %q, its clock ahead by %v", w.Build, w.Clock)
+		}
+	}
 	if err != nil || workers.Workers[0].MemoryUsed != 42 {
 		t.Errorf("workers %+v, %v", workers, err)
 	}

@@ -1,6 +1,8 @@
 package coordinator
 
 import (
+	"time"
+
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/plan"
 )
@@ -9,20 +11,28 @@ import (
 type spoken struct {
 	progress []api.AttemptProgress
 	memory   int64
+	build    string
+	clock    *time.Duration // ahead of this coordinator's
 }
 
 // note keeps what a worker's heartbeat tells of its attempts, until the next one.
 func (t *term) note(r api.HeartbeatRequest) {
+	s := spoken{progress: r.Progress, memory: r.MemoryUsed, build: r.Build}
+	if !r.Now.IsZero() {
+		ahead := r.Now.Sub(t.clock.Now())
+		s.clock = &ahead
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.live[r.WorkerID] = spoken{progress: r.Progress, memory: r.MemoryUsed}
+	t.live[r.WorkerID] = s
 }
 
-// memoryUsed is what a worker's operators held when it last spoke.
-func (t *term) memoryUsed(worker string) int64 {
+// showSpoken adds to a worker's status what it told when it last spoke.
+func (t *term) showSpoken(w *api.WorkerStatus) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.live[worker].memory
+	s := t.live[w.WorkerID]
+	w.MemoryUsed, w.Build, w.Clock = s.memory, s.build, s.clock
 }
 
 // showLive adds to statuses how far the attempts have come that run. Of two attempts of a task the one counts that has come

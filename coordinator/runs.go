@@ -157,7 +157,7 @@ func (c *Coordinator) workers(w http.ResponseWriter, r *http.Request, t *term) e
 	})
 	for i := range list.Workers {
 		list.Workers[i].Silent = t.silence(list.Workers[i].WorkerID)
-		list.Workers[i].MemoryUsed = t.memoryUsed(list.Workers[i].WorkerID)
+		t.showSpoken(&list.Workers[i])
 	}
 	writeJSON(w, http.StatusOK, list)
 	return nil

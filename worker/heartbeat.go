@@ -63,6 +63,7 @@ func (w *Worker) heartbeat(ctx context.Context) (reply api.HeartbeatReply, err e
 		defer cancel()
 		request := api.HeartbeatRequest{
 			WorkerID: w.opts.ID, Running: w.attempts.list(), Draining: w.isDraining(), Progress: w.attempts.progress(), MemoryUsed: w.env.Memory.InUse(),
+			Build: w.opts.Build, Now: time.Now(),
 		}
 		reply, err = w.client.Heartbeat(ctx, request)
 		return err

@@ -136,4 +136,43 @@ func (d *doctor) workers(ctx context.Context, c *client.Client) {
 		return
 	}
 	d.ok("workers", "%d with %d slots", len(list.Workers), slots)
+	d.workerBuilds(list.Workers)
+	d.workerClocks(list.Workers)
+}
+
+// workerClocks compares the workers' clocks with the leader's, which has heard what they say.
+func (d *doctor) workerClocks(workers []api.WorkerStatus) {
+	right, unknown := 0, 0
+	for _, w := range workers {
+		switch {
+		case w.Clock == nil:
+			unknown++
+		case w.Clock.Abs() > clockSkew:
+			d.warn("clock of "+w.WorkerID, "let the machines keep their clocks by NTP; certificates and logs go by them",
+				"differs from the leader's by %s", w.Clock.Abs().Round(time.Second))
+		default:
+			right++
+		}
+	}
+	if unknown > 0 {
+		d.warn("clocks of workers", "ask again in a second; upgrade workers if it stays so", "%d are not known: the leader has not heard them, or they are of an older build", unknown)
+	}
+	if right > 0 {
+		d.ok("clocks of workers", "%d of %d are the leader's", right, len(workers))
+	}
+}
+
+// workerBuilds says which workers are of another build than this command.
+func (d *doctor) workerBuilds(workers []api.WorkerStatus) {
+	var others []string
+	for _, w := range workers {
+		if w.Build != "" && w.Build != build() {
+			others = append(others, w.WorkerID+" ("+w.Build+")")
+		}
+	}
+	if len(others) > 0 {
+		d.warn("versions of workers", "upgrade the others: see docs/operations.md", "not of this command's build: %s", strings.Join(others, ", "))
+		return
+	}
+	d.ok("versions of workers", "%s", build())
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/quern-engine/quern/api"
@@ -207,7 +208,38 @@ func (c *Coordinator) judge(ctx context.Context, run string) error {
 	if err != nil {
 		return c.failChecks(ctx, run, made, fmt.Errorf("read earlier versions: %w", err))
 	}
-	return c.recordChecks(ctx, run, check.Judge(job.Checks, measured.Lines, history))
+	ledgers, err := ledgerLines(job, made.Stages)
+	if err != nil {
+		return c.failChecks(ctx, run, made, err)
+	}
+	return c.recordChecks(ctx, run, check.Judge(job.Checks, append(ledgers, measured.Lines...), history))
+}
+
+// ledgerLines is what the run itself has counted of the samples that checks are about.
+func ledgerLines(job *plan.Job, stages []api.Counts) (lines []string, err error) {
+	var steps []manifestStep
+	for i, c := range job.Checks {
+		if c.Kind != plan.CheckSampling {
+			continue
+		}
+		if steps == nil {
+			steps = countSteps(job, stages)
+		}
+		at := slices.IndexFunc(steps, func(s manifestStep) bool { return s.Name == c.Step })
+		if at < 0 || steps[at].Ledger == nil {
+			continue // the judge says so
+		}
+		var strata []check.Stratum
+		for _, l := range steps[at].Ledger {
+			strata = append(strata, check.Stratum{Name: l.name(), Rate: l.Rate, Seen: l.Seen, Kept: l.Kept})
+		}
+		line, err := check.LedgerLine(i, strata)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
 }
 
 // history follows the manifests of outputs back from the version that came before. Where one is gone, that is all there is.

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/quern-engine/quern/api"
 	"github.com/quern-engine/quern/plan"
@@ -38,6 +39,19 @@ type manifestSampling struct {
 	Kept  int64              `json:"kept"`
 	// Weight is the sum of the weights of the rows that were kept: it estimates Seen, or the sum of the base weights.
 	Weight float64 `json:"weight"`
+}
+
+// name says which rows a stratum has.
+func (l *manifestSampling) name() string {
+	name := l.Where
+	for _, column := range slices.Sorted(maps.Keys(l.By)) {
+		value := "NULL"
+		if v := l.By[column]; v != nil {
+			value = *v
+		}
+		name += " " + column + "=" + value
+	}
+	return strings.TrimSpace(name)
 }
 
 func countSources(job *plan.Job, stages []api.Counts) []manifestSource {

@@ -14,6 +14,8 @@ type Check struct {
 	Max *float64 `json:"max,omitempty"`
 	// Median bounds the rows by those of earlier versions.
 	Median *MedianBounds `json:"median,omitempty"`
+	// Step is the step whose ledger is checked.
+	Step string `json:"step,omitempty"`
 	// PSI and KS bound the distance of the columns' values from those of an earlier version.
 	PSI *float64 `json:"psi,omitempty"`
 	KS  *float64 `json:"ks,omitempty"`
@@ -41,4 +43,5 @@ const (
 	CheckDrift      CheckKind = "drift"
 	CheckDisjoint   CheckKind = "disjoint"
 	CheckWhere      CheckKind = "where"
+	CheckSampling   CheckKind = "sampling"
 )

@@ -32,6 +32,7 @@ func TestChecks(t *testing.T) {
 
 func checkedJob(checks string) string {
 	return "name: j\nparams: {ds: date}\nsources: {flights: flights}\nsteps:\n  - {name: origins, sql: \"SELECT DISTINCT origin, 'x' AS distance FROM flights\"}\n  - {name: far, sql: SELECT destination FROM flights WHERE distance > 1000}\n" +
+		"  - {name: sampled, sample: {from: flights, keep: delay > 15, rate: 0.5}}\n  - {name: few, sample: {from: flights, by: [origin], per_group: 3}}\n" +
 		"outputs:\n  - {name: out, from: flights, shards: 2}\n  - {name: origins}\nchecks:\n" + checks + "\n"
 }
 

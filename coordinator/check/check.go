@@ -86,6 +86,7 @@ var judges = map[plan.CheckKind]func(c plan.Check, m *measures, r *api.CheckResu
 	plan.CheckRows: judgeRows, plan.CheckNulls: judgeNulls, plan.CheckUnique: judgeUnique, plan.CheckRange: judgeRange,
 	plan.CheckAccepted: judgeAccepted, plan.CheckWhere: judgeWhere, plan.CheckRate: judgeRate,
 	plan.CheckReferences: judgeReferences, plan.CheckDisjoint: judgeDisjoint, plan.CheckDrift: judgeDrift,
+	plan.CheckSampling: judgeSampling,
 }
 
 // measures reads what was measured for one check. It keeps the first problem.

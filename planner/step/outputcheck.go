@@ -13,7 +13,7 @@ import (
 
 // checkKinds lists the kinds of checks in the order of the documentation.
 var checkKinds = []*Kind{
-	rowsCheck, nullsCheck, uniqueCheck, rangeCheck, acceptedCheck, whereCheck, rateCheck, referencesCheck, disjointCheck, driftCheck,
+	rowsCheck, nullsCheck, uniqueCheck, rangeCheck, acceptedCheck, whereCheck, rateCheck, referencesCheck, disjointCheck, driftCheck, samplingCheck,
 }
 
 // CheckKinds lists the kinds of checks. The caller must not change them.

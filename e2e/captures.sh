@@ -15,7 +15,7 @@ servers=()
 screen() { tmux -u -L quern-captures "$@"; }
 trap 'screen kill-server 2>/dev/null || true; kill "${servers[@]}" 2>/dev/null || true; wait; rm -rf "$work"' EXIT
 
-quern datagen events --out events --impressions "${IMPRESSIONS:-300k}" --users 200k --items 20k --days 2 >/dev/null 2>&1
+quern datagen events --out events --impressions "${IMPRESSIONS:-1M}" --users 200k --items 20k --days 2 >/dev/null 2>&1
 cat >ranked.yaml <<END
 name: ranked
 sources:
@@ -81,7 +81,7 @@ save() { # NAME
 for width in 80 120; do
   begin "$width" 24
   type 'quern run ranked.yaml --memory 300MiB'
-  await '[1-9]/[0-9]+ .*[0-9] running .*rows/s'
+  await '^3 .*[1-3]/6 .*[0-9] running .*rows/s'
   save "run-$width"
   await 'succeeded in'
   save "run-ended-$width"
@@ -93,7 +93,7 @@ for width in 80 120; do
 done
 begin 80 6
 type 'quern run ranked.yaml --memory 300MiB'
-await '[1-9]/[0-9]+ .*[0-9] running'
+await '^3 .*[1-3]/6 .*[0-9] running'
 save run-low-80
 interrupt
 await 'was cancelled'

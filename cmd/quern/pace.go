@@ -72,17 +72,31 @@ func (p *stagePace) add(now time.Time, s *api.StageStatus) {
 
 // rate is rows and bytes per second: lately, or of all of it once it has ended. Zero where it is too early to tell.
 func (p *stagePace) rate() (rows, bytes float64) {
-	first, last := moment{at: p.began}, p.now
-	if p.ended.IsZero() {
-		first = p.moments[0]
-	} else {
-		last.at = p.ended
-	}
+	first, last := p.span()
 	seconds := last.at.Sub(first.at).Seconds()
-	if seconds < 0.2 {
+	if seconds < leastSpan {
 		return 0, 0
 	}
 	return float64(last.rows-first.rows) / seconds, float64(last.bytes-first.bytes) / seconds
+}
+
+// halts reports a stage that has read something, and nothing more lately.
+func (p *stagePace) halts() bool {
+	first, last := p.span()
+	return p.ended.IsZero() && last.rows > 0 && last.rows == first.rows && last.at.Sub(first.at).Seconds() >= leastSpan
+}
+
+// leastSpan is from how many seconds a rate is told.
+const leastSpan = 0.2
+
+// span is the time that a rate is about.
+func (p *stagePace) span() (first, last moment) {
+	first, last = moment{at: p.began}, p.now
+	if p.ended.IsZero() {
+		return p.moments[0], last
+	}
+	last.at = p.ended
+	return first, last
 }
 
 // left is how long the stage will still take if it goes on as it has.

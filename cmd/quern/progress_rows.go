@@ -59,10 +59,9 @@ func newStageRow(s *api.StageStatus, seen *stagePace, state api.RunState) stageR
 	if n := s.Spilled(); n > 0 {
 		row.cells[columnSpill] = "spill " + shortBytes(float64(n))
 	}
-	done := s.Done == s.Tasks
 	if seen != nil {
 		rows, bytes := seen.rate()
-		if rows > 0 || (!done && s.Running > 0 && seen.now.rows > 0) { // none before a worker has said how far it is
+		if rows > 0 || (s.Running > 0 && seen.halts()) {
 			row.cells[columnRows] = shortCount(rows) + " rows/s"
 		}
 		if bytes > 0 {

@@ -90,6 +90,32 @@ func TestProgressColors(t *testing.T) {
 	}
 }
 
+// Before a worker has said how far it is, and from one word alone, there is no rate; one that reads no more has the rate 0.
+func TestNoRateBeforeThereIsOne(t *testing.T) {
+	status := &api.RunStatus{State: api.RunRunning, Stages: []api.StageStatus{{Label: "sort", Tasks: 1, Running: 1}}}
+	p := newPace()
+	for i, c := range []struct {
+		rows int64
+		want string
+	}{{0, ""}, {0, ""}, {1000, "500 rows/s"}, {1000, "333 rows/s"}} {
+		status.Stages[0].Live = &api.Live{RowsIn: c.rows}
+		p.observe(testStart.Add(time.Duration(i)*time.Second), status)
+		if got := newStageRow(&status.Stages[0], p.stages[0], status.State).cells[columnRows]; got != c.want {
+			t.Errorf("after %d s: %q, want %q", i, got, c.want)
+		}
+	}
+	p.observe(testStart.Add(10*time.Second), status)
+	p.observe(testStart.Add(11*time.Second), status)
+	if got := newStageRow(&status.Stages[0], p.stages[0], status.State).cells[columnRows]; got != "0 rows/s" {
+		t.Errorf("of a stage that reads no more: %q", got)
+	}
+	late := newPace() // somebody who begins to look now
+	late.observe(testStart, status)
+	if got := newStageRow(&status.Stages[0], late.stages[0], status.State).cells[columnRows]; got != "" {
+		t.Errorf("at first sight: %q", got)
+	}
+}
+
 func TestPace(t *testing.T) {
 	status := testRun()
 	p, _ := observed(status)

@@ -10,12 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// printed is the read end of a pipe that tells whether all that was written to it has been read and dealt with. It has one reader.
+// printed is the read end of a pipe that tells whether what was written to it by some time has been read and dealt with. It has one
+// reader.
 type printed struct {
 	*os.File
 
-	mu      sync.Mutex // held while bytes leave the pipe
-	handing bool       // the reader has got some and has not come back for more; guarded by mu
+	mu    sync.Mutex // held while bytes leave the pipe; guards the following
+	read  int64      // bytes that the reader has got
+	dealt int64      // of those, bytes that it had when it last came back for more
+	ended bool       // it will not come back
 }
 
 // Read is as a file's.
@@ -25,8 +28,15 @@ func (p *printed) Read(b []byte) (n int, err error) {
 		return 0, err
 	}
 	p.mu.Lock()
-	p.handing = false
+	p.dealt = p.read
 	p.mu.Unlock()
+	defer func() {
+		if err != nil {
+			p.mu.Lock()
+			p.ended = true
+			p.mu.Unlock()
+		}
+	}()
 	var failed error
 	err = conn.Read(func(fd uintptr) (done bool) {
 		p.mu.Lock()
@@ -37,7 +47,7 @@ func (p *printed) Read(b []byte) (n int, err error) {
 				break
 			}
 		}
-		p.handing = n > 0
+		p.read += int64(max(n, 0))
 		return failed != syscall.EAGAIN
 	})
 	switch err = errors.Join(err, failed); {
@@ -49,19 +59,21 @@ func (p *printed) Read(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// settled reports that nothing is in the pipe, and that the reader waits for more.
-func (p *printed) settled() bool {
+// written is how many bytes have been written so far.
+func (p *printed) written() int64 {
 	conn, err := p.File.SyscallConn()
-	if err != nil {
-		return true
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	empty := true
-	_ = conn.Control(func(fd uintptr) { // an error means that it is closed
-		polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		n, err := unix.Poll(polled, 0)
-		empty = err == nil && (n == 0 || polled[0].Revents&unix.POLLIN == 0)
-	})
-	return empty && !p.handing
+	waiting := 0
+	if err == nil {
+		_ = conn.Control(func(fd uintptr) { waiting, _ = unix.IoctlGetInt(int(fd), bytesWaiting) }) // closed, it has none
+	}
+	return p.read + int64(waiting)
+}
+
+// settled reports that so many bytes have been dealt with, or no more will be.
+func (p *printed) settled(written int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended || p.dealt >= written
 }

@@ -160,9 +160,11 @@ func (p *process) Stdout() io.ReadCloser { return p.stdout }
 // settleTime bounds how long settle waits: for a reader that gets no processor time.
 const settleTime = time.Second
 
-// settle waits until what the process has printed before an answer of it came has been read and handed on.
+// settle waits until what the process has printed before an answer of it came has been read and handed on. What it prints meanwhile
+// is not waited for: it may never stop.
 func (p *process) settle() {
-	for end := time.Now().Add(settleTime); !p.stderr.settled() && time.Now().Before(end); {
+	written := p.stderr.written()
+	for end := time.Now().Add(settleTime); !p.stderr.settled(written) && time.Now().Before(end); {
 		time.Sleep(100 * time.Microsecond)
 	}
 }

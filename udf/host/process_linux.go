@@ -20,6 +20,9 @@ func (p *process) reap(proc *os.Process) {
 	p.endLocked(proc.Wait())
 }
 
+// bytesWaiting asks how many bytes are in a pipe: FIONREAD.
+const bytesWaiting = unix.TIOCINQ
+
 // killGroup kills a process and its group: in its own namespace everything ends with it. That there is none left is fine.
 func killGroup(pid int) {
 	_ = syscall.Kill(pid, syscall.SIGKILL)

@@ -18,6 +18,9 @@ func (p *process) reap(proc *os.Process) {
 	p.endLocked(state, err)
 }
 
+// bytesWaiting asks how many bytes are in a pipe: FIONREAD.
+const bytesWaiting = 0x4004667f
+
 // killGroup kills a group. That there is none left is fine.
 func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
 

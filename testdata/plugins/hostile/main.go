@@ -244,11 +244,14 @@ var babbling sync.Once
 
 func babbles(v int64) int64 {
 	babbling.Do(func() {
-		go func() {
-			for {
-				fmt.Fprintln(os.Stderr, "and another thing")
-			}
-		}()
+		text := strings.Repeat("and another thing\n", 4000) // more than a pipe holds: it is never empty
+		for range 2 {
+			go func() {
+				for {
+					fmt.Fprint(os.Stderr, text)
+				}
+			}()
+		}
 	})
 	return v
 }

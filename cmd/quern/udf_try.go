@@ -233,8 +233,20 @@ type benchResult struct {
 	BoundaryNanos    float64 `json:"boundary_nanos_per_row,omitempty"`
 	BytesPerRow      float64 `json:"bytes_per_row,omitempty"`
 	BoundaryBytesSec float64 `json:"boundary_bytes_per_second,omitempty"`
+	RowsPerCall      float64 `json:"rows_per_call,omitempty"`
+	SharedMemory     bool    `json:"shared_memory,omitempty"`
+	// The same with every batch in a message of its own, which a run does only where there is no shared memory.
+	Messages *benchMessages `json:"messages,omitempty"`
 	// Of other functions: a query with the function.
 	Seconds float64 `json:"seconds,omitempty"`
+}
+
+// benchMessages is part of benchResult.
+type benchMessages struct {
+	RowsPerSecond float64 `json:"rows_per_second"`
+	NanosPerRow   float64 `json:"nanos_per_row"`
+	BoundaryNanos float64 `json:"boundary_nanos_per_row"`
+	RowsPerCall   float64 `json:"rows_per_call"`
 }
 
 func newUDFBenchCommand() *cobra.Command {
@@ -248,7 +260,8 @@ func newUDFBenchCommand() *cobra.Command {
 		Use:   "bench PLUGIN FUNCTION [FILE]",
 		Short: "Measure a function of a plugin: rows a second, and what the boundary costs",
 		Long: "Measure a function of a plugin on the rows of a file. Of scalar and aggregate functions it says how long one process takes for a row, and\n" +
-			"how much of that is the function's own work; the rest is the boundary: encoding, sending, checking. Of other functions it times a query.",
+			"how much of that is the function's own work; the rest is the boundary: copying or encoding, sending, checking. That is measured as runs do it, and\n" +
+			"besides with a message for each batch. Of other functions it times a query.",
 		Example: "  quern udf bench testdata/plugins/distance distance_bucket testdata/flights --args distance",
 		Args:    udfArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -312,7 +325,7 @@ func (u *udfTrial) bench(ctx context.Context, e *assembly.Embedded, least time.D
 			b.Release()
 		}
 	}()
-	m, err := u.asked.asked.Measure(ctx, u.fn, u.files, batches, least)
+	m, messages, err := u.asked.asked.Measure(ctx, u.fn, u.files, batches, least)
 	if err != nil {
 		return nil, err
 	}
@@ -323,6 +336,12 @@ func (u *udfTrial) bench(ctx context.Context, e *assembly.Embedded, least time.D
 	r.Rows, r.RowsPerSecond = m.Rows, rows/m.Elapsed.Seconds()
 	r.NanosPerRow, r.FunctionNanos, r.BoundaryNanos = float64(m.Elapsed)/rows, float64(m.Busy)/rows, float64(boundary)/rows
 	r.BytesPerRow, r.BoundaryBytesSec = float64(m.Bytes)/rows, float64(m.Bytes)/boundary.Seconds()
+	r.RowsPerCall, r.SharedMemory = rows/float64(m.Calls), m.Shared
+	sent := float64(messages.Rows)
+	r.Messages = &benchMessages{
+		RowsPerSecond: sent / messages.Elapsed.Seconds(), NanosPerRow: float64(messages.Elapsed) / sent,
+		BoundaryNanos: float64(messages.Elapsed-messages.Busy) / sent, RowsPerCall: sent / float64(messages.Calls),
+	}
 	return r, nil
 }
 
@@ -366,7 +385,14 @@ func (r *benchResult) print(w io.Writer) error {
 		_, err := fmt.Fprintf(w, "%s: %s rows in %.3g s, %s rows/s\n", r.Function, humanize.Comma(r.Rows), r.Seconds, fast)
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%s: %s rows/s in one process\n  %.1f ns a row: %.1f in the function, %.1f at the boundary\n  %.1f bytes a row both ways, %s/s\n",
-		r.Function, fast, r.NanosPerRow, r.FunctionNanos, r.BoundaryNanos, r.BytesPerRow, humanize.IBytes(uint64(r.BoundaryBytesSec)))
+	by := "in messages"
+	if r.SharedMemory {
+		by = "in shared memory"
+	}
+	_, err := fmt.Fprintf(w, "%s: %s rows/s in one process\n  %.1f ns a row: %.1f in the function, %.1f at the boundary\n"+
+		"  %s rows a call, %s; %.1f bytes a row both ways, %s/s\n  a message for each batch of %s rows: %s rows/s, %.1f ns a row, %.1f at the boundary\n",
+		r.Function, fast, r.NanosPerRow, r.FunctionNanos, r.BoundaryNanos,
+		humanize.CommafWithDigits(r.RowsPerCall, 0), by, r.BytesPerRow, humanize.IBytes(uint64(r.BoundaryBytesSec)),
+		humanize.CommafWithDigits(r.Messages.RowsPerCall, 0), humanize.CommafWithDigits(r.Messages.RowsPerSecond, 0), r.Messages.NanosPerRow, r.Messages.BoundaryNanos)
 	return err
 }

@@ -223,10 +223,15 @@ func (f *Functions) freshFor(ctx context.Context, fn plan.Function) (*running, e
 
 func recordBytes(rec arrow.Record) (bytes int64) {
 	for _, c := range rec.Columns() {
-		for _, b := range c.Data().Buffers() {
-			if b != nil {
-				bytes += int64(b.Len())
-			}
+		bytes += columnBytes(c)
+	}
+	return bytes
+}
+
+func columnBytes(c arrow.Array) (bytes int64) {
+	for _, b := range c.Data().Buffers() {
+		if b != nil {
+			bytes += int64(b.Len())
 		}
 	}
 	return bytes

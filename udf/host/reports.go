@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/quern-engine/quern/udf/udfpb"
 )
@@ -27,6 +28,7 @@ type reports struct {
 	mu       sync.Mutex
 	records  int
 	counters map[string]int64 // by function and name
+	busy     time.Duration    // how long functions have worked
 }
 
 // take logs the records of a report and adds its counters up.
@@ -36,6 +38,7 @@ func (r *reports) take(function string, report *udfpb.Report) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.busy += time.Duration(report.GetBusyNanos())
 	for _, l := range report.GetLogs() {
 		if r.records++; r.records > mostRecords {
 			if r.records == mostRecords+1 {
@@ -66,6 +69,13 @@ func (r *reports) counted() map[string]int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return maps.Clone(r.counters)
+}
+
+// worked is how long functions have worked so far.
+func (r *reports) worked() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.busy
 }
 
 // close logs the counters.

@@ -2,7 +2,10 @@ package e2e
 
 import (
 	"fmt"
+	"net"
+	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -38,5 +41,38 @@ func TestStores(t *testing.T) {
 			}
 			missingBlob(t, func(key string) string { return storage.Join(base, key) })
 		})
+	}
+}
+
+// TestStoresExample runs the commands of docs/storage.md against the S3 server.
+func TestStoresExample(t *testing.T) {
+	at := slices.IndexFunc(strings.Fields(os.Getenv("QUERN_STORES")), func(base string) bool { return strings.HasPrefix(base, "s3://lake/") })
+	if at < 0 {
+		t.Skip("QUERN_STORES names no bucket lake of an S3 server: see e2e/stores.sh")
+	}
+	base, err := url.Parse(strings.Fields(os.Getenv("QUERN_STORES"))[at])
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(base.Query().Get("endpoint"), "http://"))
+	page, err := os.ReadFile("../docs/storage.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for _, line := range strings.Split(string(page), "\n") {
+		args, isCommand := strings.CutPrefix(line, "    quern ")
+		if !isCommand {
+			continue
+		}
+		cmd := exec.Command(binary(t), strings.Fields(strings.ReplaceAll(strings.ReplaceAll(args, "7070", port), "'", ""))...)
+		cmd.Dir = ".."
+		if said, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", line, err, said)
+		}
+		ran++
+	}
+	if ran != 3 {
+		t.Errorf("ran %d commands", ran)
 	}
 }

@@ -82,6 +82,8 @@ type cluster struct {
 	real  *storage.Store
 }
 
+// newCluster starts n coordinators and waits until all of them vote: one whose state directory is empty does not before it has heard
+// from a leader, and without it two of three would not be enough yet.
 func newCluster(t *testing.T, n int, tune func(*Options)) *cluster {
 	c := &cluster{t: t, dir: t.TempDir(), peers: map[string]string{}, nodes: map[string]*Coordinator{}, tune: tune, real: storage.New()}
 	c.ports, c.held = map[string]*net.TCPListener{}, map[string]*heldPort{}
@@ -113,6 +115,9 @@ func newCluster(t *testing.T, n int, tune func(*Options)) *cluster {
 			t.Errorf("close store: %v", err)
 		}
 	})
+	for id, node := range c.nodes {
+		eventually(t, id+" to vote", func() bool { return !node.node.Report(false).Learns })
+	}
 	return c
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -219,6 +220,8 @@ func (f *failpoints) Put(ctx context.Context, url string, data []byte) error {
 	return f.at("after " + name)
 }
 
+var attemptNumber = regexp.MustCompile(`\.\d+\.`)
+
 // The leader stops dead at each step of publishing; the next one finishes, with the same bytes.
 func TestPublishingResumes(t *testing.T) {
 	t.Parallel()
@@ -265,9 +268,9 @@ func TestPublishingResumes(t *testing.T) {
 			}
 			var names []string
 			for _, e := range entries {
-				names = append(names, e.Name())
+				names = append(names, attemptNumber.ReplaceAllString(e.Name(), ".N.")) // on a busy machine, it may not be the first
 			}
-			want := []string{"_SUCCESS", "_job.json", "manifest.json", "part-00000-of-00002.0.zstd.parquet", "part-00001-of-00002.0.zstd.parquet"}
+			want := []string{"_SUCCESS", "_job.json", "manifest.json", "part-00000-of-00002.N.zstd.parquet", "part-00001-of-00002.N.zstd.parquet"}
 			if !slices.Equal(names, want) {
 				t.Errorf("published %v", names)
 			}

@@ -2,7 +2,6 @@ package client
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	fastjson "github.com/go-json-experiment/json/v1"
@@ -30,8 +30,8 @@ type Options struct {
 	// Patience is how long a call goes on trying after its first failure: 10 s if zero, three times what an election
 	// takes at worst. The context can end it sooner.
 	Patience time.Duration
-	// Unreachable is how long, of that, it tries when not a single coordinator accepts a connection: 3 s, at most
-	// Patience, if zero. A mistyped address should not take as long to tell as an election.
+	// Unreachable is how long, of that, it tries when no coordinator has ever answered: 3 s, at most Patience, if zero. A mistyped
+	// address should not take as long to tell as an election.
 	Unreachable time.Duration
 	// Identity is what the caller shows and trusts; nil is cleartext.
 	Identity *secure.Identity
@@ -72,6 +72,7 @@ type Client struct {
 	mistake   error    // in the endpoints
 	options   Options
 	http      *http.Client
+	met       atomic.Bool // a coordinator has answered: the endpoints are not mistyped
 
 	mu      sync.Mutex
 	leader  string   // host:port that is tried first; guarded by mu
@@ -211,13 +212,17 @@ func (c *Client) awaits(ctx context.Context, busy *api.Error, firstFailure *time
 
 // outOfPatience tells why nothing came of a request: what was said, if anybody said anything, or why nobody could.
 func (c *Client) outOfPatience(waited time.Duration, told, err error) error {
-	if told == nil && waited >= c.options.Unreachable {
+	limit := c.options.Patience
+	if told == nil && !c.met.Load() {
+		limit = c.options.Unreachable
+	}
+	switch {
+	case waited < limit:
+		return nil
+	case told == nil:
 		return fmt.Errorf("%w at %s: %w", ErrUnreachable, strings.Join(c.endpoints, ", "), err)
 	}
-	if waited >= c.options.Patience {
-		return fmt.Errorf("no coordinator took the request within %v: %w", c.options.Patience, cmp.Or(told, err))
-	}
-	return nil
+	return fmt.Errorf("no coordinator took the request within %v: %w", c.options.Patience, told)
 }
 
 // pause waits before the next try: short at first, since most failures are a leader that is just being replaced, then
@@ -276,6 +281,7 @@ func (c *Client) once(ctx context.Context, address string, r request) (io.ReadCl
 		cancel()
 		return nil, err
 	}
+	c.met.Store(true)
 	c.learn(response.Header.Get(api.CoordinatorsHeader))
 	if r.stream {
 		stop(limit) // the headers came in time; the body may take what it takes

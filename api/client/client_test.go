@@ -137,6 +137,28 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
+// A coordinator that was there is waited for, though its connections are lost again and again for longer than an address that leads nowhere is
+// tried.
+func TestLostConnectionsAreNotAMistypedAddress(t *testing.T) {
+	ctx := testContext(t)
+	var asked atomic.Int32
+	stalls := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		if n := asked.Add(1); n > 1 && n < 8 {
+			panic(http.ErrAbortHandler)
+		}
+		answer(t, w, 200, api.RunList{})
+	})
+	c := newClient(t, Options{Unreachable: time.Millisecond}, stalls)
+	for range 2 {
+		if _, err := c.Runs(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked.Load() != 8 {
+		t.Errorf("asked %d times", asked.Load())
+	}
+}
+
 func TestErrorsAreNotRetried(t *testing.T) {
 	ctx := testContext(t)
 	var calls atomic.Int32

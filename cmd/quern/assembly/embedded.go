@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"golang.org/x/sync/errgroup"
@@ -49,6 +50,9 @@ type Options struct {
 	BatchRows int              // of batches; 0 except in tests
 	Plain     bool             // no dictionary codes; false except in tests
 }
+
+// patience is for how long the embedded coordinator is asked again: it is in this process, so what keeps it from answering passes.
+const patience = time.Minute
 
 // Embedded is a whole cluster in this process: one coordinator with a single-voter log, and workers, speaking to each
 // other over loopback as they would over a network.
@@ -105,7 +109,7 @@ func (e *Embedded) start(ctx context.Context, state string, opts Options) (err e
 		}
 	}
 	endpoint := "http://" + e.node.Addr()
-	e.Client = client.New([]string{endpoint}, client.Options{Traceparent: opts.Traceparent})
+	e.Client = client.New([]string{endpoint}, client.Options{Patience: patience, Unreachable: patience, Traceparent: opts.Traceparent})
 	for i := range opts.Workers {
 		w, err := worker.New(worker.Options{
 			ID: "w" + strconv.Itoa(i+1) + "-" + strconv.Itoa(os.Getpid()), Coordinators: []string{endpoint}, Listen: "127.0.0.1:0",

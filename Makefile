@@ -71,7 +71,8 @@ skew: ## Joins and windows with a key that four rows in ten have: what the slowe
 airflow: build ## Test the Airflow provider with Airflow itself on three coordinators and two workers (needs Python)
 	integrations/airflow/test.sh
 
-docs: quickstart ## Run every command of README.md and of docs
+docs: ## Run every command of README.md and of docs (of the quickstart those before Airflow)
+	WITHOUT_AIRFLOW=1 e2e/quickstart.sh
 	QUERN_DOCS=1 $(GO) test ./cmd/quern -run 'TestPages|TestUDFTutorial' -count=1 -v
 
 quickstart: ## Run the commands of docs/quickstart.md as a newcomer would, counting and timing them

@@ -192,7 +192,7 @@ func (c *Coordinator) propose(ctx context.Context, commands ...state.Command) ([
 			c.logEvent(ctx, e)
 			c.salvageLogs(e)
 			if e.Kind == state.EventRunEnded {
-				c.traceEnd(e.Run)
+				c.trace(e.Run)
 			}
 		}
 	}

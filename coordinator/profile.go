@@ -66,7 +66,7 @@ func (c *Coordinator) readProfile(ctx context.Context, run, digest string) (*api
 // writeProfile writes down the profile of a run that has ended, on a majority of the coordinators, so that the state need not
 // keep what it is made of.
 func (c *Coordinator) writeProfile(ctx context.Context, run string) error {
-	c.traceLeft(run)
+	c.trace(run)
 	p, err := c.profileOf(ctx, run)
 	if err != nil {
 		var answer *api.Error
@@ -86,7 +86,9 @@ func (c *Coordinator) writeProfile(ctx context.Context, run string) error {
 	if err := c.blobs.spread(ctx, c.life(), digest); err != nil {
 		return err
 	}
-	_, err = c.propose(ctx, state.Command{Profiled: &state.RunProfiled{RunID: run, Profile: digest, At: c.now()}})
+	if _, err = c.propose(ctx, state.Command{Profiled: &state.RunProfiled{RunID: run, Profile: digest, At: c.now()}}); err == nil {
+		c.traced.forget(run)
+	}
 	return err
 }
 

@@ -17,22 +17,22 @@ type traced struct {
 	runs map[string]bool // guarded by mu
 }
 
-func (t *traced) note(run string) {
+// first notes a run, and reports that it was not noted before.
+func (t *traced) first(run string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.runs == nil {
 		t.runs = map[string]bool{}
 	}
+	known := t.runs[run]
 	t.runs[run] = true
+	return !known
 }
 
-// take reports a run that was noted, and forgets it.
-func (t *traced) take(run string) bool {
+func (t *traced) forget(run string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	known := t.runs[run]
 	delete(t.runs, run)
-	return known
 }
 
 // partOf is a traceparent as commands carry it: "" if it cannot be read, which begins a new trace as the standard wants it, or if
@@ -44,27 +44,12 @@ func (c *Coordinator) partOf(traceparent string) string {
 	return traceparent
 }
 
-// traceEnd emits the spans of a run whose end has been decided here.
-func (c *Coordinator) traceEnd(run string) {
-	if c.options.Traces == nil {
+// trace emits the spans of a run that has ended, once: when its end has been decided here, or before its profile is written down, if
+// another led then, who may not have come to it. If that one has, these are the same spans again.
+func (c *Coordinator) trace(run string) {
+	if c.options.Traces == nil || !c.traced.first(run) {
 		return
 	}
-	if !c.options.Volatile { // or else no profile is written
-		c.traced.note(run)
-	}
-	c.trace(run)
-}
-
-// traceLeft emits the spans of a run that has ended under a leader which may not have come to it. If it has, these are the same
-// spans again.
-func (c *Coordinator) traceLeft(run string) {
-	if c.options.Traces != nil && !c.traced.take(run) {
-		c.trace(run)
-	}
-}
-
-// trace emits the spans of a run that has ended, from what the state knows of it.
-func (c *Coordinator) trace(run string) {
 	var known state.Profiled
 	ok := false
 	c.node.Read(func(m *state.Machine) { known, ok = m.Profile(run, c.now()) })

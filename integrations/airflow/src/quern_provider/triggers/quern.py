@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+from airflow.sdk.exceptions import AirflowRuntimeError
 from airflow.sdk.execution_time.xcom import XCom
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -64,12 +65,19 @@ class QuernRunTrigger(BaseTrigger):
         """Return how far this trigger had come where it ran before."""
         if self.task_instance is None:  # ``dag.test()``: there is no other place
             return {}
-        return await XCom.aget_value(ti_key=self.task_instance, key=TOLD) or {}
+        try:
+            return await XCom.aget_value(ti_key=self.task_instance, key=TOLD) or {}
+        except AirflowRuntimeError as error:  # lines may be said twice, and that is all
+            self.log.debug("how far the log has come could not be read: %s", error)
+            return {}
 
     async def _remember(self, before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
         ti = self.task_instance
         if ti is not None and now != before:
-            await XCom.aset(TOLD, now, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index)
+            try:
+                await XCom.aset(TOLD, now, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index)
+            except AirflowRuntimeError as error:
+                self.log.debug("how far the log has come could not be noted: %s", error)
         return now
 
     async def on_kill(self) -> None:

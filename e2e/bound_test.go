@@ -129,6 +129,7 @@ outputs:
 		"{plugin: nobody}":                                  "no plugin nobody was pushed to",
 		"{plugin: panicky@12}":                              "with all 64 digits",
 		"{plugin: panicky@" + strings.Repeat("0", 64) + "}": "no plugin ",
+		"{plugin: other@" + second + ", export: says}":      "no plugin ", // though they keep it
 		"{plugin: panicky, export: sais}":                   `did you mean "says"?`,
 		"{plugin: panicky, options: {a: 1}}":                "option",
 		"{plugin: panicky, files: {a: /etc/passwd}}":        "files of functions are paths",

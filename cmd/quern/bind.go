@@ -90,7 +90,12 @@ func (b binder) start(ctx context.Context, name string, keep coordinator.KeepExe
 		return nil, err
 	}
 	short, _, _ := strings.Cut(name, "@")
-	exe, err := keep(ctx, sha, func() (io.ReadCloser, error) { return openPushed(ctx, b.store, storage.Join(base, short, sha)) })
+	from := storage.Join(base, short, sha)
+	// What is kept by that digest already may be what a caller has sent: it is not started here unless it was pushed.
+	if _, err := statPushed(ctx, b.store, from); err != nil {
+		return nil, err
+	}
+	exe, err := keep(ctx, sha, func() (io.ReadCloser, error) { return openPushed(ctx, b.store, from) })
 	if err != nil {
 		return nil, err
 	}

@@ -125,12 +125,18 @@ func pluginOf(ctx context.Context, store *storage.Store, base, plugin string) (s
 	return sha, nil
 }
 
-// openPushed reads an executable of a registry.
-func openPushed(ctx context.Context, store *storage.Store, from string) (io.ReadCloser, error) {
+// statPushed looks for an executable of a registry.
+func statPushed(ctx context.Context, store *storage.Store, from string) (storage.Info, error) {
 	info, err := store.Stat(ctx, from)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, plan.Failf(plan.FailureUser, "no plugin %s", storage.Display(from))
+		err = plan.Failf(plan.FailureUser, "no plugin %s", storage.Display(from))
 	}
+	return info, err
+}
+
+// openPushed reads an executable of a registry.
+func openPushed(ctx context.Context, store *storage.Store, from string) (io.ReadCloser, error) {
+	info, err := statPushed(ctx, store, from)
 	if err != nil {
 		return nil, err
 	}

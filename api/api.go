@@ -586,6 +586,7 @@ const (
 	CodeNotLeader     Code = "not_leader"     // 421: Leader says who is, if known
 	CodeBusy          Code = "busy"           // 429: the queue is full; RetryAfter says when to try again
 	CodeUnavailable   Code = "unavailable"    // 503: no leader now, or shutting down; try again
+	CodeStorage       Code = "storage"        // 502: a store does not answer as it should; it has been asked again and again
 	CodeInternal      Code = "internal"       // 500
 )
 

@@ -63,6 +63,8 @@ func planner(_ context.Context, r api.SubmitRequest) (*plan.Job, error) {
 	switch {
 	case r.Query != nil && r.Query.SQL == "bad":
 		return nil, plan.Failf(plan.FailureUser, "bad.sql:1:1: this is\nover two lines")
+	case r.Query != nil && r.Query.SQL == "no store":
+		return nil, plan.Failf(plan.FailureStorage, "the bucket does not answer")
 	case r.Query != nil:
 		return testJob("query", ""), nil
 	}

@@ -143,6 +143,13 @@ func TestBadRequests(t *testing.T) {
 	if !isCode(err, api.CodeInvalid) || err.Error() != "bad.sql:1:1: this is\nover two lines" {
 		t.Errorf("planning error: %v", err)
 	}
+	began := time.Now()
+	if _, err = cl.Submit(ctx, queryRequest("q", "no store")); !isCode(err, api.CodeStorage) || err.Error() != "the bucket does not answer" {
+		t.Errorf("a store that does not answer: %v", err)
+	}
+	if took := time.Since(began); took > 5*time.Second { // the client's patience is 10 s
+		t.Errorf("the client asked again, for %v", took)
+	}
 	for name, r := range map[string]api.SubmitRequest{
 		"no id": queryRequest("", "x"), "a path": queryRequest("../x", "x"), "nothing to do": {RunID: "x"},
 		"both": {RunID: "x", Query: &api.Query{}, Job: &api.Job{}},

@@ -190,7 +190,7 @@ func (c *Coordinator) explain(err error) *api.Error {
 		case plan.FailureUser:
 			return api.Errorf(api.CodeInvalid, "%s", err)
 		case plan.FailureStorage:
-			return api.Errorf(api.CodeUnavailable, "%s", err)
+			return api.Errorf(api.CodeStorage, "%s", err)
 		}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return api.Errorf(api.CodeUnavailable, "the request ended before its answer; try again")
@@ -218,6 +218,8 @@ func httpStatus(code api.Code) int {
 		return http.StatusTooManyRequests
 	case api.CodeUnavailable:
 		return http.StatusServiceUnavailable
+	case api.CodeStorage:
+		return http.StatusBadGateway
 	}
 	return http.StatusInternalServerError
 }

@@ -207,7 +207,7 @@ class QuernRunOperator(QuernBaseOperator):
         status = self._submit(context, "", self.job_params)
         run = status["run_id"]
         self._active.add(run)
-        self.log.info("run %s: %s", run, status["state"])
+        self.log.info("waiting for run %s", run)
         context["ti"].xcom_push(key="run_id", value=run)
         if self.deferrable and status["state"] not in RESTING:
             self.defer(

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -106,6 +105,10 @@ func TestGroupEndsChildren(t *testing.T) {
 		if got := ask(t, f, "forks", ints(t, 10)); got != "10" {
 			t.Fatalf("%s processes started", got)
 		}
+		folders := h.groups.Folders()
+		if len(folders) == 0 {
+			t.Fatal("the host has no cgroups")
+		}
 		if err := f.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -115,8 +118,8 @@ func TestGroupEndsChildren(t *testing.T) {
 		if left := children(); len(left) > 0 {
 			t.Errorf("left: %v", left)
 		}
-		for _, path := range groupFolders() {
-			if abandoned(path) {
+		for _, path := range folders {
+			if _, err := os.Stat(path); !os.IsNotExist(err) {
 				t.Errorf("%s is left", path)
 			}
 		}
@@ -134,9 +137,9 @@ func TestKilledWorkersGroupsAreSwept(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer other.Close()
-		before := groupFolders() // others may come and go, of other tests
+		before := contain.GroupFolders() // others may come and go, of other tests
 		var during []string
-		killVictim(t, level, func() { during = groupFolders() })
+		killVictim(t, level, func() { during = contain.GroupFolders() })
 		of := slices.DeleteFunc(during, func(path string) bool { return slices.Contains(before, path) })
 		if len(of) == 0 {
 			t.Error("the worker had no cgroups")
@@ -172,18 +175,6 @@ func abandoned(path string) bool {
 	}
 	defer f.Close()
 	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
-}
-
-// groupFolders are the folders of cgroups that workers have made, wherever.
-func groupFolders() (found []string) {
-	_ = filepath.WalkDir("/sys/fs/cgroup", func(path string, d os.DirEntry, err error) error {
-		if err == nil && d.IsDir() && strings.HasPrefix(d.Name(), "quern-plugins-") {
-			found = append(found, path)
-			return filepath.SkipDir
-		}
-		return nil // one that is removed meanwhile
-	})
-	return found
 }
 
 // The log says what there is.

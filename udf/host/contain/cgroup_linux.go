@@ -34,12 +34,32 @@ type parent struct {
 	lock        *os.File
 }
 
-// SweepGroups ends and removes what killed workers have left beside this one.
-func SweepGroups() {
+// GroupFolders are the folders of workers in the places where this one makes its own.
+func GroupFolders() (found []string) {
 	for _, p := range places() {
-		sweep(p.dir)
+		dirs := []string{p.dir}
 		if filepath.Base(p.dir) == workerGroup {
-			sweep(filepath.Dir(p.dir))
+			dirs = append(dirs, filepath.Dir(p.dir))
+		}
+		for _, dir := range dirs {
+			found = append(found, foldersIn(dir)...)
+		}
+	}
+	return found
+}
+
+func foldersIn(dir string) []string {
+	here, _ := filepath.Glob(filepath.Join(dir, groupsPrefix+"*")) // the pattern is right
+	return here
+}
+
+// SweepGroups ends and removes what killed workers have left beside this one.
+func SweepGroups() { sweep(GroupFolders()) }
+
+func sweep(folders []string) {
+	for _, path := range folders {
+		if lock, err := lockFolder(path); err == nil && lock != nil {
+			_ = (&parent{dir: path, lock: lock}).close() // the next one tries again
 		}
 	}
 }
@@ -120,16 +140,6 @@ func lockFolder(dir string) (*os.File, error) {
 	return nil, fmt.Errorf("lock cgroup %s: %w", dir, err)
 }
 
-// sweep removes the folders of workers that are no more.
-func sweep(dir string) {
-	abandoned, _ := filepath.Glob(filepath.Join(dir, groupsPrefix+"*")) // the pattern is right
-	for _, path := range abandoned {
-		if lock, err := lockFolder(path); err == nil && lock != nil {
-			_ = (&parent{dir: path, lock: lock}).close() // the next one tries again
-		}
-	}
-}
-
 // close ends what is in the folder, and removes it.
 func (p *parent) close() error {
 	left, err := os.ReadDir(p.dir)
@@ -139,6 +149,17 @@ func (p *parent) close() error {
 		}
 	}
 	return errors.Join(err, os.Remove(p.dir), p.lock.Close())
+}
+
+// Folders are the worker's folders.
+func (g *Groups) Folders() (dirs []string) {
+	if g == nil {
+		return nil
+	}
+	for _, p := range g.parents {
+		dirs = append(dirs, p.dir)
+	}
+	return dirs
 }
 
 // Close ends all processes in cgroups of these, and removes them.

@@ -103,7 +103,7 @@ func TestUnifiedGroups(t *testing.T) {
 			for _, p := range g.parents {
 				p.lock.Close() // as the kernel does when a process ends
 			}
-			sweep(at.dir)
+			sweep(foldersIn(at.dir))
 		},
 	} {
 		g, err := makeGroups([]place{at})
@@ -115,7 +115,7 @@ func TestUnifiedGroups(t *testing.T) {
 			t.Fatal(err)
 		}
 		sleeper := startIn(t, one.dirs[0])
-		sweep(at.dir)
+		sweep(foldersIn(at.dir))
 		if left := processes(one.dirs[0]); len(left) != 2 {
 			t.Errorf("processes %v, not two", left)
 		}

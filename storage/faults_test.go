@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -78,9 +79,9 @@ func TestFaultsOfStores(t *testing.T) {
 
 func checkFaults(t *testing.T, base, name string, spoil func(http.ResponseWriter, *http.Request, http.Handler)) {
 	f, base := newFront(t, base)
-	var left int
+	var left atomic.Int32 // requests up to the one that goes wrong
 	f.spoil = func(w http.ResponseWriter, r *http.Request, pass http.Handler) bool {
-		if left--; left != 0 { // requests come one after the other here
+		if left.Add(-1) != 0 {
 			return false
 		}
 		spoil(w, r, pass)
@@ -89,12 +90,13 @@ func checkFaults(t *testing.T, base, name string, spoil func(http.ResponseWriter
 	s := storage.New()
 	defer s.Close()
 	url, content := storage.Join(base, strings.ReplaceAll(name, " ", "-"), "file"), bytes.Repeat([]byte("0123456789"), 100_000)
-	for left = range 3 {
-		if left == 0 || name != "hanging" {
+	for at := range int32(3) {
+		left.Store(at)
+		if at == 0 || name != "hanging" {
 			writeUntilDone(t, s, url, content)
 		}
 	}
-	left = 0
+	left.Store(0)
 	info, err := s.Stat(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
@@ -126,17 +128,18 @@ func checkFaults(t *testing.T, base, name string, spoil func(http.ResponseWriter
 		},
 	}
 	for what, do := range operations {
-		for _, left = range []int{1, 2} {
+		for _, at := range []int32{1, 2} {
+			left.Store(at)
 			if err := do(); err != nil {
 				t.Errorf("%s: %v", what, err)
 			}
 		}
 	}
-	left = 1
+	left.Store(1)
 	if err := s.Delete(t.Context(), url); err != nil {
 		t.Errorf("delete: %v", err)
 	}
-	left = 0
+	left.Store(0)
 	if _, err := s.Stat(t.Context(), url); err == nil {
 		t.Error("it is still there")
 	}

@@ -106,12 +106,7 @@ func (w *Writer) flush() error {
 	if w.rows == 0 {
 		return nil
 	}
-	counts := make([]int, w.ids.N)
-	for _, of := range w.ids.Of {
-		for _, p := range of {
-			counts[p]++
-		}
-	}
+	counts := w.ids.Counts()
 	grouped, err := vector.GroupRecords(w.opts.Mem, w.schema, w.batches, w.ids)
 	w.drop()
 	if err != nil {
@@ -122,7 +117,7 @@ func (w *Writer) flush() error {
 	most := int(max(1, min(int64(w.opts.BlockRows), w.opts.BlockBytes/perRow)))
 	at := 0
 	for p, n := range counts {
-		for end := at + n; at < end; {
+		for end := at + int(n); at < end; {
 			rows := min(end-at, most)
 			block := vector.Slice(grouped, at, at+rows)
 			err := w.out.Write(p, block, int64(rows)*perRow)

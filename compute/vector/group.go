@@ -3,6 +3,7 @@ package vector
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/decimal128"
@@ -43,36 +44,40 @@ func GroupFixed[T any, G uint8 | int32](out []T, groups Groups[G], sources [][]T
 	groupInto(l, out, func(b int) []T { return sources[b] })
 }
 
-// layout is where the rows of each batch go.
+// Counts is how many rows each group has.
+func (g Groups[G]) Counts() []int32 {
+	counts := make([]int32, g.N)
+	for _, of := range g.Of {
+		for _, at := range of {
+			counts[at]++
+		}
+	}
+	return counts
+}
+
+// layout is where the rows of each group go, those of one batch behind those of the one before.
 type layout[G uint8 | int32] struct {
 	of     [][]G
-	starts [][]int32 // by batch: where its first row of a group goes
-	next   []int32   // of the batch in hand: where its next one goes
+	starts []int32 // by group: where its first row goes
+	next   []int32 // by group: where its next row goes, of the column in hand
 	rows   int
 }
 
 func newLayout[G uint8 | int32](groups Groups[G]) *layout[G] {
-	l := &layout[G]{of: groups.Of, starts: make([][]int32, len(groups.Of)), next: make([]int32, groups.N)}
-	for b, of := range l.of {
-		l.starts[b] = make([]int32, groups.N)
-		for _, g := range of {
-			l.starts[b][g]++
-		}
-		l.rows += len(of)
-	}
+	l := &layout[G]{of: groups.Of, starts: groups.Counts(), next: make([]int32, groups.N)}
 	at := int32(0)
-	for g := range groups.N {
-		for b := range l.starts {
-			at, l.starts[b][g] = at+l.starts[b][g], at
-		}
+	for g, n := range l.starts {
+		l.starts[g] = at
+		at += n
 	}
+	l.rows = int(at)
 	return l
 }
 
-// batch begins with the rows of a batch: which groups they belong to, and where the next one of each goes.
-func (l *layout[G]) batch(b int) (of []G, next []int32) {
-	copy(l.next, l.starts[b])
-	return l.of[b], l.next
+// begin begins with the rows of a column.
+func (l *layout[G]) begin() (next []int32) {
+	copy(l.next, l.starts)
+	return l.next
 }
 
 func (l *layout[G]) column(mem memory.Allocator, arrs []arrow.Array) (arrow.Array, error) {
@@ -118,13 +123,13 @@ func plainBytes(arrs []arrow.Array) (total int64, plain bool) {
 
 func (l *layout[G]) nulls(mem memory.Allocator, arrs []arrow.Array) *Nulls {
 	nulls := &Nulls{Mem: mem, Rows: l.rows}
+	if !slices.ContainsFunc(arrs, func(a arrow.Array) bool { return !ValidityOf(a).AllValid() }) {
+		return nulls
+	}
+	next := l.begin()
 	for b, a := range arrs {
 		valid := ValidityOf(a)
-		if valid.AllValid() {
-			continue
-		}
-		of, next := l.batch(b)
-		for i, g := range of {
+		for i, g := range l.of[b] {
 			if valid.IsNull(i) {
 				nulls.Set(int(next[g]))
 			}
@@ -141,8 +146,8 @@ func groupFixed[T arrow.FixedWidthType, G uint8 | int32](mem memory.Allocator, l
 }
 
 func groupInto[T any, G uint8 | int32](l *layout[G], out []T, source func(b int) []T) {
-	for b := range l.of {
-		of, next := l.batch(b)
+	next := l.begin()
+	for b, of := range l.of {
 		src := source(b)
 		for i, g := range of {
 			out[next[g]] = src[i]
@@ -156,9 +161,9 @@ func (l *layout[G]) strings(mem memory.Allocator, arrs []arrow.Array, total int)
 	offBuf, offsets := Alloc[int32](mem, l.rows+1)
 	valBuf, values := Alloc[uint8](mem, total)
 	offsets[0] = 0
-	for b, arr := range arrs {
-		of, next := l.batch(b)
-		s := StringsOf(arr)
+	next := l.begin()
+	for b, of := range l.of {
+		s := StringsOf(arrs[b])
 		for i, g := range of {
 			next[g]++
 			offsets[next[g]] = s.Offsets[i+1] - s.Offsets[i]
@@ -167,9 +172,9 @@ func (l *layout[G]) strings(mem memory.Allocator, arrs []arrow.Array, total int)
 	for i := range l.rows {
 		offsets[i+1] += offsets[i]
 	}
-	for b, arr := range arrs {
-		of, next := l.batch(b)
-		s := StringsOf(arr)
+	next = l.begin()
+	for b, of := range l.of {
+		s := StringsOf(arrs[b])
 		for i, g := range of {
 			copy(values[offsets[next[g]]:], s.At(i))
 			next[g]++
@@ -186,8 +191,8 @@ func (l *layout[G]) any(mem memory.Allocator, arrs []arrow.Array) (arrow.Array, 
 	}
 	defer all.Release()
 	numbers, row := make([]int32, l.rows), int32(0)
-	for b := range l.of {
-		of, next := l.batch(b)
+	next := l.begin()
+	for _, of := range l.of {
 		for _, g := range of {
 			numbers[next[g]] = row
 			next[g]++

@@ -37,9 +37,6 @@ func New(fn plan.HashFunction, keys []int, n int) (*Partitioner, error) {
 	return &Partitioner{fn: fn, keys: keys, n: n}, nil
 }
 
-// Partitions is how many there are.
-func (p *Partitioner) Partitions() int { return p.n }
-
 // Assign is the partition of each row of a batch, valid until the next call. It fails if a row names a partition that there is
 // not.
 func (p *Partitioner) Assign(rec arrow.Record) ([]int32, error) {
